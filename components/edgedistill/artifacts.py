@@ -1,0 +1,301 @@
+"""Every file between the steps and for the phone: its name, its version, its keys.
+
+Steps hand folders to each other. What a folder may hold is written here once; reading anything
+else is an `ArtifactError` that names the path.
+"""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgedistill.errors import ArtifactError
+
+# To ship.
+MODEL_FILE = "model_qat_int8.tflite"
+LABELS_FILE = "labels.txt"
+# To judge.
+CONFUSION_CSV = "confusion_matrix.csv"
+CONFUSION_PNG = "confusion_matrix.png"
+THRESHOLD_CURVE_CSV = "threshold_curve.csv"
+THRESHOLD_PNG = "threshold_analysis.png"
+RELIABILITY_PNG = "reliability_diagram.png"
+CONFIDENCE_PNG = "confidence_histogram.png"
+REPORT_HTML = "report.html"
+# To trace.
+BAD_FILES = "bad_files.txt"
+TRAINING_LOG = "training.log"
+SPLITS = ("train", "val", "test")
+# Between steps only.
+PHOTOS_CSV = "photos.csv"
+PIXELS_FOLDER = "pixels"
+LOGITS_FILE = "logits.npy"
+PREDICTIONS_CSV = "predictions.csv"
+WEIGHTS_FILE = "network.weights.h5"
+BUNDLE_ZIP = "bundle.zip"
+TENSORBOARD_FOLDER = "tensorboard"
+
+
+def split_csv(split: str) -> str:
+    """File name of a split's table in the output folder: train.csv, val.csv, test.csv."""
+    return f"{split}.csv"
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """A JSON document with a fixed set of top-level keys and a `version`."""
+
+    name: str
+    version: int
+    keys: frozenset[str]
+
+    def write(self, folder: Path, content: Mapping[str, object]) -> Path:
+        """Writes `content` with the version behind it; returns the file's path.
+
+        Raises:
+            ValueError: the keys are not this document's, or a number is not finite.
+        """
+        if set(content) != self.keys:
+            raise ValueError(f"{self.name} has keys {sorted(content)}; wants {sorted(self.keys)}")
+        path = folder / self.name
+        document = {**content, "version": self.version}
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
+        return path
+
+    def read(self, folder: Path) -> dict[str, Any]:
+        """The document's content, without its version.
+
+        Raises:
+            ArtifactError: the file is missing, is no JSON, has another version or other keys.
+        """
+        path = folder / self.name
+        content = _load_json(path)
+        version = content.pop("version", None)
+        if version != self.version:
+            raise ArtifactError(f"{path} must have version {self.version}; got {version}.")
+        if set(content) != self.keys:
+            odd = ", ".join(sorted(set(content) ^ self.keys))
+            raise ArtifactError(f"{path} has missing or unknown keys: {odd}.")
+        return content
+
+
+def _load_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(content, dict):
+        raise ArtifactError(f"{path} must hold a JSON object; got {type(content).__name__}.")
+    return content
+
+
+DATASET_MANIFEST = JsonFile(
+    "dataset_manifest.json",
+    1,
+    frozenset({"data_dir", "n_photos", "n_bad_files", "classes", "sizes_px", "digest"}),
+)
+"""`classes`: {label_name: photos}. `digest`: SHA-256 over each photo's place, label and pixels."""
+
+PACKED_DATASET = JsonFile(
+    "dataset.json",
+    1,
+    frozenset({"n_photos", "student_px", "teacher_px", "digest"}),
+)
+"""Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads."""
+
+NETWORK = JsonFile(
+    "network.json",
+    1,
+    frozenset({"arch", "img_size_px", "label_names", "history", "data_digest"}),
+)
+"""Beside the weights: what is needed to build the network again. `history`: one row an epoch."""
+
+MODEL_METADATA = JsonFile(
+    "model_metadata.json",
+    1,
+    frozenset(
+        {
+            "model_file",
+            "labels_file",
+            "input",
+            "preprocess",
+            "output",
+            "quantization_method",
+            "size_bytes",
+            "sha256",
+        }
+    ),
+)
+
+QUANTIZATION = JsonFile(
+    "quantization.json",
+    1,
+    frozenset({"method", "history", "agreement", "tensor_dtypes", "operators"}),
+)
+"""How the int8 file came about.
+
+`agreement`: share of validation photos on which the file and the Keras network name one class.
+"""
+
+METRICS = JsonFile(
+    "metrics.json",
+    1,
+    frozenset(
+        {
+            "n_test",
+            "top1",
+            "macro_f1",
+            "macro_precision",
+            "macro_recall",
+            "ece",
+            "top1_student",
+            "macro_f1_student",
+            "ece_student",
+            "top1_teacher",
+            "macro_f1_teacher",
+            "ece_teacher",
+            "per_class",
+        }
+    ),
+)
+"""Without suffix: the int8 file. `per_class`: {label_name: {precision, recall, f1, support}}."""
+
+THRESHOLD = JsonFile(
+    "threshold_recommendation.json",
+    1,
+    frozenset(
+        {
+            "recommended_threshold",
+            "calibration_notes",
+            "target_accept_accuracy",
+            "min_coverage",
+            "penalty_incorrect",
+            "achieved_accept_accuracy",
+            "achieved_coverage",
+            "selection_method",
+            "grid_step",
+            "n_val",
+            "test_accept_accuracy",
+            "test_coverage",
+            "n_test",
+        }
+    ),
+)
+"""`test_*`: the same threshold on the untouched test split; null where no photo is accepted."""
+
+TRAINING_CONFIG = JsonFile("training_config.json", 1, frozenset({"settings"}))
+RUN_METADATA = JsonFile(
+    "run_metadata.json",
+    1,
+    frozenset(
+        {
+            "started_utc",
+            "finished_utc",
+            "python",
+            "packages",
+            "machine",
+            "git_revision",
+            "seed",
+            "counts",
+            "seconds",
+            "reused_steps",
+        }
+    ),
+)
+"""`seconds`: {step: wall seconds of the run that did the step}."""
+
+TO_SHIP = (MODEL_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name)
+TO_JUDGE = (
+    METRICS.name, CONFUSION_PNG, CONFUSION_CSV, THRESHOLD_CURVE_CSV, THRESHOLD_PNG,
+    RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
+)  # fmt: skip
+TO_TRACE = (
+    TRAINING_CONFIG.name, RUN_METADATA.name, DATASET_MANIFEST.name,
+    *(split_csv(s) for s in SPLITS), BAD_FILES, TRAINING_LOG,
+)  # fmt: skip
+OUTPUT_FILES = (*TO_SHIP, *TO_JUDGE, *TO_TRACE)
+"""What a local run leaves in its output folder."""
+
+
+@contextlib.contextmanager
+def complete_folder(path: str | Path) -> Iterator[Path]:
+    """Yields an empty folder that becomes `path` when the block ends without an error.
+
+    It lies beside `path`, so that the rename is atomic; after an error nothing is left. An
+    empty folder at `path` is replaced; KFP makes one.
+
+    Raises:
+        ArtifactError: `path` exists and is not an empty folder.
+    """
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ArtifactError(f"{target} exists already; a step writes only new folders.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.part-", dir=target.parent))
+    try:
+        yield part
+        part.chmod(0o777 & ~_umask())  # mkdtemp makes it private
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Writes a single-file artifact (a report) completely or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    part.replace(target)
+
+
+def write_labels(folder: Path, label_names: list[str]) -> None:
+    """Writes labels.txt: one class a line, in the order of the model's outputs."""
+    (folder / LABELS_FILE).write_text("".join(f"{n}\n" for n in label_names), encoding="utf-8")
+
+
+def read_labels(folder: Path) -> list[str]:
+    """The class names, in the order of the model's outputs.
+
+    Raises:
+        ArtifactError: the file is missing.
+    """
+    path = folder / LABELS_FILE
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+
+
+class MetricsArtifact(Protocol):
+    """What `log_metrics` needs of KFP's Metrics."""
+
+    def log_metric(self, metric: str, value: float) -> None: ...
+
+
+def log_metrics(artifact: MetricsArtifact, values: Mapping[str, float]) -> None:
+    """Logs each value as a finite Python float, the only kind that KFP shows everywhere.
+
+    Raises:
+        ValueError: a value is not finite.
+    """
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"metric {name} must be finite; got {value}")
+        artifact.log_metric(name, float(value))
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

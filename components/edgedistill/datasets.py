@@ -1,0 +1,257 @@
+"""Packed photos: a table, the class names, and shards of uint8 pixels at one or two sizes.
+
+Photos are decoded once, in scan. Every later step reads what is written here: photos.csv, whose
+rows the pixels follow, and pixels/<size>/00000.npy of shape (n, size, size, 3), memory-mapped.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedistill.artifacts import (
+    PACKED_DATASET,
+    PHOTOS_CSV,
+    PIXELS_FOLDER,
+    read_labels,
+    write_labels,
+)
+from edgedistill.errors import ArtifactError
+
+MAX_SHARD_BYTES = 256 * 2**20
+COLUMNS = ("filepath", "label_index", "label_name", "height_px", "width_px", "digest")
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A row of photos.csv: one readable photo.
+
+    `filepath` is relative to the data folder, with forward slashes; height and width are those of
+    the upright original; `digest` is the SHA-256 of its decoded pixels, in hexadecimal.
+    """
+
+    filepath: str
+    label_index: int
+    label_name: str
+    height_px: int
+    width_px: int
+    digest: str
+
+
+def write_photos(path: Path, photos: Iterable[Photo]) -> None:
+    """Writes the table of photos as CSV, one row a photo."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for p in photos:
+            writer.writerow(
+                (p.filepath, p.label_index, p.label_name, p.height_px, p.width_px, p.digest)
+            )
+
+
+def read_photos(path: Path) -> list[Photo]:
+    """The rows of a table that `write_photos` wrote.
+
+    Raises:
+        ArtifactError: the file is missing or its columns are others.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            header = tuple(next(reader, ()))
+            if header != COLUMNS:
+                raise ArtifactError(f"{path} must have columns {COLUMNS}; got {header}.")
+            return [
+                Photo(place, int(index), name, int(height), int(width), digest)
+                for place, index, name, height, width, digest in reader
+            ]
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+
+
+class ShardWriter:
+    """Writes images of one size into shards, in the order in which they come.
+
+    Use as a context manager; memory holds one shard's page cache, never the data set.
+    """
+
+    def __init__(self, folder: Path, size_px: int, *, max_shard_bytes: int = MAX_SHARD_BYTES):
+        self._folder = folder
+        self._shape = (size_px, size_px, 3)
+        self._rows = max(1, max_shard_bytes // (size_px * size_px * 3))
+        self._open: NDArray[np.uint8] | None = None
+        self._filled = 0
+        self._n_shards = 0
+        folder.mkdir(parents=True)
+
+    def append(self, image: Pixels) -> None:
+        """Adds one image of shape (size, size, 3)."""
+        if self._open is None:
+            self._open = np.lib.format.open_memmap(
+                self._path(), mode="w+", dtype=np.uint8, shape=(self._rows, *self._shape)
+            )
+        self._open[self._filled] = image
+        self._filled += 1
+        if self._filled == self._rows:
+            self._close_shard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._open is not None:
+            self._close_shard()
+
+    def _path(self) -> Path:
+        return self._folder / f"{self._n_shards:05d}.npy"
+
+    def _close_shard(self) -> None:
+        """Ends the open shard; one that is not full is cut to the rows it has."""
+        path, shard = self._path(), self._open
+        self._open = None
+        del shard  # flushes the mapping
+        if self._filled < self._rows:
+            _cut_shard(path, self._filled, self._shape)
+        self._filled = 0
+        self._n_shards += 1
+
+
+def _cut_shard(path: Path, n_rows: int, shape: tuple[int, int, int]) -> None:
+    """Shortens a .npy file to `n_rows` in place: a new header of the same length, then truncate."""
+    with path.open("r+b") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        data_start = file.tell()
+        file.seek(0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        if file.tell() != data_start:
+            raise ValueError(f"the header of {path} changed its length")
+        file.truncate(data_start + n_rows * int(np.prod(shape)))
+
+
+class PackedPixels:
+    """The images of one size, read by row number through memory-mapped shards."""
+
+    def __init__(self, folder: Path, n_photos: int):
+        paths = sorted(folder.glob("*.npy"))
+        if not paths:
+            raise ArtifactError(f"{folder} has no shards; did the step before this one finish?")
+        self._shards: list[Pixels] = [np.load(p, mmap_mode="r") for p in paths]
+        self._rows_per_shard = len(self._shards[0])
+        self._n_photos = sum(len(shard) for shard in self._shards)
+        if self._n_photos != n_photos:
+            raise ArtifactError(f"{folder} must hold {n_photos} images; got {self._n_photos}.")
+
+    def __len__(self) -> int:
+        return self._n_photos
+
+    @property
+    def size_px(self) -> int:
+        """Side of the images."""
+        return int(self._shards[0].shape[1])
+
+    def row(self, index: int) -> Pixels:
+        """One image, shape (size, size, 3), as a view of the file."""
+        image: Pixels = self._shards[index // self._rows_per_shard][index % self._rows_per_shard]
+        return image
+
+    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Pixels:
+        """The images of these rows, copied: shape (n, size, size, 3)."""
+        images = np.empty((len(indices), self.size_px, self.size_px, 3), np.uint8)
+        for place, index in enumerate(indices):
+            images[place] = self.row(int(index))
+        return images
+
+    def batches(self, batch_size: int) -> Iterator[Pixels]:
+        """All images in order, at most `batch_size` at a time."""
+        for start in range(0, len(self), batch_size):
+            yield self.take(range(start, min(start + batch_size, len(self))))
+
+
+@dataclass(frozen=True)
+class PackedDataset:
+    """A catalogue or one split of it, opened for reading.
+
+    `digest` names the content: SHA-256 over each photo's place, label and pixels.
+    """
+
+    folder: Path
+    label_names: list[str]
+    photos: list[Photo]
+    student_px: int
+    teacher_px: int
+    digest: str
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Opens what `write_dataset` wrote.
+
+        Raises:
+            ArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        folder = Path(folder)
+        about = PACKED_DATASET.read(folder)
+        photos = read_photos(folder / PHOTOS_CSV)
+        if len(photos) != about["n_photos"]:
+            raise ArtifactError(
+                f"{folder / PHOTOS_CSV} must have {about['n_photos']} rows; got {len(photos)}."
+            )
+        return cls(
+            folder, read_labels(folder), photos, about["student_px"], about["teacher_px"],
+            about["digest"],
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    @cached_property
+    def label_indices(self) -> NDArray[np.int64]:
+        """The class of each photo, shape (n,)."""
+        return np.array([p.label_index for p in self.photos], np.int64)
+
+    @cached_property
+    def student_pixels(self) -> PackedPixels:
+        """The images at the student's size."""
+        return PackedPixels(self.folder / PIXELS_FOLDER / str(self.student_px), len(self))
+
+    @cached_property
+    def teacher_pixels(self) -> PackedPixels:
+        """The images at the teacher's size."""
+        return PackedPixels(self.folder / PIXELS_FOLDER / str(self.teacher_px), len(self))
+
+
+def write_dataset_tables(
+    folder: Path,
+    photos: Sequence[Photo],
+    label_names: list[str],
+    *,
+    student_px: int,
+    teacher_px: int,
+    digest: str,
+) -> None:
+    """Writes all of a packed data set but its pixels, which a `ShardWriter` a size writes."""
+    write_photos(folder / PHOTOS_CSV, photos)
+    write_labels(folder, label_names)
+    PACKED_DATASET.write(
+        folder,
+        {
+            "n_photos": len(photos),
+            "student_px": student_px,
+            "teacher_px": teacher_px,
+            "digest": digest,
+        },
+    )

@@ -1,0 +1,394 @@
+"""Every setting of the suite: name, default, help, unit and range, declared once.
+
+A setting is a field of one small class; a step's settings are those classes put together. The
+field's name is also the flag, the pipeline parameter, the component parameter and the JSON key.
+"""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from edgedistill.errors import SettingError
+
+Value = bool | int | float | str
+
+TEACHER_SIZES_PX = {"efficientnet_b3": 300, "resnet101": 224, "efficientnet_lite2": 260}
+"""The architectures that a teacher may have, each with the image size it was published for."""
+
+_TRUE_AND_FALSE = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """What a setting means and which values it may take.
+
+    Bounds are None where there is none; `choices` is empty where any value is allowed.
+    """
+
+    help: str
+    unit: str = ""
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def range_text(self) -> str:
+        """The range in words: "greater than 0 and at most 1", or "" for no limit."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        bounds = [
+            f"{words} {bound:g}"
+            for words, bound in (
+                ("greater than", self.gt),
+                ("at least", self.ge),
+                ("less than", self.lt),
+                ("at most", self.le),
+            )
+            if bound is not None
+        ]
+        return " and ".join(bounds)
+
+    def admits(self, value: Value) -> bool:
+        """Whether `value`, of the right type already, lies in the range."""
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, str):
+            return True
+        return (
+            math.isfinite(value)
+            and (self.gt is None or value > self.gt)
+            and (self.ge is None or value >= self.ge)
+            and (self.lt is None or value < self.lt)
+            and (self.le is None or value <= self.le)
+        )
+
+
+def setting(default: Value, help: str, **limits: Any) -> Any:
+    """Declares a field with its default, one sentence of help, unit and range."""
+    return field(default=default, metadata={"constraint": Constraint(help=help, **limits)})
+
+
+def required(help: str) -> Any:
+    """Declares a text field that has no default: it must be given."""
+    return field(metadata={"constraint": Constraint(help=help)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of all settings classes: checks each value when an instance is made.
+
+    Raises:
+        SettingError: a value has the wrong type or lies outside its range.
+    """
+
+    log_level: str = setting(
+        "INFO", "Least severe message that is shown.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+    def __post_init__(self) -> None:
+        for declared in declared_settings(type(self)):
+            declared.check(getattr(self, declared.name))
+
+    @classmethod
+    def choose(cls, values: Mapping[str, Value]) -> Self:
+        """The instance made from those of `values` that this class declares."""
+        chosen: dict[str, Any] = {
+            d.name: values[d.name] for d in declared_settings(cls) if d.name in values
+        }
+        return cls(**chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredSetting:
+    """One setting, read back from its class: for flags, components, tables and checks.
+
+    `default` is None where the setting must be given.
+    """
+
+    name: str
+    type: type
+    default: Value | None
+    constraint: Constraint
+
+    def parse(self, text: str) -> Value:
+        """The value that `text`, as typed on a command line, stands for.
+
+        Raises:
+            SettingError: the text is no value of this setting's type or lies outside its range.
+        """
+        value: Value = text
+        if self.type is bool:
+            value = _TRUE_AND_FALSE.get(text.lower(), text)
+        elif self.type in (int, float):
+            try:
+                value = self.type(text)
+            except ValueError:
+                value = text
+        self.check(value)
+        return value
+
+    def check(self, value: object) -> None:
+        """Raises SettingError unless `value` has this setting's type and lies in its range."""
+        well_typed = type(value) is self.type or (self.type is float and type(value) is int)
+        if not well_typed or not self.constraint.admits(value):  # type: ignore[arg-type]
+            raise SettingError(f"{self.name} must be {self.wanted()}; got {value}.")
+
+    def wanted(self) -> str:
+        """What a value must be, in words: "true or false", "a whole number at least 1"."""
+        if self.type is bool:
+            return "true or false"
+        if self.constraint.choices:
+            return self.constraint.range_text()
+        kind = {int: "a whole number", float: "a number", str: "text"}[self.type]
+        return f"{kind} {self.constraint.range_text()}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded(Settings):
+    """What every step that draws at random has."""
+
+    seed: int = setting(
+        42, "Start of every random draw: split, shuffling, augmentation.", ge=0, le=2**31 - 1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Seeded):
+    """What the three trainings share."""
+
+    batch_size: int = setting(32, "Photos in a training step.", unit="photos", ge=1, le=4096)
+    weight_decay: float = setting(
+        0.0, "Decoupled weight decay; above 0 the optimiser is AdamW.", ge=0, lt=1
+    )
+    use_class_weights: bool = setting(
+        True, "Weigh rare classes up in the hard loss, so that each class counts alike."
+    )
+    save_tensorboard: bool = setting(True, "Write TensorBoard logs beside the trained network.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distilled(Trained):
+    """What the two trainings with a teacher share."""
+
+    distill_alpha: float = setting(
+        0.5, "Weight of the hard loss; the rest is the distillation loss.", ge=0, le=1
+    )
+    distill_temperature: float = setting(
+        4.0, "Temperature that softens teacher and student.", gt=0, le=100
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherChoice(Settings):
+    """Which network the teacher is: scan packs its image size, teacher builds it."""
+
+    teacher_arch: str = setting(
+        "efficientnet_b3", "Network of the teacher.", choices=tuple(TEACHER_SIZES_PX)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSettings(TeacherChoice):
+    """Settings of the step scan."""
+
+    data_dir: str = required(
+        "Folder with one folder of photos a class, or 'sample': the digits of scikit-learn."
+    )
+    teacher_img_size: str = setting(
+        "auto", "Side of the teacher's images; auto: what its network was published for.", unit="px"
+    )
+    student_img_size: int = setting(
+        240, "Side of the student's images, and of the phone's.", unit="px", ge=32, le=1024
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        text = self.teacher_img_size
+        if text != "auto" and not (text.isdecimal() and 32 <= int(text) <= 1024):
+            raise SettingError(
+                "teacher_img_size must be auto or a whole number at least 32 and at most 1024; "
+                f"got {text}."
+            )
+
+    @property
+    def teacher_px(self) -> int:
+        """Side of the teacher's images, in pixels, with `auto` resolved."""
+        if self.teacher_img_size == "auto":
+            return TEACHER_SIZES_PX[self.teacher_arch]
+        return int(self.teacher_img_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings(Seeded):
+    """Settings of the step split."""
+
+    train_frac: float = setting(0.8, "Share of photos to train on.", gt=0, lt=1)
+    val_frac: float = setting(
+        0.1, "Share of photos to choose epochs and the threshold on.", gt=0, lt=1
+    )
+    test_frac: float = setting(0.1, "Share of photos to report on, seen once.", gt=0, lt=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        total = self.train_frac + self.val_frac + self.test_frac
+        if not math.isclose(total, 1.0, abs_tol=1e-6):
+            raise SettingError(
+                "train_frac, val_frac and test_frac must add up to 1; "
+                f"got {self.train_frac:g} + {self.val_frac:g} + {self.test_frac:g} = {total:g}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSettings(TeacherChoice, Trained):
+    """Settings of the step teacher."""
+
+    teacher_weights: str = setting(
+        "imagenet", "Start of the teacher: imagenet, none (random), or a file of weights."
+    )
+    epochs_teacher: int = setting(
+        10,
+        "Most passes of the whole teacher; 0 trains its head alone.",
+        unit="epochs",
+        ge=0,
+        le=10_000,
+    )
+    lr_teacher: float = setting(1e-3, "Highest learning rate of the teacher.", gt=0, le=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillerSettings(Distilled):
+    """Settings of the step distiller."""
+
+    student_weights: str = setting(
+        "imagenet", "Start of the student: imagenet, none (random), or a file of weights."
+    )
+    epochs_student: int = setting(
+        20, "Most passes of the student's distillation.", unit="epochs", ge=1, le=10_000
+    )
+    lr_student: float = setting(1e-3, "Highest learning rate of the student.", gt=0, le=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QatExportSettings(Distilled):
+    """Settings of the step qat_export."""
+
+    qat: bool = setting(
+        True, "Quantisation-aware training; false: post-training quantisation instead."
+    )
+    epochs_qat: int = setting(
+        10, "Most passes of the quantisation-aware fine-tuning.", unit="epochs", ge=1, le=10_000
+    )
+    lr_qat: float = setting(1e-4, "Highest learning rate of the fine-tuning.", gt=0, le=1)
+    tflite_inference_input_type: str = setting(
+        "int8", "Type of the file's input tensor.", choices=("int8", "uint8")
+    )
+    tflite_inference_output_type: str = setting(
+        "int8", "Type of the file's output tensor.", choices=("int8",)
+    )
+    rep_data_num_batches: int = setting(
+        50,
+        "Batches of training photos that set the ranges of post-training quantisation.",
+        unit="batches",
+        ge=1,
+        le=100_000,
+    )
+    force_input_range_0_255: bool = setting(
+        True, "Quantise the input with scale 1 and zero point -128 (0 for uint8), and prove it."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(Settings):
+    """evaluate has nothing to set but what all steps share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateSettings(Settings):
+    """Settings of the step calibrate."""
+
+    threshold_target_accept_accuracy: float = setting(
+        0.95, "Accuracy wanted among the photos that are not answered 'unknown'.", gt=0, le=1
+    )
+    threshold_min_coverage: float = setting(
+        0.60, "Least share of photos that must be answered.", ge=0, le=1
+    )
+    threshold_penalty_incorrect: float = setting(
+        3.0, "Cost of a wrong answer, in right answers, where no threshold meets both wishes.", ge=0
+    )
+
+
+STEP_SETTINGS: dict[str, type[Settings]] = {
+    "scan": ScanSettings,
+    "split": SplitSettings,
+    "teacher": TeacherSettings,
+    "distiller": DistillerSettings,
+    "qat_export": QatExportSettings,
+    "evaluate": EvaluateSettings,
+    "calibrate": CalibrateSettings,
+}
+"""The steps in the order in which they run, each with its settings."""
+
+PRESETS: dict[str, dict[str, Value]] = {
+    "standard": {},
+    "quick": {
+        "teacher_arch": "efficientnet_lite2",
+        "teacher_img_size": "160",
+        "student_img_size": 160,
+        "epochs_teacher": 0,
+        "epochs_student": 1,
+        "epochs_qat": 1,
+    },
+}
+"""Named sets of settings; `standard` is every default. A flag overrides its preset."""
+
+
+def declared_settings(settings: type[Settings]) -> list[DeclaredSetting]:
+    """The settings of one class, inherited ones first."""
+    return [
+        DeclaredSetting(
+            name=f.name,
+            type=f.type,  # type: ignore[arg-type]
+            default=None if f.default is dataclasses.MISSING else f.default,
+            constraint=f.metadata["constraint"],
+        )
+        for f in dataclasses.fields(settings)
+    ]
+
+
+def all_settings() -> dict[str, DeclaredSetting]:
+    """Every setting of the pipeline by name, in the order of the steps that first use it."""
+    return {d.name: d for step in STEP_SETTINGS.values() for d in declared_settings(step)}
+
+
+def resolve(given: Mapping[str, Value], preset: str = "standard") -> dict[str, Value]:
+    """Every setting with its value: the given one, else the preset's, else the default.
+
+    Raises:
+        SettingError: a name or the preset is unknown, a required setting is missing, or a value
+            (or a combination, such as the fractions) is not allowed.
+    """
+    if preset not in PRESETS:
+        raise SettingError(f"preset must be one of {', '.join(PRESETS)}; got {preset}.")
+    declared = all_settings()
+    for name in given:
+        if name not in declared:
+            raise SettingError(unknown_name_sentence(name, declared))
+    defaults = {name: d.default for name, d in declared.items() if d.default is not None}
+    values = {**defaults, **PRESETS[preset], **given}
+    missing = [name for name in declared if name not in values]
+    if missing:
+        raise SettingError(f"{missing[0]} must be given: add --{missing[0]} VALUE.")
+    for step in STEP_SETTINGS.values():
+        step.choose(values)
+    return {name: values[name] for name in declared}
+
+
+def unknown_name_sentence(name: str, known: Iterable[str]) -> str:
+    """One sentence that refuses an unknown setting and names the nearest known one."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
+    return f"--{name} is not a setting; {hint}"
