@@ -1,0 +1,172 @@
+"""Sections of text, tables and pictures, as one self-contained HTML page or as Markdown.
+
+The Kubeflow dashboard shows HTML in an iframe with sandbox="allow-scripts", 600 px high: the page
+must be one file below 2 MB, without links; pictures are data URIs.
+"""
+
+import base64
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgedistill.report.style import STYLE
+
+_JPEG_START = b"\xff\xd8"
+_NUMBER = re.compile(r"[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
+_NO_VALUE = ("", "–")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG or JPEG file, with what it shows in words; a wide one takes the page's full width."""
+
+    data: bytes
+    alt: str
+    caption: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text, row by row; a column of numbers is set flush right.
+
+    A `folded` table shows its title only, until the reader opens it.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A number that stands large at the top of the page: "91.3 %", what it is, and a remark."""
+
+    value: str
+    label: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the page, shown in the order of its fields."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    bullets: Sequence[str] = ()
+    table: Table | None = None
+    images: Sequence[Picture] = ()
+
+
+def render_page(
+    title: str, lead: str, sections: Sequence[Section], headlines: Sequence[Headline] = ()
+) -> str:
+    """The page as HTML; every text is plain and is escaped here.
+
+    Args:
+        title: the page's heading.
+        lead: the sentence that a hurried reader reads.
+        sections: what follows, in order.
+        headlines: numbers shown large between lead and sections.
+    """
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><main>",
+        f'<h1>{html.escape(title)}</h1><p class="lead">{html.escape(lead)}</p>',
+        _headlines_html(headlines),
+        *map(_section_html, sections),
+        "</main></body></html>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _headlines_html(headlines: Sequence[Headline]) -> str:
+    if not headlines:
+        return ""
+    cards = "".join(
+        f'<div class="card"><span class="label">{html.escape(h.label)}</span>'
+        f'<span class="value">{html.escape(h.value)}</span>'
+        f'<span class="remark">{html.escape(h.remark)}</span></div>'
+        for h in headlines
+    )
+    return f'<div class="cards">{cards}</div>'
+
+
+def _section_html(section: Section) -> str:
+    parts = [f"<h2>{html.escape(section.title)}</h2>"]
+    parts += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
+    if section.bullets:
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in section.bullets)
+        parts.append(f"<ul>{items}</ul>")
+    if section.table:
+        parts.append(_table_html(section.table))
+    if section.images:
+        pictures = "".join(map(_picture_html, section.images))
+        parts.append(f'<div class="pictures">{pictures}</div>')
+    return "<section>" + "\n".join(parts) + "</section>"
+
+
+def _table_html(table: Table) -> str:
+    classes = [' class="number"' if number else "" for number in _number_columns(table)]
+    head = "".join(
+        f"<th{c}>{html.escape(text)}</th>" for c, text in zip(classes, table.header, strict=True)
+    )
+    body = "\n".join(
+        "<tr>"
+        + "".join(f"<td{c}>{html.escape(text)}</td>" for c, text in zip(classes, row, strict=True))
+        + "</tr>"
+        for row in table.rows
+    )
+    grid = (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
+    if table.folded:
+        return f"<details><summary>{html.escape(table.title)}</summary>{grid}</details>"
+    return (f"<h3>{html.escape(table.title)}</h3>" if table.title else "") + grid
+
+
+def _number_columns(table: Table) -> list[bool]:
+    """Whether each column holds numbers, but for cells without a value."""
+    flags = []
+    for column in range(len(table.header)):
+        cells = [row[column] for row in table.rows if row[column] not in _NO_VALUE]
+        flags.append(bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells))
+    return flags
+
+
+def _picture_html(picture: Picture) -> str:
+    kind = "jpeg" if picture.data.startswith(_JPEG_START) else "png"
+    source = f"data:image/{kind};base64,{base64.b64encode(picture.data).decode('ascii')}"
+    caption = f"<figcaption>{html.escape(picture.caption)}</figcaption>" if picture.caption else ""
+    wide = ' class="wide"' if picture.wide else ""
+    return f'<figure{wide}><img src="{source}" alt="{html.escape(picture.alt)}">{caption}</figure>'
+
+
+def render_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
+    """The same content as Markdown; pictures are left out and only their captions stay."""
+    parts = [f"# {_escape(title)}", _escape(lead)]
+    for section in sections:
+        parts.append(f"## {_escape(section.title)}")
+        parts += [_escape(text) for text in section.paragraphs]
+        if section.bullets:
+            parts.append("\n".join(f"- {_escape(text)}" for text in section.bullets))
+        if section.table:
+            parts.append(_table_markdown(section.table))
+        parts += [_escape(picture.caption or picture.alt) for picture in section.images]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_markdown(table: Table) -> str:
+    rules = ["---:" if number else "---" for number in _number_columns(table)]
+    cells = [[_escape(c) for c in table.header], rules]
+    cells += [[_escape(c) for c in row] for row in table.rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells)
+
+
+def _escape(text: str) -> str:
+    """`text` with a backslash before what Markdown, or HTML within it, would take for its own."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split("\n")))

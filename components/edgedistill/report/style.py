@@ -1,0 +1,45 @@
+"""The style sheet of every page: light and dark, wide screen and phone, no outside file."""
+
+STYLE = """
+:root { color-scheme: light dark;
+  --ground: #f6f7f9; --card: #ffffff; --ink: #1a2130; --soft: #5b6577; --line: #e1e5eb;
+  --accent: #2457a6; --stripe: #f3f5f8; }
+@media (prefers-color-scheme: dark) { :root {
+  --ground: #12161d; --card: #1b212b; --ink: #e7ebf2; --soft: #9aa6b8; --line: #2d3542;
+  --accent: #8ab4f8; --stripe: #202733; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+main { max-width: 1120px; margin: 0 auto; padding: 32px 20px 64px; }
+h1 { font-size: 1.35rem; margin: 0 0 6px; color: var(--soft); font-weight: 600; }
+h2 { font-size: 1.15rem; margin: 0 0 10px; }
+h3 { font-size: 1rem; margin: 14px 0 6px; }
+p, ul { margin: 0 0 12px; max-width: 75ch; }
+ul { padding-left: 1.2em; } li { margin-bottom: 6px; }
+.lead { font-size: 1.35rem; line-height: 1.4; font-weight: 600; margin-bottom: 22px; }
+.cards { display: grid; gap: 14px; margin-bottom: 18px;
+  grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); }
+.card, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+.card { padding: 14px 18px; display: flex; flex-direction: column; }
+.card .label { color: var(--soft); font-size: .85rem; }
+.card .value { font-size: 1.9rem; font-weight: 700; color: var(--accent); line-height: 1.3; }
+.card .remark { color: var(--soft); font-size: .85rem; }
+section { padding: 20px 22px; margin-top: 18px; }
+section > *:last-child { margin-bottom: 0; }
+.scroll { overflow-x: auto; margin-bottom: 12px; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
+th, td { text-align: left; padding: 5px 14px; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+th:first-child, td:first-child { padding-left: 6px; }
+td { overflow-wrap: anywhere; min-width: 4.5em; }
+tbody tr:nth-child(even) { background: var(--stripe); }
+.number { text-align: right; white-space: nowrap; }
+details { margin-bottom: 12px; } summary { cursor: pointer; color: var(--accent); }
+.pictures { display: grid; gap: 16px;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
+figure { margin: 0; } figure.wide { grid-column: 1 / -1; }
+figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; background: #fff;
+  border-radius: 6px; }
+figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
+"""
