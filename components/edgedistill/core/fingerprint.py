@@ -1,0 +1,41 @@
+"""Names for content: of one decoded photo, and of a set of labelled photos."""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pixel_digest(image: NDArray[np.uint8]) -> str:
+    """SHA-256 of an image's shape and pixels, in hexadecimal.
+
+    Two files that decode to the same picture have the same digest, whatever their names, formats
+    and tags.
+
+    Args:
+        image: any shape, uint8.
+
+    Raises:
+        ValueError: the image is not uint8.
+    """
+    if image.dtype != np.uint8:
+        raise ValueError(f"image must be uint8; got {image.dtype}")
+    digest = hashlib.sha256("x".join(map(str, image.shape)).encode("ascii") + b"\n")
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def dataset_digest(photos: Iterable[tuple[str, str, str]]) -> str:
+    """SHA-256 over the photos' places, labels and pixels, in hexadecimal.
+
+    Args:
+        photos: (filepath, label name, pixel digest) of each, in any order.
+    """
+    digest = hashlib.sha256()
+    for photo in sorted(photos):
+        for field in photo:
+            content = field.encode("utf-8")
+            # The length before each field keeps ("ab", "c") and ("a", "bc") apart.
+            digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
