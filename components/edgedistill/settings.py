@@ -41,7 +41,7 @@ class Constraint:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         bounds = [
-            f"{words} {bound:g}"
+            f"{words} {bound:.10g}"
             for words, bound in (
                 ("greater than", self.gt),
                 ("at least", self.ge),
@@ -136,6 +136,11 @@ class DeclaredSetting:
         well_typed = type(value) is self.type or (self.type is float and type(value) is int)
         if not well_typed or not self.constraint.admits(value):  # type: ignore[arg-type]
             raise SettingError(f"{self.name} must be {self.wanted()}; got {value}.")
+
+    def help_text(self) -> str:
+        """What it means, with unit and range, as KFP and --help show it."""
+        limits = ", ".join(t for t in (self.constraint.unit, self.constraint.range_text()) if t)
+        return f"{self.constraint.help} ({limits})" if limits else self.constraint.help
 
     def wanted(self) -> str:
         """What a value must be, in words: "true or false", "a whole number at least 1"."""

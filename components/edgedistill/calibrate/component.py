@@ -1,0 +1,52 @@
+"""KFP interface of the step calibrate: names and types alone."""
+
+from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
+
+from edgedistill.contract import component
+from edgedistill.settings import CalibrateSettings
+
+
+@component(CalibrateSettings)
+def calibrate(
+    val: Input[Dataset],
+    predictions: Input[Dataset],
+    tflite: Input[Model],
+    bundle: Output[Model],
+    metrics: Output[Metrics],
+    report: Output[HTML],
+    *,
+    log_level: str,
+    threshold_target_accept_accuracy: float,
+    threshold_min_coverage: float,
+    threshold_penalty_incorrect: float,
+) -> None:
+    """Chooses the threshold below which the app answers 'unknown', and packs what it ships with.
+
+    Args:
+        val: Photos to choose the threshold on.
+        predictions: What the step evaluate wrote: the threshold's figures on the test photos.
+        tflite: What the step qat_export wrote.
+
+    Returns:
+        bundle: Everything to ship, as files and as one zip.
+        metrics: The threshold, and its coverage and accuracy on val and test, in [0, 1].
+        report: The curve behind the choice, and how far confidence can be trusted.
+    """
+    from edgedistill import logs
+
+    logs.configure(log_level)
+
+    from edgedistill.artifacts import log_metrics
+    from edgedistill.calibrate.step import calibrate_threshold
+    from edgedistill.settings import CalibrateSettings
+
+    settings = CalibrateSettings(
+        log_level=log_level,
+        threshold_target_accept_accuracy=threshold_target_accept_accuracy,
+        threshold_min_coverage=threshold_min_coverage,
+        threshold_penalty_incorrect=threshold_penalty_incorrect,
+    )
+    results = calibrate_threshold(
+        val.path, predictions.path, tflite.path, bundle.path, report.path, settings
+    )
+    log_metrics(metrics, results)

@@ -1,0 +1,64 @@
+"""KFP interface of the step distiller: names and types alone."""
+
+from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
+
+from edgedistill.contract import component
+from edgedistill.settings import DistillerSettings
+
+
+@component(DistillerSettings)
+def distiller(
+    train: Input[Dataset],
+    val: Input[Dataset],
+    teacher: Input[Model],
+    model: Output[Model],
+    metrics: Output[Metrics],
+    report: Output[HTML],
+    *,
+    log_level: str,
+    seed: int,
+    batch_size: int,
+    weight_decay: float,
+    use_class_weights: bool,
+    save_tensorboard: bool,
+    distill_alpha: float,
+    distill_temperature: float,
+    student_weights: str,
+    epochs_student: int,
+    lr_student: float,
+) -> None:
+    """Trains the student, EfficientNet-Lite1, on labels and on the teacher's answers.
+
+    Args:
+        train: Photos to train on.
+        val: Photos to choose the best epoch on.
+        teacher: What the step teacher wrote.
+
+    Returns:
+        model: Weights of the student's best epoch by validation accuracy.
+        metrics: Validation accuracy of the best epoch, in [0, 1], and how it was reached.
+        report: Curves of loss and accuracy.
+    """
+    from edgedistill import logs
+
+    logs.configure(log_level)
+
+    from edgedistill.artifacts import log_metrics
+    from edgedistill.distiller.step import distil_student
+    from edgedistill.settings import DistillerSettings
+
+    settings = DistillerSettings(
+        log_level=log_level,
+        seed=seed,
+        batch_size=batch_size,
+        weight_decay=weight_decay,
+        use_class_weights=use_class_weights,
+        save_tensorboard=save_tensorboard,
+        distill_alpha=distill_alpha,
+        distill_temperature=distill_temperature,
+        student_weights=student_weights,
+        epochs_student=epochs_student,
+        lr_student=lr_student,
+    )
+    results = distil_student(train.path, val.path, teacher.path, model.path, report.path, settings)
+    log_metrics(metrics, results)

@@ -1,0 +1,52 @@
+"""KFP interface of the step split: names and types alone."""
+
+from kfp.dsl import Dataset, Input, Markdown, Metrics, Output
+
+from edgedistill.contract import component
+from edgedistill.settings import SplitSettings
+
+
+@component(SplitSettings)
+def split(
+    catalog: Input[Dataset],
+    train: Output[Dataset],
+    val: Output[Dataset],
+    test: Output[Dataset],
+    metrics: Output[Metrics],
+    report: Output[Markdown],
+    *,
+    log_level: str,
+    seed: int,
+    train_frac: float,
+    val_frac: float,
+    test_frac: float,
+) -> None:
+    """Divides the photos into train, val and test, each class in the same shares.
+
+    Args:
+        catalog: What scan wrote.
+
+    Returns:
+        train: Photos to train on.
+        val: Photos to choose epochs and the threshold on.
+        test: Photos to report on, seen once.
+        metrics: Photos of each split.
+        report: Photos per class and split.
+    """
+    from edgedistill import logs
+
+    logs.configure(log_level)
+
+    from edgedistill.artifacts import log_metrics
+    from edgedistill.settings import SplitSettings
+    from edgedistill.split.step import split_catalog
+
+    settings = SplitSettings(
+        log_level=log_level,
+        seed=seed,
+        train_frac=train_frac,
+        val_frac=val_frac,
+        test_frac=test_frac,
+    )
+    results = split_catalog(catalog.path, train.path, val.path, test.path, report.path, settings)
+    log_metrics(metrics, results)

@@ -1,0 +1,60 @@
+"""KFP interface of the step teacher: names and types alone."""
+
+from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
+
+from edgedistill.contract import component
+from edgedistill.settings import TeacherSettings
+
+
+@component(TeacherSettings)
+def teacher(
+    train: Input[Dataset],
+    val: Input[Dataset],
+    model: Output[Model],
+    metrics: Output[Metrics],
+    report: Output[HTML],
+    *,
+    log_level: str,
+    seed: int,
+    batch_size: int,
+    weight_decay: float,
+    use_class_weights: bool,
+    save_tensorboard: bool,
+    teacher_arch: str,
+    teacher_weights: str,
+    epochs_teacher: int,
+    lr_teacher: float,
+) -> None:
+    """Trains the teacher: its head alone, then the whole network.
+
+    Args:
+        train: Photos to train on.
+        val: Photos to choose the best epoch on.
+
+    Returns:
+        model: Weights of the best epoch by validation accuracy.
+        metrics: Validation accuracy of the best epoch, in [0, 1], and how it was reached.
+        report: Curves of loss and accuracy.
+    """
+    from edgedistill import logs
+
+    logs.configure(log_level)
+
+    from edgedistill.artifacts import log_metrics
+    from edgedistill.settings import TeacherSettings
+    from edgedistill.teacher.step import train_teacher
+
+    settings = TeacherSettings(
+        log_level=log_level,
+        seed=seed,
+        batch_size=batch_size,
+        weight_decay=weight_decay,
+        use_class_weights=use_class_weights,
+        save_tensorboard=save_tensorboard,
+        teacher_arch=teacher_arch,
+        teacher_weights=teacher_weights,
+        epochs_teacher=epochs_teacher,
+        lr_teacher=lr_teacher,
+    )
+    results = train_teacher(train.path, val.path, model.path, report.path, settings)
+    log_metrics(metrics, results)
