@@ -1,0 +1,104 @@
+"""When a finished step of an earlier run may stand for a new one: same code, packages and files.
+
+KFP's local cache compares a step's settings and the places of its inputs. It sees neither changed
+code of this package nor changed content of a file, so both are put into the key here.
+"""
+
+import ast
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from edgedistill.settings import STEP_SETTINGS, Value
+
+PACKAGES = (
+    "tensorflow",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+)
+"""The packages that decide what a step computes."""
+
+_PACKAGE = "edgedistill"
+_ROOT = Path(__file__).parent
+_STEP_FILES = {"teacher": "teacher_weights", "distiller": "student_weights"}
+
+
+def package_versions() -> dict[str, str]:
+    """The version of each of `PACKAGES`; "absent" where it is not installed."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, str]:
+    """For each step a digest of all that decides its result and that KFP does not see.
+
+    Args:
+        values: every setting with its value, places made absolute.
+        data_fingerprint: changes when a file of the data folder does.
+    """
+    common = f"{platform.python_version()} {sorted(package_versions().items())}"
+    keys = {}
+    for step in STEP_SETTINGS:
+        parts = [common, code_digest(f"{_PACKAGE}.{step}.step")]
+        if step == "scan":
+            parts.append(data_fingerprint)
+        if step in _STEP_FILES:
+            parts.append(_file_digest(str(values[_STEP_FILES[step]])))
+        keys[step] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return keys
+
+
+def code_digest(module: str) -> str:
+    """Digest of the source of `module` and of all that it imports from this package."""
+    digest = hashlib.sha256()
+    for path in sorted(source_files(module)):
+        digest.update(f"{path.relative_to(_ROOT)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def source_files(module: str) -> set[Path]:
+    """The files of this package that importing `module` may load, read off its imports."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = _source_file(waiting.pop())
+        if path is not None and path not in found:
+            found.add(path)
+            waiting.extend(_imported(path))
+    return found
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Full names that the file imports anywhere in it, functions' bodies included."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _source_file(module: str) -> Path | None:
+    package, *inner = module.split(".")
+    if package != _PACKAGE or not inner:
+        return None
+    path = _ROOT.joinpath(*inner).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def _file_digest(place: str) -> str:
+    path = Path(place)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else place
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,169 @@
+"""The steps of one local run: starts each that KFP asks for, shows it, keeps its log and record."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from edgedistill import logs
+from edgedistill.console import Console
+from edgedistill.errors import USER_ERROR_STATUS
+from edgedistill.processes import Lines, run_logged
+from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedStep
+
+_METRICS_TYPES = ("system.Metrics", "system.ClassificationMetrics")
+
+
+class StepFailedError(Exception):
+    """A step ended with another exit status than 0; the message is the step's own last line."""
+
+    def __init__(self, step: str, reason: str, log: Path, *, user_can_mend: bool):
+        super().__init__(f"{step} failed: {reason}")
+        self.log = log
+        self.user_can_mend = user_can_mend
+
+
+class Steps:
+    """The steps of one run in order: starts each that KFP asks for, and tells what was reused."""
+
+    def __init__(self, order: list[str], console: Console, log_level: str):
+        self._order = order
+        self._console = console
+        self._log_level = log_level
+        self._shown: list[str] = []
+        self._ran: set[str] = set()
+
+    def run(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+        """Runs one step to its end. Has the signature of the function of KFP that it replaces."""
+        wanted = _StepCommand(full_command)
+        self._show_reused(before=wanted.step)
+        self._show(wanted.step)
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+        log = wanted.folder / STEP_LOG
+        started, start = datetime.now(UTC), time.monotonic()
+        with log.open("w", encoding="utf-8") as file, _scratch_folder() as scratch:
+            environment = {
+                **os.environ,
+                **(env_vars or {}),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONUTF8": "1",
+                "TMPDIR": scratch,
+                logs.LEVEL_VARIABLE: self._log_level,
+            }
+            output = _StepOutput(self._console, file)
+            status = run_logged(
+                full_command, environment, Lines(output.line, self._console.progress)
+            )
+        if status != 0:
+            raise StepFailedError(
+                wanted.step, _reason(status, output.last), log,
+                user_can_mend=status == USER_ERROR_STATUS,
+            )  # fmt: skip
+        seconds = time.monotonic() - start
+        wanted.give_metrics_a_file()
+        STEP_RECORD.write(
+            wanted.folder,
+            {
+                "step": wanted.step,
+                "started_utc": started.isoformat(timespec="seconds"),
+                "seconds": round(seconds, 2),
+            },
+        )
+        self._ran.add(wanted.step)
+        self._console.line(f"done in {seconds:.1f} s")
+        return 0
+
+    def finish(self, folders: Mapping[str, Path]) -> list[FinishedStep]:
+        """Tells of the reused steps that are left, and gives all steps."""
+        self._show_reused(before=None)
+        return [FinishedStep(s, folders[s], reused=s not in self._ran) for s in self._order]
+
+    def _show_reused(self, before: str | None) -> None:
+        for step in self._order:
+            if step == before:
+                return
+            if step not in self._shown:
+                self._show(step)
+                self._console.line("reused from an earlier run")
+
+    def _show(self, step: str) -> None:
+        self._shown.append(step)
+        self._console.heading(self._order.index(step) + 1, len(self._order), step)
+
+
+class _StepCommand:
+    """What a command line that KFP built says about the step it starts."""
+
+    def __init__(self, full_command: list[str]):
+        flags = dict(itertools.pairwise(full_command))
+        self.step = flags["--function_to_execute"]
+        self._outputs = json.loads(flags["--executor_input"])["outputs"]
+        self.folder = Path(self._outputs["outputFile"]).parent
+
+    def give_metrics_a_file(self) -> None:
+        """Makes the empty file that KFP's cache looks for; an artifact without one is redone."""
+        for artifacts in self._outputs.get("artifacts", {}).values():
+            for artifact in artifacts["artifacts"]:
+                if artifact["type"].get("schemaTitle") in _METRICS_TYPES:
+                    Path(artifact["uri"]).touch()
+
+
+class _StepOutput:
+    """A step's lines on their way to its log and the console.
+
+    What KFP says in between goes to neither; a traceback goes to the log alone.
+    """
+
+    def __init__(self, console: Console, log: TextIO):
+        self._console = console
+        self._log = log
+        self._in_dump = False
+        self._in_traceback = False
+        self.last = ""
+
+    def line(self, text: str) -> None:
+        """Takes one line."""
+        if self._in_dump:
+            self._in_dump = text != "}"
+        elif text.startswith("[KFP Executor") and " INFO]: " in text:
+            self._in_dump = text.endswith("Got executor_input:")
+        else:
+            self._log.write(f"{text}\n")
+            self._log.flush()
+            self.last = text.strip() or self.last
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        if text.startswith("Traceback (most recent call last):"):
+            self._in_traceback = True
+        elif not self._in_traceback:
+            self._console.line(text)
+        elif not text.startswith(" "):  # the error itself ends its traceback
+            self._in_traceback = False
+
+
+def _reason(status: int, last_line: str) -> str:
+    """Why a step ended: its last line, or the signal that ended it.
+
+    A signal that ends Python shows as 128 + its number, because a shell stands in between.
+    """
+    signum = -status if status < 0 else status - 128
+    if signum in set(signal.Signals):
+        name = signal.Signals(signum).name
+        hint = "; the machine may have run out of memory" if signum == signal.SIGKILL else ""
+        return f"it was ended by {name}{hint}."
+    return last_line or f"it ended with exit status {status} and said nothing."
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """A short place for temporary files: KFP leaves one a step, and sockets want a short path."""
+    with tempfile.TemporaryDirectory(prefix="edgedistill-", ignore_cleanup_errors=True) as folder:
+        yield folder
