@@ -1,0 +1,176 @@
+"""Collects what the finished steps wrote into the flat folder that a local run leaves."""
+
+import csv
+import os
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edgedistill import reuse
+from edgedistill.artifacts import (
+    BAD_FILES,
+    CONFIDENCE_PNG,
+    CONFUSION_CSV,
+    CONFUSION_PNG,
+    DATASET_MANIFEST,
+    LABELS_FILE,
+    METRICS,
+    MODEL_FILE,
+    MODEL_METADATA,
+    NETWORK,
+    PHOTOS_CSV,
+    QUANTIZATION,
+    RELIABILITY_PNG,
+    REPORT_HTML,
+    RUN_METADATA,
+    SPLITS,
+    TENSORBOARD_FOLDER,
+    THRESHOLD,
+    THRESHOLD_CURVE_CSV,
+    THRESHOLD_PNG,
+    TRAINING_CONFIG,
+    TRAINING_LOG,
+    split_csv,
+)
+from edgedistill.output_folder import replaced_folder
+from edgedistill.report.run_page import RunFacts, render_run_page
+from edgedistill.runs import FinishedRun
+from edgedistill.settings import Value
+
+_COPIED = {
+    "catalog": (DATASET_MANIFEST.name, BAD_FILES),
+    "predictions": (METRICS.name, CONFUSION_CSV, CONFUSION_PNG),
+    "bundle": (
+        MODEL_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, THRESHOLD_CURVE_CSV,
+        THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG,
+    ),
+}  # fmt: skip
+"""By artifact, the files that go into the output folder as they are."""
+
+_TRAINED = {"teacher": "teacher", "student": "student", "tflite": "qat"}
+"""By artifact, the name of its training."""
+
+
+def collect(
+    run: FinishedRun, output_dir: Path, settings: dict[str, Value], started: datetime
+) -> list[str]:
+    """Writes the output folder, complete or not at all; gives the summary's four lines.
+
+    Raises:
+        ArtifactError: a step left out a file that it promised; the earlier folder stays.
+    """
+    with replaced_folder(output_dir) as folder:
+        for artifact, names in _COPIED.items():
+            for name in names:
+                shutil.copyfile(run.artifacts[artifact] / name, folder / name)
+        for split in SPLITS:
+            shutil.copyfile(run.artifacts[split] / PHOTOS_CSV, folder / split_csv(split))
+        for artifact, training in _TRAINED.items():
+            curves = run.artifacts[artifact] / TENSORBOARD_FOLDER
+            if curves.is_dir():
+                shutil.copytree(curves, folder / TENSORBOARD_FOLDER / training)
+        (folder / TRAINING_LOG).write_text(_joined_logs(run), encoding="utf-8")
+        TRAINING_CONFIG.write(folder, {"settings": settings})
+        RUN_METADATA.write(folder, _run_metadata(run, folder, settings, started))
+        page = render_run_page(_facts(run, folder))
+        (folder / REPORT_HTML).write_text(page, encoding="utf-8")
+        return _summary(folder)
+
+
+def _joined_logs(run: FinishedRun) -> str:
+    """The steps' logs one after the other, each below a heading that says how the step went."""
+    parts = []
+    for number, step in enumerate(run.steps, start=1):
+        how = "reused from an earlier run, which took" if step.reused else "took"
+        heading = f"[{number}/{len(run.steps)}] {step.name}: {how} {step.seconds:.1f} s"
+        parts.append(f"{heading}\n{step.log}")
+    return "\n".join(parts)
+
+
+def _run_metadata(
+    run: FinishedRun, folder: Path, settings: dict[str, Value], started: datetime
+) -> dict[str, Any]:
+    return {
+        "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": reuse.package_versions(),
+        "machine": _machine(),
+        "git_revision": git_revision(Path.cwd()),
+        "seed": settings["seed"],
+        "counts": _counts(folder),
+        "seconds": {step.name: step.seconds for step in run.steps},
+        "reused_steps": [step.name for step in run.steps if step.reused],
+    }
+
+
+def _machine() -> dict[str, str | int | None]:
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "n_cpus": os.cpu_count(),
+        "memory_bytes": pages,
+    }
+
+
+def _counts(folder: Path) -> dict[str, int]:
+    """Photos, bad files and classes, and the photos of each split."""
+    manifest = DATASET_MANIFEST.read(folder)
+    counts = {
+        "photos": manifest["n_photos"],
+        "bad_files": manifest["n_bad_files"],
+        "classes": len(manifest["classes"]),
+    }
+    for split in SPLITS:
+        with (folder / split_csv(split)).open(encoding="utf-8", newline="") as file:
+            counts[split] = sum(1 for _ in csv.reader(file)) - 1
+    return counts
+
+
+def git_revision(folder: Path) -> str | None:
+    """The commit that `folder` stands at, with "-dirty" where files differ; None without git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def _facts(run: FinishedRun, folder: Path) -> RunFacts:
+    return RunFacts(
+        metrics=METRICS.read(folder),
+        threshold=THRESHOLD.read(folder),
+        manifest=DATASET_MANIFEST.read(folder),
+        config=TRAINING_CONFIG.read(folder),
+        run=RUN_METADATA.read(folder),
+        model=MODEL_METADATA.read(folder),
+        teacher=NETWORK.read(run.artifacts["teacher"]),
+        student=NETWORK.read(run.artifacts["student"]),
+        qat=QUANTIZATION.read(run.artifacts["tflite"]),
+        bad_files=(folder / BAD_FILES).read_text(encoding="utf-8").splitlines(),
+        images={
+            name: (folder / name).read_bytes()
+            for name in (CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG)
+        },
+    )
+
+
+def _summary(folder: Path) -> list[str]:
+    """What came out, in four lines."""
+    metrics, threshold = METRICS.read(folder), THRESHOLD.read(folder)
+    size_bytes = (folder / MODEL_FILE).stat().st_size
+    return [
+        f"int8 file      {metrics['top1']:.1%} of {metrics['n_test']} test photos right",
+        f"float student  {metrics['top1_student']:.1%}",
+        f"threshold      {threshold['recommended_threshold']:.2f} answers "
+        f"{threshold['achieved_coverage']:.1%} of validation photos, "
+        f"{threshold['achieved_accept_accuracy']:.1%} of them right",
+        f"size           {size_bytes / 1e6:.1f} MB, {MODEL_FILE}",
+    ]
