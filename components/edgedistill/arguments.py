@@ -1,0 +1,185 @@
+"""Settings to and from a command line: flags, presets, and the page of --help."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgedistill.errors import SettingError
+from edgedistill.settings import (
+    PRESETS,
+    STEP_SETTINGS,
+    Constraint,
+    DeclaredSetting,
+    ScanSettings,
+    Settings,
+    Value,
+    all_settings,
+    declared_settings,
+    resolve,
+    unknown_name_sentence,
+)
+
+RUN_OPTIONS = {
+    d.name: d
+    for d in (
+        DeclaredSetting(
+            name="output_dir",
+            type=str,
+            default=None,
+            constraint=Constraint(help="Folder that the finished run is put into."),
+        ),
+        DeclaredSetting(
+            name="preset",
+            type=str,
+            default="standard",
+            constraint=Constraint(
+                help="Named set of settings; a flag overrides it.", choices=tuple(PRESETS)
+            ),
+        ),
+        DeclaredSetting(
+            name="overwrite",
+            type=bool,
+            default=False,
+            constraint=Constraint(help="Replace an earlier run that had other settings."),
+        ),
+    )
+}
+"""Flags of `run` that are no settings of the pipeline: they do not change what it computes."""
+
+_WORDS_FOR_PLACES = {
+    "data_dir": ("sample",),
+    "teacher_weights": ("imagenet", "none"),
+    "student_weights": ("imagenet", "none"),
+}
+"""The settings that name a file or folder, each with the words that do not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunArguments:
+    """What a run was asked for; `settings` holds every setting, with its place made absolute."""
+
+    output_dir: Path
+    overwrite: bool
+    settings: dict[str, Value]
+
+
+def read_run_arguments(words: Sequence[str]) -> RunArguments:
+    """Reads the words behind `run`.
+
+    Raises:
+        SettingError: a flag is unknown, given twice or without a value, or a value is not allowed.
+    """
+    declared = {**RUN_OPTIONS, **all_settings()}
+    texts = read_flags(words, declared)
+    given = {name: declared[name].parse(text) for name, text in texts.items()}
+    options = {name: given.pop(name, d.default) for name, d in RUN_OPTIONS.items()}
+    values = _resolve_places(resolve(given, str(options["preset"])))
+    if options["output_dir"] is None:
+        raise SettingError("output_dir must be given: add --output_dir FOLDER.")
+    return RunArguments(
+        output_dir=_absolute(str(options["output_dir"])),
+        overwrite=options["overwrite"] is True,
+        settings=values,
+    )
+
+
+def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
+    """The texts of flags written `--name value` or `--name=value`, by name.
+
+    Raises:
+        SettingError: a word is no flag, or a flag is unknown, given twice or without a value.
+    """
+    known = list(known)
+    texts: dict[str, str] = {}
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        name, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name:
+            raise SettingError(f"{word} is not a flag; settings are written --name value.")
+        if name not in known:
+            raise SettingError(unknown_name_sentence(name, known))
+        if name in texts:
+            raise SettingError(f"--{name} is given twice; once is enough.")
+        if not equals and (not waiting or waiting[0].startswith("--")):
+            raise SettingError(f"--{name} has no value; write --{name} VALUE.")
+        texts[name] = text if equals else waiting.pop(0)
+    return texts
+
+
+def help_page(usage: str) -> str:
+    """All flags of `run`, grouped by the step that uses each first, with default and range."""
+    groups = {"run": list(RUN_OPTIONS.values()), **settings_by_step()}
+    sections = [
+        f"{title}:\n" + "\n".join(_help_entry(d) for d in group)
+        for title, group in groups.items()
+        if group
+    ]
+    return "\n\n".join([usage, *sections, _presets_help()])
+
+
+def settings_by_step() -> dict[str, list[DeclaredSetting]]:
+    """Each setting once, under the first step that uses it; what all have under "every step"."""
+    shared = declared_settings(Settings)
+    groups = {"every step": shared}
+    shown = {d.name for d in shared}
+    for step, settings in STEP_SETTINGS.items():
+        groups[step] = [d for d in declared_settings(settings) if d.name not in shown]
+        shown.update(d.name for d in groups[step])
+    return groups
+
+
+def default_text(declared: DeclaredSetting) -> str:
+    """The default as it would be typed, or "must be given"."""
+    if declared.default is None:
+        return "must be given"
+    return value_text(declared.default)
+
+
+def value_text(value: Value) -> str:
+    """A value as it would be typed."""
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def _help_entry(declared: DeclaredSetting) -> str:
+    kind = {bool: "true|false", int: "N", float: "X", str: "TEXT"}[declared.type]
+    choices = "|".join(declared.constraint.choices)
+    default = default_text(declared)
+    note = default if declared.default is None else f"default {default}"
+    limits = "" if choices else declared.constraint.range_text()
+    details = "; ".join(t for t in (note, declared.constraint.unit, limits) if t)
+    text = textwrap.fill(
+        f"{declared.constraint.help} [{details}]",
+        width=96,
+        initial_indent="      ",
+        subsequent_indent="      ",
+    )
+    return f"  --{declared.name} {choices or kind}\n{text}"
+
+
+def _presets_help() -> str:
+    lines = []
+    for name, values in PRESETS.items():
+        flags = " ".join(f"--{n} {value_text(v)}" for n, v in values.items()) or "every default"
+        lines.append(textwrap.fill(f"{name}: {flags}", width=96, subsequent_indent="      "))
+    return "presets:\n" + textwrap.indent("\n".join(lines), "  ")
+
+
+def _resolve_places(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values with places made absolute, `auto` replaced, and whole numbers for floats mended.
+
+    KFP refuses a whole number for a parameter that is a float.
+    """
+    types = {name: d.type for name, d in all_settings().items()}
+    resolved = {n: float(v) if types[n] is float else v for n, v in values.items()}
+    for name, words in _WORDS_FOR_PLACES.items():
+        place = str(values[name])
+        if place not in words and "://" not in place:
+            resolved[name] = str(_absolute(place))
+    resolved["teacher_img_size"] = str(ScanSettings.choose(values).teacher_px)
+    return resolved
+
+
+def _absolute(place: str) -> Path:
+    return Path(place).expanduser().resolve()

@@ -1,0 +1,210 @@
+"""The edgedistill pipeline: its graph, wired once, and its command line."""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edgedistill import logs
+from edgedistill.arguments import RunArguments, help_page, read_flags, read_run_arguments
+from edgedistill.console import Console
+from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError, SettingError
+from edgedistill.output_folder import check_output_dir, folder_bytes, work_folder
+from edgedistill.processes import Interrupted, stop_signals_raise
+from edgedistill.steps import StepFailedError
+
+_REPOSITORY = Path(__file__).parent
+_EXAMPLES = """\
+Turns folders of photos into an int8 TFLite image classifier for phones.
+
+  Try it on built-in data, in a few minutes:
+    python pipeline.py run --data_dir sample --preset quick --output_dir out
+
+  Train on your own photos, one folder a class:
+    python pipeline.py run --data_dir photos --output_dir out
+
+  Compile for Kubeflow Pipelines, into manifests/ and component.yaml:
+    python pipeline.py compile
+
+python pipeline.py run --help lists every setting."""
+_RUN_USAGE = (
+    "python pipeline.py run --data_dir FOLDER --output_dir FOLDER [--name value ...]\n\n"
+    "Runs the pipeline on this machine. A second run of the same command reuses finished steps."
+)
+_NEEDS_DOWNLOAD = ("efficientnet_b3", "resnet101")
+
+
+@functools.cache
+def build() -> Any:
+    """The pipeline as KFP's compiler and runner take it; kfp is imported here, not for --help."""
+    from edgedistill.components import (
+        calibrate,
+        distiller,
+        evaluate,
+        qat_export,
+        scan,
+        split,
+        teacher,
+    )
+    from edgedistill.contract import Parameters, pipeline
+    from kfp.dsl import Dataset, Model
+
+    class Outputs(NamedTuple):
+        """What a local run collects its output folder from."""
+
+        catalog: Dataset
+        train: Dataset
+        val: Dataset
+        test: Dataset
+        teacher: Model
+        student: Model
+        tflite: Model
+        predictions: Dataset
+        bundle: Model
+
+    @pipeline(name="edgedistill", display_name="edgedistill: photos to an int8 classifier")
+    def edgedistill(given: Parameters) -> Outputs:
+        """Turns folders of photos into an int8 TFLite image classifier for phones."""
+        scanned = scan(**given.of("scan")).set_display_name("Scan photos")
+        catalog = scanned.outputs["catalog"]
+
+        parts = split(catalog=catalog, **given.of("split")).set_display_name("Split photos")
+        train, val, test = (parts.outputs[name] for name in ("train", "val", "test"))
+
+        taught = teacher(train=train, val=val, **given.of("teacher"))
+        taught.set_display_name("Train the teacher")
+        teacher_model = taught.outputs["model"]
+
+        distilled = distiller(
+            train=train, val=val, teacher=teacher_model, **given.of("distiller")
+        ).set_display_name("Distil the student")
+        student = distilled.outputs["model"]
+
+        exported = qat_export(
+            train=train, val=val, student=student, teacher=teacher_model, **given.of("qat_export")
+        ).set_display_name("Quantise and export")
+        tflite = exported.outputs["tflite"]
+
+        evaluated = evaluate(
+            test=test, tflite=tflite, student=student, teacher=teacher_model, **given.of("evaluate")
+        ).set_display_name("Evaluate the file")
+        predictions = evaluated.outputs["predictions"]
+
+        calibrated = calibrate(
+            val=val, predictions=predictions, tflite=tflite, **given.of("calibrate")
+        ).set_display_name("Choose the threshold")
+
+        return Outputs(
+            catalog, train, val, test, teacher_model, student, tflite, predictions,
+            calibrated.outputs["bundle"],
+        )  # fmt: skip
+
+    return edgedistill
+
+
+def run(words: Sequence[str]) -> None:
+    """Runs the pipeline on this machine and leaves its files in --output_dir."""
+    started = datetime.now(UTC)
+    wanted = read_run_arguments(words)
+    logs.configure("WARNING")
+    keys = _check_before_run(wanted)
+
+    from edgedistill.local_run import run_pipeline
+    from edgedistill.outputs import collect
+
+    console = Console(sys.stdout)
+    work = work_folder(wanted.output_dir)
+    finished = run_pipeline(
+        build(),
+        # The level goes to the steps beside KFP, so that another one redoes no step.
+        {**wanted.settings, "log_level": "INFO"},
+        work_dir=work,
+        console=console,
+        step_keys=keys,
+        log_level=str(wanted.settings["log_level"]),
+    )
+    summary = collect(finished, wanted.output_dir, wanted.settings, started)
+    console.text("\n" + "\n".join(summary))
+    console.text(f"\nReport: {wanted.output_dir / 'report.html'}")
+    console.text(
+        f"The steps' folders ({folder_bytes(work) / 1e6:.0f} MB) stay in {work} "
+        "for the next run; delete them as you like."
+    )
+
+
+def _check_before_run(wanted: RunArguments) -> dict[str, str]:
+    """Refuses what can be refused before any work; gives the steps' keys for reuse."""
+    from edgedistill import reuse
+    from edgedistill.scan.step import check_data_dir, data_fingerprint
+
+    settings = wanted.settings
+    data_dir = str(settings["data_dir"])
+    check_data_dir(data_dir)
+    check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
+    for network, weights in (
+        (str(settings["teacher_arch"]), str(settings["teacher_weights"])),
+        ("efficientnet_lite1", str(settings["student_weights"])),
+    ):
+        if weights not in ("imagenet", "none") or (
+            weights == "imagenet" and network in _NEEDS_DOWNLOAD
+        ):
+            from edgedistill.tf.weights import ensure_available  # imports TensorFlow: seconds
+
+            ensure_available(network, weights)
+    return reuse.step_keys(settings, data_fingerprint(data_dir))
+
+
+def compile_files(words: Sequence[str]) -> None:
+    """Writes component.yaml of each step and manifests/pipeline.yaml, and the generated tables."""
+    read_flags(words, ())
+    from edgedistill import components, documents
+    from edgedistill.settings import STEP_SETTINGS
+    from kfp.compiler import Compiler
+
+    seven = {step: getattr(components, step) for step in STEP_SETTINGS}
+    written = [_REPOSITORY / "manifests" / "pipeline.yaml"]
+    Compiler().compile(build(), str(written[0]))
+    for step, component in seven.items():
+        written.append(_REPOSITORY / "components" / "edgedistill" / step / "component.yaml")
+        Compiler().compile(component, str(written[-1]))
+    for path in [*written, *documents.refresh(_REPOSITORY, seven)]:
+        sys.stdout.write(f"{path.relative_to(_REPOSITORY)}\n")
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"run": run, "compile": compile_files}
+
+
+def main(words: Sequence[str]) -> int:
+    """Does what the command line says; gives the exit status."""
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(f"{_EXAMPLES}\n")
+        return 0
+    if "-h" in words or "--help" in words:
+        sys.stdout.write(f"{help_page(_RUN_USAGE) if words[0] == 'run' else _EXAMPLES}\n")
+        return 0
+    try:
+        if words[0] not in COMMANDS:
+            raise SettingError(f"{words[0]} is no command; there are {' and '.join(COMMANDS)}.")
+        with stop_signals_raise():
+            COMMANDS[words[0]](words[1:])
+    except EdgedistillError as error:
+        return _fail(USER_ERROR_STATUS, str(error))
+    except StepFailedError as error:
+        status = USER_ERROR_STATUS if error.user_can_mend else 1
+        return _fail(status, f"{error}\nIts log: {error.log}")
+    except Interrupted as stopped:
+        sentence = f"Stopped by {stopped}; the same command goes on after the last finished step."
+        return _fail(128 + stopped.signum, sentence)
+    return 0
+
+
+def _fail(status: int, sentence: str) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"{sentence}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
