@@ -24,7 +24,7 @@ from kfp import local
 from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handler
 
 from edgedistill.console import Console
-from edgedistill.errors import EdgedistillError
+from edgedistill.errors import EdgedistillError, StorageError
 from edgedistill.runs import STEP_RECORD, FinishedRun
 from edgedistill.steps import Steps
 
@@ -88,19 +88,23 @@ def locked(work_dir: Path) -> Iterator[None]:
     """Keeps a second run out of `work_dir`, which is made; ends with the process at the latest.
 
     Raises:
-        EdgedistillError: another run is at work there, or the folder holds something else.
+        StorageError: another run is at work there, it holds something else, or it cannot be made.
     """
     if work_dir.exists() and not (work_dir / _LOCK_FILE).is_file() and any(work_dir.iterdir()):
-        raise EdgedistillError(
+        raise StorageError(
             f"{work_dir} is wanted for the steps' folders but holds something else; "
             "move it away, or choose another --output_dir."
         )
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with (work_dir / _LOCK_FILE).open("w") as lock:
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        opened = (work_dir / _LOCK_FILE).open("w")
+    except OSError as error:
+        raise StorageError(f"{work_dir} cannot be written: {error.strerror}.") from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EdgedistillError(
+            raise StorageError(
                 f"another run is at work in {work_dir}; wait for it, or choose another "
                 "--output_dir."
             ) from None

@@ -122,7 +122,7 @@ def _check_place(output_dir: Path) -> None:
     if not parent.is_dir():
         raise SettingError(f"output_dir cannot be made: {parent} is a file.")
     for folder in (parent, output_dir):
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise SettingError(f"output_dir cannot be written: no permission to write {folder}.")
 
 

@@ -1,0 +1,76 @@
+"""A small real pipeline for the tests of local runs: three steps that can be told to misbehave."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
+
+
+@dsl.component(base_image="toy:1", install_kfp_package=False)  # type: ignore[untyped-decorator]
+def make(text: str, made: Output[Dataset], metrics: Output[Metrics]) -> None:
+    import logging
+    import sys
+    from pathlib import Path
+
+    from edgedistill import logs
+
+    logs.configure("WARNING")
+    Path(made.path).mkdir()
+    (Path(made.path) / "text.txt").write_text(text, encoding="utf-8")
+    metrics.log_metric("length", float(len(text)))
+    sys.stdout.write(f"made {text}\n")
+    if text == "level":
+        level = logging.getLogger("edgedistill").getEffectiveLevel()
+        sys.stdout.write(f"level {logging.getLevelName(level)}\n")
+
+
+@dsl.component(base_image="toy:1", install_kfp_package=False)  # type: ignore[untyped-decorator]
+def misbehave(made: Input[Dataset], how: str, kept: Output[Artifact]) -> None:
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+    from pathlib import Path
+
+    from edgedistill import logs
+    from edgedistill.errors import DatasetError
+
+    logs.configure("INFO")
+    if how == "refuse":
+        raise DatasetError("class 'cup' has 2 images; a split needs at least 3.")
+    if how == "crash":
+        raise ValueError("shapes (2,) and (3,) differ")
+    if how == "crash long":
+        raise ValueError("Detected at node\n[[{{node}}]] [Op:__inference]")
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how.startswith(("sleep ", "abandon ")):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        Path(how.partition(" ")[2]).write_text(str(child.pid), encoding="utf-8")
+        if how.startswith("abandon "):
+            raise RuntimeError("gone")
+        sys.stdout.write("asleep\n")
+        time.sleep(60)
+    Path(kept.path).write_text((Path(made.path) / "text.txt").read_text(encoding="utf-8"))
+
+
+@dsl.component(base_image="toy:1", install_kfp_package=False)  # type: ignore[untyped-decorator]
+def finish(kept: Input[Artifact], done: Output[Artifact]) -> None:
+    from pathlib import Path
+
+    Path(done.path).write_text(Path(kept.path).read_text().upper())
+
+
+class Outputs(NamedTuple):
+    made: Dataset
+    kept: Artifact
+    done: Artifact
+
+
+@dsl.pipeline(name="toy")  # type: ignore[untyped-decorator]
+def toy(text: str, how: str = "well") -> Outputs:
+    first = make(text=text)
+    second = misbehave(made=first.outputs["made"], how=how)
+    third = finish(kept=second.outputs["kept"])
+    return Outputs(first.outputs["made"], second.outputs["kept"], third.outputs["done"])
