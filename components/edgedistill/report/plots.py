@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
@@ -44,7 +45,9 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
         _style(axes, title, "epoch", "")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         _mark_stages(axes, [str(row["stage"]) for row in history])
-    panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    low, high = panels[1].get_ylim()
+    panels[1].set_ylim(max(0.0, low - 0.03), min(1.02, high + 0.03))
+    panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     best = int(np.argmax([row["val_accuracy"] for row in history]))
     panels[1].scatter(
         [epochs[best]], [history[best]["val_accuracy"]], s=90, facecolors="none",
@@ -68,15 +71,18 @@ def confusion_matrix_plot(matrix: NDArray[np.integer], label_names: Sequence[str
     n_classes = len(label_names)
     if matrix.shape != (n_classes, n_classes):
         raise ValueError(f"matrix must be {n_classes} x {n_classes}; got {matrix.shape}")
-    side = min(16.0, max(4.4, 2.2 + 0.46 * min(n_classes, 20) + 0.13 * max(0, n_classes - 20)))
-    figure = Figure(figsize=(side + 0.9, side), layout="constrained")
+    names = [_short(name) for name in label_names]
+    numbered = n_classes <= _MAX_NUMBERED_CLASSES
+    cells_in = n_classes * (0.46 if numbered else 0.22)
+    side_in = min(20.0, max(3.2, cells_in) + 0.9 + 0.075 * max(map(len, names)))
+    figure = Figure(figsize=(side_in + 0.9, side_in), layout="constrained")
     axes = figure.subplots()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    size = 9.0 if n_classes <= _MAX_NUMBERED_CLASSES else max(4.0, 9.0 - 0.06 * n_classes)
-    names = [_short(name) for name in label_names]
+    # The root lets one wrong photo in fifty be seen.
+    image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
+    size = 9.0 if n_classes <= 50 else max(3.0, 450 / n_classes)
     places = np.arange(n_classes)
-    upright = 90 if max(map(len, names)) > 3 or n_classes > _MAX_NUMBERED_CLASSES else 0
+    upright = 90 if max(map(len, names)) > 3 or not numbered else 0
     axes.set_xticks(places, names, rotation=upright, fontsize=size, parse_math=False)
     axes.set_yticks(places, names, fontsize=size, parse_math=False)
     axes.set_xticks(np.arange(n_classes + 1) - 0.5, minor=True)
@@ -85,9 +91,11 @@ def confusion_matrix_plot(matrix: NDArray[np.integer], label_names: Sequence[str
     axes.tick_params(which="both", length=0)
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.spines[:].set_visible(False)
-    if n_classes <= _MAX_NUMBERED_CLASSES:
+    if numbered:
         _write_counts(axes, matrix, share)
-    bar = figure.colorbar(image, ax=axes, shrink=0.75, format=PercentFormatter(1, decimals=0))
+    bar = figure.colorbar(
+        image, ax=axes, shrink=0.7, aspect=30, format=PercentFormatter(1, decimals=0)
+    )
     bar.outline.set_visible(False)
     bar.set_label("share of the true class", fontsize=9)
     return _png(figure)
@@ -213,7 +221,7 @@ def _write_counts(axes: Axes, matrix: NDArray[np.integer], share: NDArray[np.flo
     size = 9 if len(matrix) <= 12 else 7
     for (row, column), count in np.ndenumerate(matrix):
         if count:
-            colour = "#ffffff" if share[row, column] > 0.55 else _INK
+            colour = "#ffffff" if share[row, column] > 0.35 else _INK
             text = f"{count:,}"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
