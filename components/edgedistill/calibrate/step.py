@@ -1,0 +1,184 @@
+"""The step calibrate: the threshold, its evidence, and everything to ship in one folder."""
+
+import csv
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgedistill.artifacts import (
+    BUNDLE_ZIP,
+    CONFIDENCE_PNG,
+    LABELS_FILE,
+    MODEL_FILE,
+    MODEL_METADATA,
+    RELIABILITY_PNG,
+    THRESHOLD,
+    THRESHOLD_CURVE_CSV,
+    THRESHOLD_PNG,
+    TO_SHIP,
+    complete_folder,
+    read_labels,
+    write_file,
+)
+from edgedistill.calibrate.answers import Answers, read_test_answers
+from edgedistill.calibrate.bundle import write_zip
+from edgedistill.calibrate.page import calibration_notes, render_calibration_page
+from edgedistill.core.reliability import expected_calibration_error, reliability_curve
+from edgedistill.core.threshold import (
+    GRID_STEP,
+    Recommendation,
+    ThresholdCurve,
+    recommend_threshold,
+    threshold_curve,
+)
+from edgedistill.datasets import PackedDataset
+from edgedistill.errors import ArtifactError
+from edgedistill.report import plots
+from edgedistill.settings import CalibrateSettings
+
+_log = logging.getLogger(__name__)
+
+
+def calibrate_threshold(
+    val: str, predictions: str, tflite: str, bundle: str, report: str, settings: CalibrateSettings
+) -> dict[str, float]:
+    """Chooses the threshold on the validation photos and tells what it does on the test photos.
+
+    Args:
+        val: the validation split.
+        predictions: what the step evaluate wrote.
+        tflite: what the step qat_export wrote.
+        bundle: folder to write: what ships, one zip of it, the curve and the pictures.
+        report: HTML file to write.
+        settings: the wishes.
+
+    Returns:
+        recommended_threshold, achieved_coverage, test_coverage, ece_val, seconds; and, where a
+        photo is accepted, achieved_accept_accuracy and test_accept_accuracy.
+
+    Raises:
+        ArtifactError: a file of another step is missing or damaged.
+    """
+    from edgedistill.tf.interpreter import predict_logits
+
+    started = time.monotonic()
+    dataset = PackedDataset.open(val)
+    if read_labels(Path(tflite)) != dataset.label_names:
+        raise ArtifactError(f"{tflite} holds a file for other classes than {val}.")
+    _log.info("calibrate: the file answers %d validation photos", len(dataset))
+    logits = predict_logits(Path(tflite) / MODEL_FILE, dataset.student_pixels)
+    on_val = Answers.of(logits, dataset.label_indices)
+    on_test = read_test_answers(Path(predictions))
+    curve = threshold_curve(on_val.confidence, on_val.correct)
+    chosen = recommend_threshold(
+        curve,
+        target=settings.threshold_target_accept_accuracy,
+        min_coverage=settings.threshold_min_coverage,
+        penalty=settings.threshold_penalty_incorrect,
+    )
+    document = recommendation_document(chosen, curve, on_test, settings)
+    with complete_folder(bundle) as out:
+        for name in (MODEL_FILE, LABELS_FILE, MODEL_METADATA.name):
+            _copy(Path(tflite) / name, out)
+        THRESHOLD.write(out, document)
+        _write_curve(out / THRESHOLD_CURVE_CSV, curve)
+        _draw(out, curve, chosen, on_test, settings)
+        write_zip(out / BUNDLE_ZIP, [out / name for name in TO_SHIP])
+    write_file(report, render_calibration_page(Path(bundle), document))
+    metrics = _metrics(document, on_val, time.monotonic() - started)
+    _log.info("calibrate: %s", document["calibration_notes"])
+    return metrics
+
+
+def recommendation_document(
+    chosen: Recommendation, curve: ThresholdCurve, on_test: Answers, settings: CalibrateSettings
+) -> dict[str, Any]:
+    """The content of threshold_recommendation.json."""
+    accepts = on_test.confidence >= chosen.threshold
+    document: dict[str, Any] = {
+        "recommended_threshold": chosen.threshold,
+        "target_accept_accuracy": settings.threshold_target_accept_accuracy,
+        "min_coverage": settings.threshold_min_coverage,
+        "penalty_incorrect": settings.threshold_penalty_incorrect,
+        "achieved_accept_accuracy": chosen.accept_accuracy,
+        "achieved_coverage": chosen.coverage,
+        "selection_method": chosen.selection_method,
+        "grid_step": GRID_STEP,
+        "n_val": curve.n_photos,
+        "test_accept_accuracy": float(on_test.correct[accepts].mean()) if accepts.any() else None,
+        "test_coverage": float(accepts.mean()),
+        "n_test": len(accepts),
+    }
+    return {**document, "calibration_notes": calibration_notes(document)}
+
+
+def _copy(path: Path, out: Path) -> None:
+    try:
+        shutil.copyfile(path, out / path.name)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+
+
+def _write_curve(path: Path, curve: ThresholdCurve) -> None:
+    """One row a threshold; accept_accuracy is empty where no photo is accepted."""
+    columns = {
+        "threshold": [f"{t:.2f}" for t in curve.threshold],
+        "coverage": curve.coverage.tolist(),
+        "accept_accuracy": ["" if np.isnan(a) else float(a) for a in curve.accept_accuracy],
+        "correct_accepted_rate": curve.correct_accepted_rate.tolist(),
+        "incorrect_accepted_rate": curve.incorrect_accepted_rate.tolist(),
+    }
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _draw(
+    out: Path,
+    curve: ThresholdCurve,
+    chosen: Recommendation,
+    on_test: Answers,
+    settings: CalibrateSettings,
+) -> None:
+    """The threshold on the photos it was chosen on, the rest on those it has not seen."""
+    reliability = reliability_curve(on_test.confidence, on_test.correct)
+    pictures = {
+        THRESHOLD_PNG: plots.threshold_plot(
+            curve.threshold,
+            curve.coverage,
+            curve.accept_accuracy,
+            recommended=chosen.threshold,
+            target=settings.threshold_target_accept_accuracy,
+            min_coverage=settings.threshold_min_coverage,
+        ),
+        RELIABILITY_PNG: plots.reliability_plot(
+            reliability.edges,
+            reliability.mean_confidence,
+            reliability.accuracy,
+            reliability.count,
+            ece=expected_calibration_error(on_test.confidence, on_test.correct),
+            photos="test",
+        ),
+        CONFIDENCE_PNG: plots.confidence_plot(
+            on_test.confidence, on_test.correct, recommended=chosen.threshold, photos="test"
+        ),
+    }
+    for name, data in pictures.items():
+        (out / name).write_bytes(data)
+
+
+def _metrics(document: Mapping[str, Any], on_val: Answers, seconds: float) -> dict[str, float]:
+    """What is logged; a share of no photos at all is left out."""
+    names = (
+        "recommended_threshold", "achieved_accept_accuracy", "achieved_coverage",
+        "test_accept_accuracy", "test_coverage",
+    )  # fmt: skip
+    shares = {name: document[name] for name in names if document[name] is not None}
+    ece = expected_calibration_error(on_val.confidence, on_val.correct)
+    return {**shares, "ece_val": ece, "seconds": seconds}
