@@ -176,10 +176,11 @@ class PackedPixels:
             images[place] = self.row(int(index))
         return images
 
-    def batches(self, batch_size: int) -> Iterator[Pixels]:
-        """All images in order, at most `batch_size` at a time."""
-        for start in range(0, len(self), batch_size):
-            yield self.take(range(start, min(start + batch_size, len(self))))
+    def batches(self, batch_size: int, rows: NDArray[np.int64] | None = None) -> Iterator[Pixels]:
+        """The images of these rows (None: all) in order, at most `batch_size` at a time."""
+        chosen = np.arange(len(self)) if rows is None else rows
+        for start in range(0, len(chosen), batch_size):
+            yield self.take(chosen[start : start + batch_size])
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,14 @@ class TeacherSettings(TeacherChoice, Trained):
     )
     lr_teacher: float = setting(1e-3, "Highest learning rate of the teacher.", gt=0, le=1)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs_teacher == 0 and self.teacher_weights == "none":
+            raise SettingError(
+                "epochs_teacher must be at least 1 where teacher_weights is none: "
+                "a random network has nothing to train a head on; got 0."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class DistillerSettings(Distilled):

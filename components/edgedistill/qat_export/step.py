@@ -1,0 +1,283 @@
+"""Quantises the student and exports the phone's int8 file, with proof that it is one."""
+
+import hashlib
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgedistill.artifacts import (
+    LABELS_FILE,
+    MODEL_FILE,
+    MODEL_METADATA,
+    QUANTIZATION,
+    TENSORBOARD_FOLDER,
+    complete_folder,
+    write_file,
+    write_labels,
+)
+from edgedistill.core.letterbox import RESIZE_RULE
+from edgedistill.datasets import PackedDataset
+from edgedistill.errors import ExportError
+from edgedistill.report.page import Section, Table, render_page
+from edgedistill.report.training_page import training_section
+from edgedistill.settings import QatExportSettings
+from edgedistill.tf.export import convert_post_training, convert_quantised
+from edgedistill.tf.fine_tuning import training_photos
+from edgedistill.tf.flatbuffer import FileFacts, Tensor, read_facts, require_full_integer
+from edgedistill.tf.interpreter import predict_logits
+from edgedistill.tf.networks import HistoryRow, load_network_for
+from edgedistill.tf.qat import quantise_aware
+from edgedistill.tf.runtime import seed_everything
+from edgedistill.tf.training import Distillation, Schedule, Validation, predict, train
+
+_log = logging.getLogger(__name__)
+
+# The file and its Keras network differ by rounding, on photos where two classes are nearly even.
+# More than this share, and more than a few photos, means that the conversion went wrong.
+_MAX_DISAGREEMENT_FRAC = 0.1
+_MAX_DISAGREEING_PHOTOS = 5
+
+
+def export_int8(
+    train: str,
+    val: str,
+    student: str,
+    teacher: str,
+    tflite: str,
+    report: str,
+    settings: QatExportSettings,
+) -> dict[str, float]:
+    """Quantises the student, exports it and proves that the file is full-integer.
+
+    Args:
+        train: folder of the training split; it alone sets ranges.
+        val: folder of the validation split.
+        student: folder of the trained student.
+        teacher: folder of the trained teacher.
+        tflite: folder to write: the file, labels, metadata, how it came about.
+        report: HTML file to write.
+        settings: kind of quantisation, epochs, types of the file's ends.
+
+    Returns:
+        Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
+        agreement (file with the Keras network it came from), size_bytes, int8_ops_share, seconds.
+
+    Raises:
+        ExportError: the file is not what was promised.
+        ArtifactError: an input is missing, damaged, or of other classes.
+    """
+    begun = time.monotonic()
+    seed_everything(settings.seed)
+    photos, validation = PackedDataset.open(train), PackedDataset.open(val)
+    size_px = photos.student_px
+    student_network, _ = load_network_for(student, photos.label_names, size_px)
+    with complete_folder(tflite) as folder:
+        if settings.qat:
+            network, history = _fine_tune_quantised(
+                student_network, teacher, photos, validation, settings, folder
+            )
+            model = convert_quantised(
+                network,
+                input_type=settings.tflite_inference_input_type,
+                output_type=settings.tflite_inference_output_type,
+            )
+        else:
+            network, history = student_network, []
+            model = _quantise_after_training(student_network, photos, settings)
+        facts = _prove(model, settings, size_px)
+        (folder / MODEL_FILE).write_bytes(model)
+        accuracies = _measure(folder / MODEL_FILE, network, student_network, validation)
+        _write_documents(folder, model, facts, photos.label_names, history, accuracies, settings)
+    write_file(report, _render(facts, history, accuracies, len(validation), len(model)))
+    _log.info(
+        "export done: %d bytes, val_accuracy=%.3f (float %.3f)",
+        len(model), accuracies["val_accuracy"], accuracies["val_accuracy_student"],
+    )  # fmt: skip
+    return {
+        **accuracies,
+        "size_bytes": len(model),
+        "int8_ops_share": 1.0,  # proven by require_full_integer
+        "seconds": time.monotonic() - begun,
+    }
+
+
+def _fine_tune_quantised(
+    student: Any,
+    teacher_folder: str,
+    photos: PackedDataset,
+    validation: PackedDataset,
+    settings: QatExportSettings,
+    folder: Path,
+) -> tuple[Any, list[HistoryRow]]:
+    """Quantisation-aware training with the distillation loss kept."""
+    teacher, _ = load_network_for(teacher_folder, photos.label_names, photos.teacher_px)
+    network = quantise_aware(
+        student,
+        photos.student_pixels,
+        seed=settings.seed,
+        full_input_range=settings.force_input_range_0_255,
+    )
+    history = train(
+        network,
+        training_photos(
+            photos,
+            photos.student_pixels,
+            teacher_pixels=photos.teacher_pixels,
+            use_class_weights=settings.use_class_weights,
+        ),
+        Validation(validation.student_pixels, validation.label_indices),
+        Schedule(
+            stage="qat",
+            epochs=settings.epochs_qat,
+            batch_size=settings.batch_size,
+            learning_rate=settings.lr_qat,
+            weight_decay=settings.weight_decay,
+            seed=settings.seed,
+        ),
+        distillation=Distillation(teacher, settings.distill_alpha, settings.distill_temperature),
+        tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
+    )
+    return network, history
+
+
+def _quantise_after_training(
+    student: Any, photos: PackedDataset, settings: QatExportSettings
+) -> bytes:
+    n_wanted = settings.rep_data_num_batches * settings.batch_size
+    rows = np.random.default_rng(settings.seed).permutation(len(photos))[:n_wanted]
+    _log.info("post-training quantisation from %d training photos", len(rows))
+    return convert_post_training(
+        student,
+        photos.student_pixels,
+        rows,
+        input_type=settings.tflite_inference_input_type,
+        output_type=settings.tflite_inference_output_type,
+        full_input_range=settings.force_input_range_0_255,
+    )
+
+
+def _prove(model: bytes, settings: QatExportSettings, size_px: int) -> FileFacts:
+    facts = read_facts(model)
+    require_full_integer(
+        facts,
+        input_type=settings.tflite_inference_input_type,
+        output_type=settings.tflite_inference_output_type,
+        full_input_range=settings.force_input_range_0_255,
+        img_size_px=size_px,
+    )
+    return facts
+
+
+def _measure(
+    model_path: Path, network: Any, student: Any, validation: PackedDataset
+) -> dict[str, float]:
+    """Accuracy of the file and of the float student, and whether the file does as it was trained.
+
+    Raises:
+        ExportError: file and Keras network disagree on more photos than rounding explains.
+    """
+    pixels, labels = validation.student_pixels, validation.label_indices
+    by_file = predict_logits(model_path, pixels).argmax(axis=1)
+    by_network = predict(network, pixels).argmax(axis=1)
+    by_student = by_network if network is student else predict(student, pixels).argmax(axis=1)
+    n_differ = int((by_file != by_network).sum())
+    if n_differ > max(_MAX_DISAGREEING_PHOTOS, _MAX_DISAGREEMENT_FRAC * len(labels)):
+        raise ExportError(
+            f"the exported file and its network must name the same classes; they differ on "
+            f"{n_differ} of {len(labels)} validation photos."
+        )
+    return {
+        "val_accuracy": float(np.mean(by_file == labels)),
+        "val_accuracy_student": float(np.mean(by_student == labels)),
+        "agreement": 1 - n_differ / len(labels),
+    }
+
+
+def _write_documents(
+    folder: Path,
+    model: bytes,
+    facts: FileFacts,
+    label_names: list[str],
+    history: list[HistoryRow],
+    accuracies: dict[str, float],
+    settings: QatExportSettings,
+) -> None:
+    method = "quantisation-aware training" if settings.qat else "post-training quantisation"
+    write_labels(folder, label_names)
+    MODEL_METADATA.write(folder, _describe_model(facts, model, method))
+    QUANTIZATION.write(
+        folder,
+        {
+            "method": method,
+            "history": history,
+            "agreement": accuracies["agreement"],
+            "tensor_dtypes": facts.tensor_dtypes,
+            "operators": facts.operators,
+        },
+    )
+
+
+def _describe_model(facts: FileFacts, model: bytes, method: str) -> dict[str, object]:
+    """model_metadata.json: what the app needs to feed the file and to read it, from the file."""
+    entry, exit_ = facts.inputs[0], facts.outputs[0]
+    _batch, height, width, channels = entry.shape
+    return {
+        "model_file": MODEL_FILE,
+        "labels_file": LABELS_FILE,
+        "input": {
+            "width": width,
+            "height": height,
+            "channels": channels,
+            "color_space": "RGB",
+            "dtype": entry.dtype,
+            "quantization": _quantisation(entry),
+        },
+        "preprocess": {
+            "letterbox": True,
+            "keep_aspect_ratio": True,
+            "pad_color_rgb": [0, 0, 0],
+            "interpolation": "bilinear",
+            "resize_rule": RESIZE_RULE,
+        },
+        "output": {
+            "dtype": exit_.dtype,
+            "quantization": _quantisation(exit_),
+            "is_logits": "SOFTMAX" not in facts.operators,
+            "softmax_in_model": "SOFTMAX" in facts.operators,
+        },
+        "quantization_method": method,
+        "size_bytes": len(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
+    }
+
+
+def _quantisation(tensor: Tensor) -> dict[str, float | int | None]:
+    return {"scale": tensor.scale, "zero_point": tensor.zero_point}
+
+
+def _render(
+    facts: FileFacts,
+    history: list[HistoryRow],
+    accuracies: dict[str, float],
+    n_val: int,
+    size_bytes: int,
+) -> str:
+    lead = (
+        f"The int8 file is right on {accuracies['val_accuracy']:.1%} of {n_val:,} validation "
+        f"photos, the float student on {accuracies['val_accuracy_student']:.1%}."
+    )
+    entry = facts.inputs[0]
+    proof = Section(
+        "Proof",
+        paragraphs=[
+            f"Every operator works on integers. Input {entry.dtype}, scale {entry.scale:g}, zero "
+            f"point {entry.zero_point}; {size_bytes:,} bytes; file and Keras network name the "
+            f"same class on {accuracies['agreement']:.1%} of the validation photos."
+        ],
+        table=Table(["operator", "count"], [[name, str(n)] for name, n in facts.operators.items()]),
+    )
+    curves = [training_section(history)] if history else []
+    return render_page("Export to int8", lead, [proof, *curves])

@@ -1,0 +1,79 @@
+"""From a Keras network to a full-integer TFLite file."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from edgedistill.datasets import PackedPixels
+from edgedistill.tf.runtime import tf
+
+_TYPES = {"int8": tf.int8, "uint8": tf.uint8}
+
+
+def convert_quantised(network: Any, *, input_type: str, output_type: str) -> bytes:
+    """The TFLite file of a quantisation-aware network; its own ranges decide.
+
+    Args:
+        network: what `qat.quantise_aware` made, trained.
+        input_type: `int8` or `uint8`.
+        output_type: `int8`.
+    """
+    return _convert(network, input_type, output_type, representative=None)
+
+
+def convert_post_training(
+    network: Any,
+    pixels: PackedPixels,
+    rows: NDArray[np.int64],
+    *,
+    input_type: str,
+    output_type: str,
+    full_input_range: bool,
+) -> bytes:
+    """The TFLite file of a float network, its ranges taken from training photos.
+
+    Args:
+        network: float Keras network from [0, 255] RGB to logits.
+        pixels: training photos.
+        rows: which of them set the ranges.
+        input_type: `int8` or `uint8`.
+        output_type: `int8`.
+        full_input_range: True: a black and a white image are shown too, which makes the input's
+            range exactly [0, 255].
+    """
+
+    def representative() -> Iterator[list[NDArray[np.float32]]]:
+        shape = (1, pixels.size_px, pixels.size_px, 3)
+        if full_input_range:
+            yield [np.zeros(shape, np.float32)]
+            yield [np.full(shape, 255, np.float32)]
+        for image in pixels.batches(1, rows):
+            yield [image.astype(np.float32)]
+
+    return _convert(network, input_type, output_type, representative)
+
+
+def _convert(
+    network: Any,
+    input_type: str,
+    output_type: str,
+    representative: Callable[[], Iterator[list[NDArray[np.float32]]]] | None,
+) -> bytes:
+    # The graph is frozen here: left to itself the converter saves and loads a SavedModel first,
+    # which takes ten times as long and gives the same file.
+    size = network.input_shape[1:]
+    graph = tf.function(lambda pixels: network(pixels, training=False)).get_concrete_function(
+        tf.TensorSpec((1, *size), tf.float32, name="pixels")
+    )
+    frozen = convert_variables_to_constants_v2(graph)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], None)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if representative is not None:
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = _TYPES[input_type]
+    converter.inference_output_type = _TYPES[output_type]
+    return bytes(converter.convert())

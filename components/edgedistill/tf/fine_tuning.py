@@ -1,0 +1,59 @@
+"""The recipe of a float network: its head on frozen features first, then all of it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgedistill.core.metrics import class_weights
+from edgedistill.datasets import PackedDataset, PackedPixels
+from edgedistill.tf.batches import TrainingPhotos
+from edgedistill.tf.heads import train_head
+from edgedistill.tf.networks import HistoryRow
+from edgedistill.tf.training import Distillation, Schedule, Validation, train
+
+PRETRAINED_RATE = 0.1
+"""Learning rate of pretrained layers, as a share of the new layer's."""
+
+
+def training_photos(
+    dataset: PackedDataset,
+    pixels: PackedPixels,
+    *,
+    teacher_pixels: PackedPixels | None = None,
+    use_class_weights: bool,
+) -> TrainingPhotos:
+    """A split as the training loop takes it, each class weighted alike or each photo."""
+    n_classes = len(dataset.label_names)
+    weights = np.ones(n_classes)
+    if use_class_weights:
+        weights = class_weights(dataset.label_indices, n_classes)
+    return TrainingPhotos(pixels, teacher_pixels, dataset.label_indices, weights.astype(np.float32))
+
+
+def fine_tune(
+    network: Any,
+    photos: TrainingPhotos,
+    validation: Validation,
+    schedule: Schedule,
+    *,
+    pretrained: bool,
+    distillation: Distillation | None = None,
+    tensorboard: Path | None = None,
+) -> list[HistoryRow]:
+    """Trains a network in place and leaves it at its best: an epoch, or the head alone.
+
+    A random backbone's features say nothing, so without pretrained weights the head waits.
+
+    Returns:
+        The row of the head, if it was trained alone, and one row an epoch.
+    """
+    start = []
+    if pretrained:
+        schedule = replace(schedule, body_rate=PRETRAINED_RATE)
+        start = [train_head(network, photos, validation, seed=schedule.seed)]
+    return train(
+        network, photos, validation, schedule,
+        start=start, distillation=distillation, tensorboard=tensorboard,
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""What a TFLite file says of itself: its tensors, operators and ends, read from the FlatBuffer.
+
+TensorFlow is not needed for it: the schema comes with ai_edge_litert.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from edgedistill.errors import ExportError
+
+_TYPE_NAMES = {
+    value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()
+}
+_OPERATOR_NAMES = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the file; scale and zero point are None where it has not one for all values."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What `read_facts` found: counts by type and by kind, and the operators that use a float."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    tensor_dtypes: dict[str, int]
+    operators: dict[str, int]
+    float_users: tuple[str, ...]
+
+
+def read_facts(model: bytes) -> FileFacts:
+    """Reads every tensor and operator of the file's only graph.
+
+    Raises:
+        ExportError: the file is no TFLite model of one graph.
+    """
+    if model[4:8] != b"TFL3":
+        raise ExportError("the exported file is no TFLite model.")
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    if len(parsed.subgraphs) != 1:
+        raise ExportError(f"the model must have one graph; got {len(parsed.subgraphs)}.")
+    graph = parsed.subgraphs[0]
+    codes = [_operator_name(code) for code in parsed.operatorCodes]
+    tensors = [_tensor(t) for t in graph.tensors]
+    return FileFacts(
+        inputs=tuple(tensors[i] for i in graph.inputs),
+        outputs=tuple(tensors[i] for i in graph.outputs),
+        tensor_dtypes=dict(sorted(Counter(t.dtype for t in tensors).items())),
+        operators=dict(sorted(Counter(codes[o.opcodeIndex] for o in graph.operators).items())),
+        float_users=tuple(_float_users(graph, codes, tensors)),
+    )
+
+
+def require_full_integer(
+    facts: FileFacts, *, input_type: str, output_type: str, full_input_range: bool, img_size_px: int
+) -> None:
+    """Proves that the file is what was promised, or refuses it.
+
+    Args:
+        facts: what the file says of itself.
+        input_type: `int8` or `uint8`.
+        output_type: `int8`.
+        full_input_range: whether the input must have scale 1 and zero point -128 (0 for uint8).
+        img_size_px: side of the images that the file must take.
+
+    Raises:
+        ExportError: naming the first thing that is otherwise.
+    """
+    allowed = {"int8", "int32", input_type}
+    if facts.float_users:
+        raise ExportError(f"the int8 model still has float operator {facts.float_users[0]}.")
+    odd = sorted(set(facts.tensor_dtypes) - allowed)
+    if odd:
+        raise ExportError(f"every tensor must be {_either(allowed)}; got {', '.join(odd)}.")
+    if len(facts.inputs) != 1 or len(facts.outputs) != 1:
+        raise ExportError("the model must have one input and one output.")
+    entry, exit_ = facts.inputs[0], facts.outputs[0]
+    _require("the input's type", entry.dtype, input_type)
+    _require("the output's type", exit_.dtype, output_type)
+    _require("the input's shape", entry.shape, (1, img_size_px, img_size_px, 3))
+    _require("the output's batch", exit_.shape[0], 1)
+    if full_input_range:
+        _require("the input's scale", entry.scale, 1.0)
+        _require("the input's zero point", entry.zero_point, 0 if input_type == "uint8" else -128)
+    if exit_.scale is None or "SOFTMAX" in facts.operators:
+        raise ExportError("the output must be quantised logits.")
+
+
+def _require(what: str, got: object, wanted: object) -> None:
+    if got != wanted:
+        raise ExportError(f"{what} must be {wanted}; got {got}.")
+
+
+def _either(names: set[str]) -> str:
+    return " or ".join(sorted(names))
+
+
+def _operator_name(code: Any) -> str:
+    # Old files keep the number in a field of one byte.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return str(_OPERATOR_NAMES.get(number, f"operator {number}"))
+
+
+def _tensor(tensor: Any) -> Tensor:
+    quantisation = tensor.quantization
+    has_scale = quantisation is not None and quantisation.scale is not None
+    per_tensor = has_scale and len(quantisation.scale) == 1
+    shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
+    return Tensor(
+        name=(tensor.name or b"").decode("utf-8", "replace"),
+        dtype=_TYPE_NAMES[tensor.type],
+        shape=shape,
+        scale=float(quantisation.scale[0]) if per_tensor else None,
+        zero_point=int(quantisation.zeroPoint[0]) if per_tensor else None,
+    )
+
+
+def _float_users(graph: Any, codes: list[str], tensors: list[Tensor]) -> list[str]:
+    users = []
+    for operator in graph.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0 and tensors[index].dtype.startswith(("float", "bfloat")):
+                users.append(f"{codes[operator.opcodeIndex]} (tensor '{tensors[index].name}')")
+                break
+    return users

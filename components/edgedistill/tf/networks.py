@@ -1,0 +1,165 @@
+"""The networks of the suite: built by name, saved as weights with a small record, loaded again.
+
+Each takes raw [0, 255] RGB and holds its own preprocessing, so that no caller can feed it wrongly
+scaled pixels. Each ends in the layers `pool`, `dropout` and `logits`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgedistill.artifacts import NETWORK, WEIGHTS_FILE
+from edgedistill.errors import ArtifactError
+from edgedistill.tf.efficientnet_lite import BATCH_NORM_MOMENTUM, VARIANTS, build_lite
+from edgedistill.tf.runtime import keras, tf
+
+layers = keras.layers
+
+STUDENT_ARCH = "efficientnet_lite1"
+# Source: the statistics of ImageNet's training photos, in [0, 1] RGB, that EfficientNet was
+# trained with.
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STDDEV = (0.229, 0.224, 0.225)
+# Source: Simonyan and Zisserman's Caffe networks, in [0, 255] BGR; ResNet's weights follow them.
+_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+HistoryRow = dict[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """What is kept beside a network's weights.
+
+    `history` has one row an epoch; `data_digest` names the photos that it was trained on.
+    """
+
+    arch: str
+    img_size_px: int
+    label_names: Sequence[str]
+    history: Sequence[HistoryRow]
+    data_digest: str
+
+
+class CaffePreprocessing(layers.Layer):  # type: ignore[name-defined, misc]
+    """From [0, 255] RGB to BGR less ImageNet's mean, as ResNet's published weights expect."""
+
+    def call(self, pixels: Any) -> Any:
+        return tf.reverse(pixels, axis=[-1]) - tf.constant(_CAFFE_MEAN_BGR, pixels.dtype)
+
+
+def build(arch: str, img_size_px: int, n_classes: int) -> Any:
+    """A network with random weights.
+
+    Args:
+        arch: `STUDENT_ARCH` or a teacher's (`settings.TEACHER_SIZES_PX`).
+        img_size_px: side of its images.
+        n_classes: number of logits.
+
+    Returns:
+        A Keras network from [0, 255] RGB, shape (n, size, size, 3), to logits (n, n_classes).
+
+    Raises:
+        ValueError: `arch` is unknown.
+    """
+    if arch in VARIANTS:
+        return build_lite(arch, img_size_px, n_classes, fold_pixels=arch == STUDENT_ARCH)
+    if arch not in _BACKBONES:
+        raise ValueError(f"arch must be one of {[*VARIANTS, *_BACKBONES]}; got {arch}")
+    inputs = keras.Input((img_size_px, img_size_px, 3), name="pixels")
+    features, dropout = _BACKBONES[arch](inputs)
+    x = layers.GlobalAveragePooling2D(name="pool")(features)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    network = keras.Model(inputs, layers.Dense(n_classes, name="logits")(x), name=arch)
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = BATCH_NORM_MOMENTUM
+    return network
+
+
+def _efficientnet_b3(inputs: Any) -> tuple[Any, float]:
+    backbone = keras.applications.EfficientNetB3(
+        include_top=False, weights=None, input_tensor=inputs
+    )
+    fix_b3_normalisation(backbone)
+    return backbone.output, 0.3
+
+
+def _resnet101(inputs: Any) -> tuple[Any, float]:
+    pixels = CaffePreprocessing(name="preprocessing")(inputs)
+    backbone = keras.applications.ResNet101(include_top=False, weights=None, input_tensor=pixels)
+    return backbone.output, 0.2
+
+
+_BACKBONES = {"efficientnet_b3": _efficientnet_b3, "resnet101": _resnet101}
+
+
+def fix_b3_normalisation(network: Any) -> None:
+    """Sets B3's own normalisation to (x / 255 - mean) / standard deviation of ImageNet.
+
+    tf_keras divides by the root of the deviation once in this layer, from the weights' file, and
+    once more in a layer that it adds only for the word "imagenet": the same weights from a file
+    would see other pixels. Setting the layer outright holds for all ways.
+    """
+    (normalisation,) = (x for x in network.layers if isinstance(x, layers.Normalization))
+    variance = np.square(_IMAGENET_STDDEV)
+    normalisation.set_weights([np.array(_IMAGENET_MEAN), variance, np.array(0, np.int64)])
+    normalisation.finalize_state()
+
+
+def feature_extractor(network: Any) -> Any:
+    """The network up to its pooled features, shape (n, n_features)."""
+    return keras.Model(network.input, network.get_layer("pool").output)
+
+
+def save_network(network: Any, folder: Path, record: NetworkRecord) -> None:
+    """Writes weights and record into an existing folder."""
+    network.save_weights(folder / WEIGHTS_FILE)
+    NETWORK.write(
+        folder,
+        {
+            "arch": record.arch,
+            "img_size_px": record.img_size_px,
+            "label_names": list(record.label_names),
+            "history": list(record.history),
+            "data_digest": record.data_digest,
+        },
+    )
+
+
+def load_network(folder: str | Path) -> tuple[Any, NetworkRecord]:
+    """Builds a saved network again.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, or does not fit the record.
+    """
+    folder = Path(folder)
+    content: Mapping[str, Any] = NETWORK.read(folder)
+    record = NetworkRecord(**content)
+    network = build(record.arch, record.img_size_px, len(record.label_names))
+    path = folder / WEIGHTS_FILE
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{path} cannot be read as {record.arch}: {error}.") from None
+    return network, record
+
+
+def load_network_for(
+    folder: str | Path, label_names: Sequence[str], img_size_px: int
+) -> tuple[Any, NetworkRecord]:
+    """`load_network`, refused where it was trained for other classes or another image size.
+
+    Raises:
+        ArtifactError: also what `load_network` raises.
+    """
+    network, record = load_network(folder)
+    if list(record.label_names) != list(label_names) or record.img_size_px != img_size_px:
+        raise ArtifactError(
+            f"{folder} holds a network for {len(record.label_names)} classes at "
+            f"{record.img_size_px} px; these photos have {len(label_names)} classes at "
+            f"{img_size_px} px, or classes of other names."
+        )
+    return network, record

@@ -1,0 +1,103 @@
+"""Quantisation-aware training: tfmot's network, with every range set from data before it trains.
+
+tfmot starts each range at ±6 and follows the data with a decay of 0.999, so that after a hundred
+steps nine tenths of that guess are left. Here the float network says what the ranges are.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow_model_optimization as tfmot
+from numpy.typing import NDArray
+
+from edgedistill.datasets import PackedPixels
+from edgedistill.tf.runtime import keras, tf
+
+_PREFIX = "quant_"
+_RANGE_PHOTOS = 128
+_RANGE_BATCH = 32
+
+
+def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_range: bool) -> Any:
+    """The network with fake quantisation in it, its ranges set, its batch normalisation frozen.
+
+    Args:
+        network: float Keras network from [0, 255] RGB to logits, flat.
+        pixels: training photos, of which 128 set the ranges.
+        seed: start of their choice.
+        full_input_range: True: the input's range is exactly [0, 255] whatever the photos hold, so
+            that its scale is 1 and its zero point -128.
+
+    Returns:
+        A Keras network of its own; weights as in `network`.
+    """
+    rows = np.random.default_rng(seed).permutation(len(pixels))[:_RANGE_PHOTOS]
+    quantised = tfmot.quantization.keras.quantize_model(network)
+    _freeze_batch_norm(quantised)
+    _set_output_ranges(quantised, network, pixels, rows)
+    # One pass in training mode lets the weights' ranges take their values.
+    quantised(tf.cast(pixels.take(rows[:1]), tf.float32), training=True)
+    lowest, highest = (0.0, 255.0) if full_input_range else _extremes(pixels, rows)
+    _set_range(_input_quantiser(quantised), "quantize_layer", lowest, highest)
+    return quantised
+
+
+def output_range_names(quantised: Any) -> list[str]:
+    """Names of the float layers whose outputs a quantised network quantises, in its order."""
+    return [
+        layer.name.removeprefix(_PREFIX)
+        for layer in quantised.layers
+        if any("output_max" in w.name or "post_activation_max" in w.name for w in layer.weights)
+    ]
+
+
+def _freeze_batch_norm(quantised: Any) -> None:
+    for layer in quantised.layers:
+        inner = getattr(layer, "layer", None)
+        if isinstance(inner, keras.layers.BatchNormalization):
+            inner.trainable = False
+
+
+def _set_output_ranges(
+    quantised: Any, network: Any, pixels: PackedPixels, rows: NDArray[np.int64]
+) -> None:
+    """Gives each quantised tensor the mean of its lowest and of its highest value in a batch."""
+    names = output_range_names(quantised)
+    outputs = [network.get_layer(name).output for name in names]
+    observer = tf.function(keras.Model(network.input, outputs))
+    extremes = np.mean(
+        [
+            [(tf.reduce_min(y), tf.reduce_max(y)) for y in observer(batch, training=False)]
+            for batch in _float_batches(pixels, rows)
+        ],
+        axis=0,
+    )
+    for name, (lowest, highest) in zip(names, extremes, strict=True):
+        # A range must hold 0, which stands for itself exactly in an integer tensor.
+        layer = quantised.get_layer(_PREFIX + name)
+        _set_range(layer, name, min(lowest, 0.0), max(highest, 0.0))
+
+
+def _set_range(layer: Any, name: str, lowest: float, highest: float) -> None:
+    ends = ("output", "post_activation", name)
+    for variable in layer.weights:
+        own_name = variable.name.split("/")[-1].removesuffix(":0")
+        for end in ends:
+            if own_name == f"{end}_min":
+                variable.assign(tf.fill(variable.shape, np.float32(lowest)))
+            elif own_name == f"{end}_max":
+                variable.assign(tf.fill(variable.shape, np.float32(highest)))
+
+
+def _float_batches(pixels: PackedPixels, rows: NDArray[np.int64]) -> Iterator[Any]:
+    return (tf.cast(batch, tf.float32) for batch in pixels.batches(_RANGE_BATCH, rows))
+
+
+def _extremes(pixels: PackedPixels, rows: NDArray[np.int64]) -> tuple[float, float]:
+    images = pixels.take(rows)
+    return float(min(images.min(), 0)), float(images.max())
+
+
+def _input_quantiser(quantised: Any) -> Any:
+    return next(x for x in quantised.layers if x.name.startswith("quantize_layer"))

