@@ -1,5 +1,6 @@
 """Batches: every photo once a pass, and one view at two sizes."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,15 @@ def test_a_pass_shows_every_photo_once_in_an_order_of_its_own(tmp_path: Path) ->
 
     images, _ = colour_photos(21, seed=0)
     numbers = np.arange(21)  # stand for the photos
-    photos = TrainingPhotos(packed(tmp_path / "p", images), None, numbers, np.ones(N_CLASSES))
+    photos = TrainingPhotos(
+        packed(tmp_path / "p", images), None, numbers, np.ones(N_CLASSES, np.float32)
+    )
     passes = [
         [batch[-1].tolist() for batch in epoch_batches(photos, 8, seed=5, epoch=epoch)]
         for epoch in (1, 2)
     ]
     for batches in passes:
-        assert sorted(sum(batches, [])) == numbers.tolist()
+        assert sorted(itertools.chain.from_iterable(batches)) == numbers.tolist()
         # 21 photos in at most 8: three batches of 7, none of a single photo.
         assert [len(batch) for batch in batches] == [7, 7, 7]
     assert passes[0] != passes[1]
@@ -32,7 +35,9 @@ def test_the_pixels_of_a_batch_are_those_of_its_photos(tmp_path: Path) -> None:
     from edgedistill.tf.batches import TrainingPhotos, epoch_batches
 
     images, _ = colour_photos(10, seed=0)
-    photos = TrainingPhotos(packed(tmp_path / "p", images), None, np.arange(10), np.ones(N_CLASSES))
+    photos = TrainingPhotos(
+        packed(tmp_path / "p", images), None, np.arange(10), np.ones(N_CLASSES, np.float32)
+    )
     for batch in epoch_batches(photos, 4, seed=5, epoch=1):
         np.testing.assert_array_equal(batch[0], images[batch[-1]])
 

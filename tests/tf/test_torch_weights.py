@@ -84,5 +84,5 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "w.pth"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no torch checkpoint|it asks for"):
+    with pytest.raises(ValueError, match=r"no torch checkpoint|it asks for"):
         read_torch_state(path)

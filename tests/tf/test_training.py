@@ -103,5 +103,5 @@ def test_tensorboard_logs_are_written_where_asked(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match="learning rate 1e[+]30; try a tenth"):
+    with pytest.raises(FloatingPointError, match=r"learning rate 1e\+30; try a tenth"):
         _train(tmp_path, epochs=3, learning_rate=1e30)

@@ -1,4 +1,4 @@
-"""A tiny network and tiny photos of plain colours: real training, conversion and proof in seconds."""
+"""A tiny network and tiny photos of plain colours: real training and conversion in seconds."""
 
 from pathlib import Path
 from typing import Any

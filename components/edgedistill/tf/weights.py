@@ -25,7 +25,7 @@ _ANSWER_WITHIN_S = 20.0
 
 @dataclass(frozen=True)
 class _Download:
-    """Weights that tf_keras fetches: its builder, their name in its cache, the URL of their folder."""
+    """Weights that tf_keras fetches: its builder, their file's name, the URL of its folder."""
 
     build: Callable[..., Any]
     file_name: str
