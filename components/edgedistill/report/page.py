@@ -51,13 +51,19 @@ class Headline:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page, shown in the order of its fields."""
+    """A titled part of the page, shown in the order of its fields; `table` is a lone table."""
 
     title: str
     paragraphs: Sequence[str] = ()
     bullets: Sequence[str] = ()
     table: Table | None = None
+    tables: Sequence[Table] = ()
     images: Sequence[Picture] = ()
+
+    @property
+    def all_tables(self) -> list[Table]:
+        """`table`, if there is one, and then `tables`."""
+        return [*([self.table] if self.table else []), *self.tables]
 
 
 def render_page(
@@ -101,8 +107,7 @@ def _section_html(section: Section) -> str:
     if section.bullets:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in section.bullets)
         parts.append(f"<ul>{items}</ul>")
-    if section.table:
-        parts.append(_table_html(section.table))
+    parts += map(_table_html, section.all_tables)
     if section.images:
         pictures = "".join(map(_picture_html, section.images))
         parts.append(f'<div class="pictures">{pictures}</div>')
@@ -111,19 +116,16 @@ def _section_html(section: Section) -> str:
 
 def _table_html(table: Table) -> str:
     classes = [' class="number"' if number else "" for number in _number_columns(table)]
-    head = "".join(
-        f"<th{c}>{html.escape(text)}</th>" for c, text in zip(classes, table.header, strict=True)
-    )
+    cells = zip(classes, table.header, strict=True)
+    head = "".join(f"<th{c}>{html.escape(text)}</th>" for c, text in cells)
     body = "\n".join(
         "<tr>"
         + "".join(f"<td{c}>{html.escape(text)}</td>" for c, text in zip(classes, row, strict=True))
         + "</tr>"
         for row in table.rows
     )
-    grid = (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
+    top = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
+    grid = f'<div class="scroll"><table>{top}<tbody>\n{body}\n</tbody></table></div>'
     if table.folded:
         return f"<details><summary>{html.escape(table.title)}</summary>{grid}</details>"
     return (f"<h3>{html.escape(table.title)}</h3>" if table.title else "") + grid
@@ -154,8 +156,7 @@ def render_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
         parts += [_escape(text) for text in section.paragraphs]
         if section.bullets:
             parts.append("\n".join(f"- {_escape(text)}" for text in section.bullets))
-        if section.table:
-            parts.append(_table_markdown(section.table))
+        parts += map(_table_markdown, section.all_tables)
         parts += [_escape(picture.caption or picture.alt) for picture in section.images]
     return "\n\n".join(parts) + "\n"
 

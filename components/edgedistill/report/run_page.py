@@ -1,33 +1,222 @@
 """report.html: what a whole run came to, why, and what to do next."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-Document = Mapping[str, Any]
+from edgedistill.artifacts import CONFIDENCE_PNG, CONFUSION_PNG, RELIABILITY_PNG, THRESHOLD_PNG
+from edgedistill.core.metrics import accuracy_interval
+from edgedistill.report.advice import next_steps, verdict
+from edgedistill.report.page import Headline, Picture, Section, Table, render_page
+from edgedistill.report.plots import learning_curves
+from edgedistill.report.run_facts import RunFacts
 
+__all__ = ["RunFacts", "render_run_page"]
 
-@dataclass(frozen=True, kw_only=True)
-class RunFacts:
-    """What the page is made of: the documents of artifacts.py as read, and four pictures.
-
-    `qat` is quantization.json; `bad_files` are the lines of bad_files.txt; `images` holds the PNG
-    files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and CONFIDENCE_PNG by file name.
-    """
-
-    metrics: Document
-    threshold: Document
-    manifest: Document
-    config: Document
-    run: Document
-    model: Document
-    teacher: Document
-    student: Document
-    qat: Document
-    bad_files: Sequence[str]
-    images: Mapping[str, bytes]
+_MAX_BAD_FILES = 50
 
 
 def render_run_page(facts: RunFacts) -> str:
     """The final report as one self-contained HTML page below 2 MB."""
-    raise NotImplementedError(facts)
+    sections = [
+        Section("What to do next", bullets=next_steps(facts)),
+        _models_section(facts),
+        _threshold_section(facts),
+        _classes_section(facts),
+        *_training_sections(facts),
+        _photos_section(facts),
+        _file_section(facts),
+        _settings_section(facts),
+        _provenance_section(facts),
+    ]
+    title = "Image classifier for phones: report of the run"
+    return render_page(title, verdict(facts), sections, _headlines(facts))
+
+
+def _headlines(facts: RunFacts) -> list[Headline]:
+    metrics, threshold = facts.metrics, facts.threshold
+    low, high = accuracy_interval(metrics["top1"], metrics["n_test"])
+    drop = 100 * (metrics["top1"] - metrics["top1_student"])
+    return [
+        Headline(
+            _percent(metrics["top1"]), "int8 file, top-1", f"95 % sure: {low:.1%} to {high:.1%}"
+        ),
+        Headline(
+            _percent(metrics["top1_student"]),
+            "float student, top-1",
+            f"the file differs by {drop:+.1f} points",
+        ),
+        Headline(
+            f"{threshold['recommended_threshold']:.2f}",
+            "threshold",
+            f"{threshold['test_coverage']:.1%} answered, "
+            f"{_percent(threshold['test_accept_accuracy'])} of those right",
+        ),
+        Headline(
+            _megabytes(facts.model["size_bytes"]),
+            "size of the file",
+            f"{facts.model['input']['width']} × {facts.model['input']['height']} px in, "
+            f"{len(facts.manifest['classes'])} classes out",
+        ),
+    ]
+
+
+def _models_section(facts: RunFacts) -> Section:
+    def row(name: str, img_size_px: int, suffix: str) -> list[str]:
+        values = [facts.metrics[f"{key}{suffix}"] for key in ("top1", "macro_f1", "ece")]
+        accuracy, f1, ece = values
+        return [name, f"{img_size_px}", _percent(accuracy), _percent(f1), f"{ece:.3f}"]
+
+    teacher, student = facts.teacher, facts.student
+    rows = [
+        row(f"teacher ({teacher['arch']})", teacher["img_size_px"], "_teacher"),
+        row(f"student, float ({student['arch']})", student["img_size_px"], "_student"),
+        row("student, int8 file", facts.model["input"]["width"], ""),
+    ]
+    return Section(
+        "The three models on the same test photos",
+        paragraphs=[
+            "Top-1: share of photos whose class is named right. Macro-F1: the same care for every "
+            "class, however rare. Calibration error: mean gap between confidence and accuracy; 0 "
+            "is perfect."
+        ],
+        table=Table(["model", "image, px", "top-1", "macro-F1", "calibration error"], rows),
+    )
+
+
+def _threshold_section(facts: RunFacts) -> Section:
+    images = [
+        Picture(facts.images[THRESHOLD_PNG], "Accuracy and coverage over the threshold"),
+        Picture(facts.images[CONFIDENCE_PNG], "Confidence of right and of wrong answers"),
+        Picture(facts.images[RELIABILITY_PNG], "Accuracy against confidence"),
+    ]
+    return Section(
+        "When the app should say 'unknown'",
+        paragraphs=[facts.threshold["calibration_notes"]],
+        images=images,
+    )
+
+
+def _classes_section(facts: RunFacts) -> Section:
+    per_class = sorted(facts.metrics["per_class"].items(), key=lambda item: item[1]["f1"])
+    rows = [
+        [
+            name, _percent(c["f1"]), _percent(c["precision"]), _percent(c["recall"]),
+            f"{c['support']:,}",
+        ]
+        for name, c in per_class
+    ]  # fmt: skip
+    return Section(
+        "Classes, the weakest first",
+        paragraphs=["Of the int8 file on the test photos; rows of the matrix are the truth."],
+        table=Table(["class", "F1", "precision", "recall", "test photos"], rows),
+        images=[Picture(facts.images[CONFUSION_PNG], "Confusion matrix", wide=True)],
+    )
+
+
+def _training_sections(facts: RunFacts) -> list[Section]:
+    sections = []
+    for title, document in (
+        (f"Training of the teacher ({facts.teacher['arch']})", facts.teacher),
+        (f"Training of the student ({facts.student['arch']})", facts.student),
+        (f"Quantisation ({facts.qat['method']})", facts.qat),
+    ):
+        history = document["history"]
+        if history:
+            picture = Picture(learning_curves(history), f"{title}: loss and accuracy", wide=True)
+            sections.append(Section(title, images=[picture]))
+    return sections
+
+
+def _photos_section(facts: RunFacts) -> Section:
+    manifest, counts = facts.manifest, facts.run["counts"]
+    total = manifest["n_photos"]
+    bad = [line.partition("\t")[::2] for line in facts.bad_files[:_MAX_BAD_FILES]]
+    more = len(facts.bad_files) - len(bad)
+    paragraphs = [
+        f"{total:,} readable photos: {counts['train']:,} to train on, {counts['val']:,} to choose "
+        f"epochs and the threshold on, {counts['test']:,} to report on. "
+        f"{len(facts.bad_files):,} files could not be read."
+    ]
+    if more > 0:
+        paragraphs.append(f"bad_files.txt lists {more:,} more than the table below.")
+    rows = [[name, f"{n:,}", _percent(n / total)] for name, n in manifest["classes"].items()]
+    tables = [
+        Table(["class", "photos", "share"], rows, title="Photos by class", folded=len(rows) > 12)
+    ]
+    if bad:
+        tables.append(Table(["file", "reason"], bad, title="Files that could not be read"))
+    return Section("Photos", paragraphs=paragraphs, tables=tables)
+
+
+def _file_section(facts: RunFacts) -> Section:
+    entry, exit_ = facts.model["input"], facts.model["output"]
+    rows = [
+        ["file", facts.model["model_file"]],
+        ["size", f"{_megabytes(facts.model['size_bytes'])} ({facts.model['size_bytes']:,} bytes)"],
+        ["SHA-256", facts.model["sha256"]],
+        ["made by", facts.qat["method"]],
+        ["input", f"{entry['dtype']}, {_quantisation(entry)}"],
+        ["output", f"{exit_['dtype']}, {_quantisation(exit_)}"],
+        ["tensors", _counts_text(facts.qat["tensor_dtypes"])],
+        ["operators", _counts_text(facts.qat["operators"])],
+        [
+            "names the Keras network's class on",
+            f"{facts.qat['agreement']:.1%} of validation photos",
+        ],
+    ]
+    return Section("The file", table=Table(["", ""], rows))
+
+
+def _settings_section(facts: RunFacts) -> Section:
+    rows = [[name, _setting_text(value)] for name, value in facts.config["settings"].items()]
+    return Section(
+        "Settings", table=Table(["setting", "value"], rows, title="All settings", folded=True)
+    )
+
+
+def _provenance_section(facts: RunFacts) -> Section:
+    run = facts.run
+    rows = [
+        ["started", run["started_utc"]],
+        ["finished", run["finished_utc"]],
+        ["data", f"{facts.manifest['data_dir']}, SHA-256 {facts.manifest['digest']}"],
+        ["seed", str(run["seed"])],
+        ["git revision", run["git_revision"] or "–"],
+        ["Python", run["python"]],
+        *[[f"machine: {name}", str(value)] for name, value in run["machine"].items()],
+    ]
+    reused = set(run["reused_steps"])
+    seconds = [
+        [step, f"{took:,.1f}", "from an earlier run" if step in reused else ""]
+        for step, took in run["seconds"].items()
+    ]
+    packages = [[name, str(version)] for name, version in run["packages"].items()]
+    return Section(
+        "Where it comes from",
+        tables=[
+            Table(["", ""], rows),
+            Table(["step", "seconds", ""], seconds, title="Time"),
+            Table(["package", "version"], packages, title="Packages", folded=True),
+        ],
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.2f} MB"
+
+
+def _quantisation(end: Mapping[str, Any]) -> str:
+    rule = end["quantization"]
+    return f"scale {rule['scale']:g}, zero point {rule['zero_point']}"
+
+
+def _counts_text(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items())
+
+
+def _setting_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,147 @@
+"""What the numbers of a run mean, in sentences: the verdict, and what to do next."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edgedistill.core.metrics import accuracy_interval
+from edgedistill.report.run_facts import RunFacts
+
+_DROP = 0.01
+"""A point: what quantisation may cost."""
+_STUDENT_GAP = 0.03
+_FEW_TEST_PHOTOS = 10
+_WEAK_F1 = 0.7
+_MAX_NAMED_CLASSES = 6
+_IMBALANCE = 10
+
+
+def verdict(facts: RunFacts) -> str:
+    """The sentence that a hurried reader reads: how good the file is, and what the app gets."""
+    metrics, threshold = facts.metrics, facts.threshold
+    first = (
+        f"The int8 file is right on {metrics['top1']:.1%} of {metrics['n_test']:,} test photos "
+        "that it had never seen."
+    )
+    t, right = threshold["recommended_threshold"], threshold["test_accept_accuracy"]
+    if right is None:
+        return f"{first} At the threshold {t:.2f} it would answer none of them."
+    target = threshold["target_accept_accuracy"]
+    meets = "meets" if right >= target else "is short of"
+    return (
+        f"{first} Answering only from a confidence of {t:.2f} on, the app answers "
+        f"{threshold['test_coverage']:.1%} of them and is right on {right:.1%} of its answers, "
+        f"which {meets} the wanted {target:.1%}."
+    )
+
+
+def next_steps(facts: RunFacts) -> list[str]:
+    """What to do next, the most telling first; never empty."""
+    steps = [
+        *_about_networks(facts.metrics, facts.config["settings"]),
+        *_about_epochs(facts),
+        *_about_threshold(facts.threshold),
+        *_about_photos(facts),
+    ]
+    if not steps:
+        steps = ["Nothing stands out: try the file on photos that the phone itself took."]
+    return [
+        *steps,
+        "Before it ships, compare the app's pixels with preprocess.resize_rule in "
+        "model_metadata.json: another resize filter costs accuracy that no test here can see.",
+    ]
+
+
+def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
+    teacher, student, file = metrics["top1_teacher"], metrics["top1_student"], metrics["top1"]
+    if student - file > _DROP:
+        remedy = (
+            f"raise epochs_qat (now {settings['epochs_qat']}) or lower lr_qat "
+            f"(now {settings['lr_qat']:g})"
+            if settings["qat"]
+            else "set qat to true"
+        )
+        yield f"Quantisation costs {_points(student - file)} of accuracy: {remedy}."
+    if teacher < student:
+        yield (
+            f"The teacher is {_points(student - teacher)} worse than its student and teaches it "
+            f"little: raise epochs_teacher (now {settings['epochs_teacher']}), choose another "
+            f"teacher_arch, or raise distill_alpha (now {settings['distill_alpha']:g})."
+        )
+    elif teacher - student > _STUDENT_GAP:
+        yield (
+            f"The student is {_points(teacher - student)} behind its teacher: raise epochs_student "
+            f"(now {settings['epochs_student']}) or student_img_size "
+            f"(now {settings['student_img_size']})."
+        )
+
+
+def _about_epochs(facts: RunFacts) -> Iterator[str]:
+    """Trainings that were best at their very end: more epochs would have helped."""
+    for name, document in (
+        ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.qat),
+    ):  # fmt: skip
+        accuracies = [row["val_accuracy"] for row in document["history"]]
+        if len(accuracies) > 1 and accuracies[-1] > max(accuracies[:-1]):
+            yield (
+                f"The training '{name}' was still getting better at its last epoch: raise "
+                f"epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})."
+            )
+
+
+def _about_threshold(threshold: Mapping[str, Any]) -> Iterator[str]:
+    target, right = threshold["target_accept_accuracy"], threshold["test_accept_accuracy"]
+    if threshold["selection_method"] == "utility_maximization":
+        yield (
+            f"No threshold reaches {target:.1%} right with {threshold['min_coverage']:.1%} "
+            "answered; the recommended one is a compromise (utility_maximization). Train a better "
+            "model, or lower threshold_target_accept_accuracy or threshold_min_coverage."
+        )
+    elif right is not None and right < target:
+        low, high = accuracy_interval(
+            right, max(1, round(threshold["test_coverage"] * threshold["n_test"]))
+        )
+        chance = "within" if low <= target <= high else "beyond"
+        yield (
+            f"The threshold's {target:.1%} on validation photos became {right:.1%} on test photos, "
+            f"{chance} what chance explains ({low:.1%} to {high:.1%}): for a margin, raise "
+            "threshold_target_accept_accuracy."
+        )
+
+
+def _about_photos(facts: RunFacts) -> Iterator[str]:
+    per_class: Mapping[str, Any] = facts.metrics["per_class"]
+    few = [name for name, c in per_class.items() if c["support"] < _FEW_TEST_PHOTOS]
+    if few:
+        yield (
+            f"Fewer than {_FEW_TEST_PHOTOS} test photos in {_named(few)}: a single photo moves "
+            "such a class by ten points or more. Add photos, or raise test_frac."
+        )
+    weak = sorted(
+        (name for name, c in per_class.items() if c["f1"] < _WEAK_F1),
+        key=lambda name: float(per_class[name]["f1"]),
+    )
+    if weak:
+        yield (
+            f"F1 is below {_WEAK_F1:g} in {_named(weak)}: look in the confusion matrix for what "
+            "they are taken for, check their labels, and add photos."
+        )
+    counts: Mapping[str, int] = facts.manifest["classes"]
+    rare, common = min(counts, key=lambda n: counts[n]), max(counts, key=lambda n: counts[n])
+    if counts[common] > _IMBALANCE * counts[rare]:
+        yield (
+            f"'{common}' has {counts[common]:,} photos and '{rare}' only {counts[rare]:,}: add "
+            "photos of the rare one."
+        )
+    if facts.bad_files:
+        files = "1 file" if len(facts.bad_files) == 1 else f"{len(facts.bad_files):,} files"
+        yield f"{files} could not be read and took no part: see the list below."
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:.1f} points"
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_MAX_NAMED_CLASSES])
+    more = len(names) - _MAX_NAMED_CLASSES
+    return f"{shown} and {more} more" if more > 0 else shown
