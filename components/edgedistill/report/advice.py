@@ -77,15 +77,15 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 
 def _about_epochs(facts: RunFacts) -> Iterator[str]:
     """Trainings that were best at their very end: more epochs would have helped."""
+    unfinished = []
     for name, document in (
         ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.qat),
     ):  # fmt: skip
         accuracies = [row["val_accuracy"] for row in document["history"]]
         if len(accuracies) > 1 and accuracies[-1] > max(accuracies[:-1]):
-            yield (
-                f"The training '{name}' was still getting better at its last epoch: raise "
-                f"epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})."
-            )
+            unfinished.append(f"epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})")
+    if unfinished:
+        yield f"Validation accuracy was best at the very last epoch: raise {', '.join(unfinished)}."
 
 
 def _about_threshold(threshold: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from edgedistill.report.style import STYLE
 
 _JPEG_START = b"\xff\xd8"
 _NUMBER = re.compile(r"[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
+_LONGEST_WORD = 24
 _NO_VALUE = ("", "–")
 
 
@@ -51,7 +52,10 @@ class Headline:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page, shown in the order of its fields; `table` is a lone table."""
+    """A titled part of the page, shown in the order of its fields; `table` is a lone table.
+
+    A lone picture that is not wide stands beside text and tables where the screen has room.
+    """
 
     title: str
     paragraphs: Sequence[str] = ()
@@ -102,33 +106,41 @@ def _headlines_html(headlines: Sequence[Headline]) -> str:
 
 
 def _section_html(section: Section) -> str:
-    parts = [f"<h2>{html.escape(section.title)}</h2>"]
-    parts += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
+    parts = [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
     if section.bullets:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in section.bullets)
         parts.append(f"<ul>{items}</ul>")
     parts += map(_table_html, section.all_tables)
-    if section.images:
-        pictures = "".join(map(_picture_html, section.images))
-        parts.append(f'<div class="pictures">{pictures}</div>')
-    return "<section>" + "\n".join(parts) + "</section>"
+    pictures = "".join(map(_picture_html, section.images))
+    if pictures:
+        pictures = f'<div class="pictures">{pictures}</div>'
+    text = "\n".join(parts)
+    if len(section.images) == 1 and section.all_tables and not section.images[0].wide:
+        body = f'<div class="beside"><div>{text}</div>{pictures}</div>'
+    else:
+        body = text + pictures
+    return f"<section><h2>{html.escape(section.title)}</h2>\n{body}</section>"
 
 
 def _table_html(table: Table) -> str:
     classes = [' class="number"' if number else "" for number in _number_columns(table)]
     cells = zip(classes, table.header, strict=True)
     head = "".join(f"<th{c}>{html.escape(text)}</th>" for c, text in cells)
-    body = "\n".join(
-        "<tr>"
-        + "".join(f"<td{c}>{html.escape(text)}</td>" for c, text in zip(classes, row, strict=True))
-        + "</tr>"
-        for row in table.rows
-    )
+    body = "\n".join(f"<tr>{_row_html(classes, row)}</tr>" for row in table.rows)
     top = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
     grid = f'<div class="scroll"><table>{top}<tbody>\n{body}\n</tbody></table></div>'
     if table.folded:
         return f"<details><summary>{html.escape(table.title)}</summary>{grid}</details>"
     return (f"<h3>{html.escape(table.title)}</h3>" if table.title else "") + grid
+
+
+def _row_html(classes: Sequence[str], row: Sequence[str]) -> str:
+    """The cells; one with a word that no phone is wide enough for may break anywhere."""
+    cells = []
+    for attribute, text in zip(classes, row, strict=True):
+        is_long = max(map(len, text.split()), default=0) > _LONGEST_WORD
+        cells.append(f"<td{' class=long' if is_long else attribute}>{html.escape(text)}</td>")
+    return "".join(cells)
 
 
 def _number_columns(table: Table) -> list[bool]:

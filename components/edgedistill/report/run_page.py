@@ -13,6 +13,8 @@ from edgedistill.report.run_facts import RunFacts
 __all__ = ["RunFacts", "render_run_page"]
 
 _MAX_BAD_FILES = 50
+_MAX_NARROW = 15
+"""Classes whose table and matrix can stand side by side; of more, the weakest are shown first."""
 
 
 def render_run_page(facts: RunFacts) -> str:
@@ -38,12 +40,14 @@ def _headlines(facts: RunFacts) -> list[Headline]:
     drop = 100 * (metrics["top1"] - metrics["top1_student"])
     return [
         Headline(
-            _percent(metrics["top1"]), "int8 file, top-1", f"95 % sure: {low:.1%} to {high:.1%}"
+            _percent(metrics["top1"]),
+            "int8 file, top-1",
+            f"with 95% confidence {low:.1%} to {high:.1%}",
         ),
         Headline(
             _percent(metrics["top1_student"]),
             "float student, top-1",
-            f"the file differs by {drop:+.1f} points",
+            f"file minus student: {drop:+.1f} points",
         ),
         Headline(
             f"{threshold['recommended_threshold']:.2f}",
@@ -76,10 +80,11 @@ def _models_section(facts: RunFacts) -> Section:
         "The three models on the same test photos",
         paragraphs=[
             "Top-1: share of photos whose class is named right. Macro-F1: the same care for every "
-            "class, however rare. Calibration error: mean gap between confidence and accuracy; 0 "
-            "is perfect."
+            "class, however rare. ECE, expected calibration error: mean gap between confidence and "
+            "accuracy, 0 is perfect; the picture shows that of the int8 file."
         ],
-        table=Table(["model", "image, px", "top-1", "macro-F1", "calibration error"], rows),
+        images=[Picture(facts.images[RELIABILITY_PNG], "Accuracy against confidence")],
+        table=Table(["model", "image, px", "top-1", "macro-F1", "ECE"], rows),
     )
 
 
@@ -87,7 +92,6 @@ def _threshold_section(facts: RunFacts) -> Section:
     images = [
         Picture(facts.images[THRESHOLD_PNG], "Accuracy and coverage over the threshold"),
         Picture(facts.images[CONFIDENCE_PNG], "Confidence of right and of wrong answers"),
-        Picture(facts.images[RELIABILITY_PNG], "Accuracy against confidence"),
     ]
     return Section(
         "When the app should say 'unknown'",
@@ -105,11 +109,17 @@ def _classes_section(facts: RunFacts) -> Section:
         ]
         for name, c in per_class
     ]  # fmt: skip
+    header = ["class", "F1", "precision", "recall", "photos"]
+    tables = [Table(header, rows[:_MAX_NARROW])]
+    if rows[_MAX_NARROW:]:
+        title = f"The other {len(rows) - _MAX_NARROW} classes"
+        tables.append(Table(header, rows[_MAX_NARROW:], title=title, folded=True))
+    matrix = Picture(facts.images[CONFUSION_PNG], "Confusion matrix", wide=len(rows) > _MAX_NARROW)
     return Section(
         "Classes, the weakest first",
         paragraphs=["Of the int8 file on the test photos; rows of the matrix are the truth."],
-        table=Table(["class", "F1", "precision", "recall", "test photos"], rows),
-        images=[Picture(facts.images[CONFUSION_PNG], "Confusion matrix", wide=True)],
+        tables=tables,
+        images=[matrix],
     )
 
 
@@ -183,7 +193,10 @@ def _provenance_section(facts: RunFacts) -> Section:
         ["seed", str(run["seed"])],
         ["git revision", run["git_revision"] or "–"],
         ["Python", run["python"]],
-        *[[f"machine: {name}", str(value)] for name, value in run["machine"].items()],
+        *[
+            [f"machine, {name.removesuffix('_bytes')}", _machine_text(name, value)]
+            for name, value in run["machine"].items()
+        ],
     ]
     reused = set(run["reused_steps"])
     seconds = [
@@ -216,6 +229,10 @@ def _quantisation(end: Mapping[str, Any]) -> str:
 
 def _counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {name}" for name, n in counts.items())
+
+
+def _machine_text(name: str, value: Any) -> str:
+    return f"{value / 1e9:.1f} GB" if name.endswith("_bytes") else str(value)
 
 
 def _setting_text(value: Any) -> str:

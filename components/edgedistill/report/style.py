@@ -14,7 +14,7 @@ main { max-width: 1120px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { font-size: 1.35rem; margin: 0 0 6px; color: var(--soft); font-weight: 600; }
 h2 { font-size: 1.15rem; margin: 0 0 10px; }
 h3 { font-size: 1rem; margin: 14px 0 6px; }
-p, ul { margin: 0 0 12px; max-width: 75ch; }
+p, ul { margin: 0 0 12px; max-width: 92ch; }
 ul { padding-left: 1.2em; } li { margin-bottom: 6px; }
 .lead { font-size: 1.35rem; line-height: 1.4; font-weight: 600; margin-bottom: 22px; }
 .cards { display: grid; gap: 14px; margin-bottom: 18px;
@@ -32,14 +32,24 @@ th, td { text-align: left; padding: 5px 14px; border-bottom: 1px solid var(--lin
   vertical-align: top; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 th:first-child, td:first-child { padding-left: 6px; }
-td { overflow-wrap: anywhere; min-width: 4.5em; }
+td { overflow-wrap: break-word; }
+td.long { overflow-wrap: anywhere; min-width: 11em; }
 tbody tr:nth-child(even) { background: var(--stripe); }
 .number { text-align: right; white-space: nowrap; }
 details { margin-bottom: 12px; } summary { cursor: pointer; color: var(--accent); }
 .pictures { display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
-figure { margin: 0; } figure.wide { grid-column: 1 / -1; }
+figure { margin: 0; } figure.wide { grid-column: 1 / -1; overflow-x: auto; }
+figure.wide img { min-width: min(100%, 620px); }
+.beside { display: flex; flex-wrap: wrap; gap: 16px 36px; align-items: flex-start; }
+.beside th, .beside td { padding: 5px 9px; }
+.beside > div { flex: 1 1 380px; min-width: 0; }
+.beside > .pictures { flex: 1 1 420px; grid-template-columns: 1fr; }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; background: #fff;
-  border-radius: 6px; }
+  padding: 6px;  border-radius: 6px; }
+@media (max-width: 640px) { main { padding: 18px 10px 40px; } section { padding: 15px 14px; }
+  .lead { font-size: 1.15rem; } .cards { gap: 10px; grid-template-columns: 1fr 1fr; }
+  .card { padding: 11px 13px; } .card .value { font-size: 1.5rem; } th, td { padding: 5px 9px; }
+  figure.wide img { min-width: 620px; } .beside > * { flex-basis: 100% !important; } }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
 """
