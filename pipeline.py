@@ -39,6 +39,8 @@ _NEEDS_DOWNLOAD = ("efficientnet_b3", "resnet101")
 @functools.cache
 def build() -> Any:
     """The pipeline as KFP's compiler and runner take it; kfp is imported here, not for --help."""
+    from kfp.dsl import Dataset, Model
+
     from edgedistill.components import (
         calibrate,
         distiller,
@@ -49,7 +51,6 @@ def build() -> Any:
         teacher,
     )
     from edgedistill.contract import Parameters, pipeline
-    from kfp.dsl import Dataset, Model
 
     class Outputs(NamedTuple):
         """What a local run collects its output folder from."""
@@ -159,18 +160,25 @@ def _check_before_run(wanted: RunArguments) -> dict[str, str]:
 def compile_files(words: Sequence[str]) -> None:
     """Writes component.yaml of each step and manifests/pipeline.yaml, and the generated tables."""
     read_flags(words, ())
-    from edgedistill import components, documents
-    from edgedistill.settings import STEP_SETTINGS
+    for path in compile_into(_REPOSITORY):
+        sys.stdout.write(f"{path.relative_to(_REPOSITORY)}\n")
+
+
+def compile_into(repository: Path) -> list[Path]:
+    """Compiles into a tree that has this repository's layout and documents; gives the files."""
     from kfp.compiler import Compiler
 
+    from edgedistill import components, documents
+    from edgedistill.settings import STEP_SETTINGS
+
     seven = {step: getattr(components, step) for step in STEP_SETTINGS}
-    written = [_REPOSITORY / "manifests" / "pipeline.yaml"]
-    Compiler().compile(build(), str(written[0]))
-    for step, component in seven.items():
-        written.append(_REPOSITORY / "components" / "edgedistill" / step / "component.yaml")
-        Compiler().compile(component, str(written[-1]))
-    for path in [*written, *documents.refresh(_REPOSITORY, seven)]:
-        sys.stdout.write(f"{path.relative_to(_REPOSITORY)}\n")
+    package = repository / "components" / "edgedistill"
+    compiled = {repository / "manifests" / "pipeline.yaml": build()}
+    compiled |= {package / step / "component.yaml": seven[step] for step in seven}
+    for path, what in compiled.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Compiler().compile(what, str(path))
+    return [*compiled, *documents.refresh(repository, seven)]
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"run": run, "compile": compile_files}

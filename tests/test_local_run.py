@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
 from edgedistill.local_run import locked, run_pipeline
 from edgedistill.runs import FinishedRun
 from edgedistill.steps import StepFailedError
-
 from tests.toy_pipeline import toy
 
 REPOSITORY = Path(__file__).parents[1]
@@ -106,6 +106,17 @@ def test_a_failed_run_goes_on_after_its_finished_steps_and_leaves_no_rest(work: 
     run, _ = run_toy(work)
     assert reused(run) == ["make"]
     assert not failed.value.log.parent.exists()
+
+
+def test_work_is_kept_until_a_run_succeeds_without_it(work: Path) -> None:
+    first, _ = run_toy(work)
+    with pytest.raises(StepFailedError):
+        run_toy(work, "crash", text="another photo")
+    assert reused(run_toy(work)[0]) == ["make", "misbehave", "finish"]
+    second, _ = run_toy(work, text="another photo")
+    assert not any(path.exists() for path in first.artifacts.values())
+    assert all(path.exists() for path in second.artifacts.values())
+    assert len(list(work.glob("toy-*"))) == 1
 
 
 def test_an_error_to_mend_is_one_sentence_and_told_from_a_crash(work: Path) -> None:

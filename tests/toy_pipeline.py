@@ -6,7 +6,7 @@ from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
 
 
-@dsl.component(base_image="toy:1", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="toy:1", install_kfp_package=False)
 def make(text: str, made: Output[Dataset], metrics: Output[Metrics]) -> None:
     import logging
     import sys
@@ -24,7 +24,7 @@ def make(text: str, made: Output[Dataset], metrics: Output[Metrics]) -> None:
         sys.stdout.write(f"level {logging.getLevelName(level)}\n")
 
 
-@dsl.component(base_image="toy:1", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="toy:1", install_kfp_package=False)
 def misbehave(made: Input[Dataset], how: str, kept: Output[Artifact]) -> None:
     import os
     import signal
@@ -55,7 +55,7 @@ def misbehave(made: Input[Dataset], how: str, kept: Output[Artifact]) -> None:
     Path(kept.path).write_text((Path(made.path) / "text.txt").read_text(encoding="utf-8"))
 
 
-@dsl.component(base_image="toy:1", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="toy:1", install_kfp_package=False)
 def finish(kept: Input[Artifact], done: Output[Artifact]) -> None:
     from pathlib import Path
 
@@ -68,7 +68,7 @@ class Outputs(NamedTuple):
     done: Artifact
 
 
-@dsl.pipeline(name="toy")  # type: ignore[untyped-decorator]
+@dsl.pipeline(name="toy")
 def toy(text: str, how: str = "well") -> Outputs:
     first = make(text=text)
     second = misbehave(made=first.outputs["made"], how=how)

@@ -15,7 +15,7 @@ import io
 import shlex
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ def run_pipeline(
 ) -> FinishedRun:
     """Runs a KFP pipeline here, reusing finished steps of earlier runs in `work_dir`.
 
+    After success `work_dir` holds the steps of this run alone, whichever run did them.
+
     Args:
         pipeline: what `@dsl.pipeline` makes; each of its steps must be among its outputs.
         arguments: a value for each parameter without a default.
@@ -62,9 +64,10 @@ def run_pipeline(
             f"local runs need kfp {KFP_VERSION}; got {kfp.__version__}: "
             f"pip install kfp=={KFP_VERSION}"
         )
+    spec = _with_keys(pipeline.pipeline_spec, step_keys)
+    name = spec.pipeline_info.name
     with locked(work_dir):
-        _remove_unfinished(work_dir, pipeline.pipeline_spec.pipeline_info.name)
-        spec = _with_keys(pipeline.pipeline_spec, step_keys)
+        _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
         order = [_step_name(t) for t in graph_utils.topological_sort_tasks(spec.root.dag.tasks)]
         steps = Steps(order[::-1], console, log_level)
         local.init(
@@ -74,12 +77,10 @@ def run_pipeline(
         )
         with _mended(steps), _silent():
             outputs = pipeline_orchestrator.run_local_pipeline(spec, dict(arguments))
-    producers = {
-        name: _step_name(output.artifact_selectors[0].producer_subtask)
-        for name, output in spec.root.dag.outputs.artifacts.items()
-    }
-    artifacts = {name: Path(outputs[name].uri) for name in producers}
-    folders = {step: artifacts[name].parent for name, step in producers.items()}
+        artifacts = {output: Path(artifact.uri) for output, artifact in outputs.items()}
+        folders = {step: artifacts[output].parent for output, step in _producers(spec).items()}
+        used = set(folders.values())
+        _remove_steps(work_dir, name, keep=used.__contains__)  # a disk would fill unseen
     return FinishedRun(artifacts, steps.finish(folders))
 
 
@@ -151,14 +152,26 @@ def _with_keys(spec: Any, step_keys: Mapping[str, str]) -> Any:
     return keyed
 
 
+def _producers(spec: Any) -> dict[str, str]:
+    """For each output of the pipeline, the step that gives it."""
+    return {
+        name: _step_name(output.artifact_selectors[0].producer_subtask)
+        for name, output in spec.root.dag.outputs.artifacts.items()
+    }
+
+
 def _step_name(task_name: str) -> str:
     return task_name.replace("-", "_")
 
 
-def _remove_unfinished(work_dir: Path, pipeline_name: str) -> None:
-    """Removes what steps that failed or were stopped left behind; finished ones stay."""
+def _remove_steps(work_dir: Path, pipeline_name: str, keep: Callable[[Path], bool]) -> None:
+    """Removes the folders of steps of earlier runs, but those to keep."""
     for folder in work_dir.glob(f"{pipeline_name}-*/*/"):
-        if not (folder / STEP_RECORD.name).is_file():
+        if not keep(folder):
             shutil.rmtree(folder)
-        with contextlib.suppress(OSError):  # not empty: it holds finished steps
+        with contextlib.suppress(OSError):  # not empty: it holds steps that are kept
             folder.parent.rmdir()
+
+
+def _is_finished(step_folder: Path) -> bool:
+    return (step_folder / STEP_RECORD.name).is_file()

@@ -36,7 +36,8 @@ from edgedistill.artifacts import (
     split_csv,
 )
 from edgedistill.output_folder import replaced_folder
-from edgedistill.report.run_page import RunFacts, render_run_page
+from edgedistill.report.run_facts import RunFacts
+from edgedistill.report.run_page import render_run_page
 from edgedistill.runs import FinishedRun
 from edgedistill.settings import Value
 
