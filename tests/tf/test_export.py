@@ -32,7 +32,8 @@ def _range_of(quantised: Any, layer_name: str) -> tuple[float, float]:
     ends = {}
     for variable in quantised.get_layer(layer_name).weights:
         for end in ("min", "max"):
-            if variable.name.endswith((f"output_{end}:0", f"activation_{end}:0", f"layer_{end}:0")):
+            own = (f"output_{end}:0", f"post_activation_{end}:0", f"{layer_name}_{end}:0")
+            if variable.name.endswith(own):
                 ends[end] = float(variable.numpy())
     return ends["min"], ends["max"]
 
@@ -64,7 +65,8 @@ def test_the_inputs_range_is_0_to_255_though_no_photo_reaches_it(trained: tuple[
     network, pixels = trained
     assert pixels.take(range(96)).max() < 255
     quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
-    assert _range_of(quantised, "quantize_layer") == (0.0, 255.0)
+    (entry,) = (x.name for x in quantised.layers if x.name.startswith("quantize_layer"))
+    assert _range_of(quantised, entry) == (0.0, 255.0)
 
 
 def _file(trained: tuple[Any, Any], kind: str, input_type: str) -> tuple[bytes, Any]:

@@ -1,11 +1,11 @@
 """From a Keras network to a full-integer TFLite file."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edgedistill.datasets import PackedPixels
 from edgedistill.tf.runtime import tf
@@ -62,7 +62,10 @@ def _convert(
     output_type: str,
     representative: Callable[[], Iterator[list[NDArray[np.float32]]]] | None,
 ) -> bytes:
-    # The graph is frozen here: left to itself the converter saves and loads a SavedModel first,
+    # Here and not above: `runtime` must be the first to import TensorFlow.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    # The graph is frozen: left to itself the converter saves and loads a SavedModel first,
     # which takes ten times as long and gives the same file.
     size = network.input_shape[1:]
     graph = tf.function(lambda pixels: network(pixels, training=False)).get_concrete_function(
@@ -76,4 +79,7 @@ def _convert(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = _TYPES[input_type]
     converter.inference_output_type = _TYPES[output_type]
-    return bytes(converter.convert())
+    with warnings.catch_warnings():
+        # Said of every int8 input; the ranges inside the network are the statistics.
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
+        return bytes(converter.convert())

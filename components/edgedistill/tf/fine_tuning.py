@@ -11,6 +11,7 @@ from edgedistill.datasets import PackedDataset, PackedPixels
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.heads import train_head
 from edgedistill.tf.networks import HistoryRow
+from edgedistill.tf.runtime import keras
 from edgedistill.tf.training import Distillation, Schedule, Validation, train
 
 PRETRAINED_RATE = 0.1
@@ -32,6 +33,16 @@ def training_photos(
     return TrainingPhotos(pixels, teacher_pixels, dataset.label_indices, weights.astype(np.float32))
 
 
+def freeze_batch_norm(network: Any) -> None:
+    """Makes batch normalisation compute with its pretrained statistics and keep them.
+
+    With those of each batch instead, all features would shift under the head that was just fitted.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
 def fine_tune(
     network: Any,
     photos: TrainingPhotos,
@@ -51,6 +62,7 @@ def fine_tune(
     """
     start = []
     if pretrained:
+        freeze_batch_norm(network)
         schedule = replace(schedule, body_rate=PRETRAINED_RATE)
         start = [train_head(network, photos, validation, seed=schedule.seed)]
     return train(

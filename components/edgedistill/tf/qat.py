@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow_model_optimization as tfmot
 from numpy.typing import NDArray
 
 from edgedistill.datasets import PackedPixels
@@ -32,6 +31,9 @@ def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_
     Returns:
         A Keras network of its own; weights as in `network`.
     """
+    # Here and not above: it must not be the first to import TensorFlow, which `runtime` prepares.
+    import tensorflow_model_optimization as tfmot
+
     rows = np.random.default_rng(seed).permutation(len(pixels))[:_RANGE_PHOTOS]
     quantised = tfmot.quantization.keras.quantize_model(network)
     _freeze_batch_norm(quantised)
@@ -39,7 +41,7 @@ def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_
     # One pass in training mode lets the weights' ranges take their values.
     quantised(tf.cast(pixels.take(rows[:1]), tf.float32), training=True)
     lowest, highest = (0.0, 255.0) if full_input_range else _extremes(pixels, rows)
-    _set_range(_input_quantiser(quantised), "quantize_layer", lowest, highest)
+    _set_range(_input_quantiser(quantised), lowest, highest)
     return quantised
 
 
@@ -76,18 +78,15 @@ def _set_output_ranges(
     for name, (lowest, highest) in zip(names, extremes, strict=True):
         # A range must hold 0, which stands for itself exactly in an integer tensor.
         layer = quantised.get_layer(_PREFIX + name)
-        _set_range(layer, name, min(lowest, 0.0), max(highest, 0.0))
+        _set_range(layer, min(lowest, 0.0), max(highest, 0.0))
 
 
-def _set_range(layer: Any, name: str, lowest: float, highest: float) -> None:
-    ends = ("output", "post_activation", name)
+def _set_range(layer: Any, lowest: float, highest: float) -> None:
+    """Sets the range of a layer's output; those of its weights are left alone."""
     for variable in layer.weights:
-        own_name = variable.name.split("/")[-1].removesuffix(":0")
-        for end in ends:
-            if own_name == f"{end}_min":
-                variable.assign(tf.fill(variable.shape, np.float32(lowest)))
-            elif own_name == f"{end}_max":
-                variable.assign(tf.fill(variable.shape, np.float32(highest)))
+        name, _, end = variable.name.split("/")[-1].removesuffix(":0").rpartition("_")
+        if name in ("output", "post_activation", layer.name) and end in ("min", "max"):
+            variable.assign(lowest if end == "min" else highest)
 
 
 def _float_batches(pixels: PackedPixels, rows: NDArray[np.int64]) -> Iterator[Any]:

@@ -1,0 +1,302 @@
+"""The whole pipeline through its command line, on a few real photos, one epoch each."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import confusion_matrix, f1_score
+
+from edgedistill.artifacts import OUTPUT_FILES
+
+pytestmark = pytest.mark.pipeline
+
+ROOT = Path(__file__).parents[1]
+PHOTOS = ROOT.parent / "shared" / "data" / "trashnet"
+PHOTOS_PER_CLASS = 20
+QUICK = {
+    "teacher_arch": "efficientnet_lite2",
+    "teacher_img_size": "96",
+    "student_img_size": "96",
+    "epochs_teacher": "1",
+    "epochs_student": "1",
+    "epochs_qat": "1",
+    "batch_size": "16",
+}
+
+
+def _run(data_dir: Path, output_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    flags = {"data_dir": str(data_dir), "output_dir": str(output_dir), **QUICK, **settings}
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    return subprocess.run(
+        [sys.executable, str(ROOT / "pipeline.py"), "run", *words],
+        capture_output=True, text=True, timeout=1500, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real photos, and one file that is none, below a path that has broken other tools."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"real photos are not there: {PHOTOS.parent}")
+    folder = tmp_path_factory.mktemp("python3 ünïcode") / "my photos"
+    for label in sorted(PHOTOS.iterdir()):
+        (folder / label.name / "deeper").mkdir(parents=True)
+        for photo in sorted(label.iterdir())[:PHOTOS_PER_CLASS]:
+            shutil.copy(photo, folder / label.name / "deeper" / photo.name)
+    whole = sorted(PHOTOS.glob("glass/*"))[-1].read_bytes()
+    (folder / "glass" / "cut short.JPG").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(photos: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    output_dir = photos.parent / "out put"
+    done = _run(photos, output_dir)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copy(output_dir / "model_qat_int8.tflite", photos.parent / "first.tflite")
+    return output_dir, done
+
+
+@pytest.fixture
+def out(finished: tuple[Path, Any]) -> Path:
+    return finished[0]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _labels(out: Path) -> list[str]:
+    return (out / "labels.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_promised_file_is_there(out: Path) -> None:
+    assert {p.name for p in out.iterdir() if p.is_file()} == set(OUTPUT_FILES)
+    assert all((out / name).stat().st_size for name in OUTPUT_FILES)
+
+
+def test_the_summary_has_four_lines_and_the_place_of_the_report(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    out, done = finished
+    lines = done.stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("int8 file"))
+    first_words = [line.split()[0] for line in lines[start : start + 4]]
+    assert first_words == ["int8", "float", "threshold", "size"]
+    assert str(out / "report.html") in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_labels_are_the_folder_names_in_order_of_code_points(out: Path) -> None:
+    assert _labels(out) == sorted(p.name for p in PHOTOS.iterdir())
+
+
+def test_the_unreadable_file_is_listed_and_in_no_split(out: Path) -> None:
+    bad = (out / "bad_files.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[0] for line in bad] == ["glass/cut short.JPG"]
+    assert bad[0].split("\t")[1]
+    everywhere = [r["filepath"] for s in ("train", "val", "test") for r in _rows(out / f"{s}.csv")]
+    assert "glass/cut short.JPG" not in everywhere
+
+
+def test_the_splits_divide_the_photos_8_1_1_with_every_class_in_each(out: Path) -> None:
+    splits = {name: _rows(out / f"{name}.csv") for name in ("train", "val", "test")}
+    n_classes = len(_labels(out))
+    # 20 photos a class: 16, 2 and 2.
+    assert {name: len(rows) for name, rows in splits.items()} == {
+        "train": 16 * n_classes, "val": 2 * n_classes, "test": 2 * n_classes,
+    }  # fmt: skip
+    places = [row["filepath"] for rows in splits.values() for row in rows]
+    assert len(set(places)) == len(places) == PHOTOS_PER_CLASS * n_classes
+    for rows in splits.values():
+        assert list(rows[0])[:3] == ["filepath", "label_index", "label_name"]
+        assert {row["label_name"] for row in rows} == set(_labels(out))
+        assert all(_labels(out)[int(row["label_index"])] == row["label_name"] for row in rows)
+
+
+def test_the_metadata_is_what_another_interpreter_says_of_the_file(out: Path) -> None:
+    from edgedistill.tf.runtime import tf
+
+    metadata = _json(out / "model_metadata.json")
+    interpreter = tf.lite.Interpreter(str(out / metadata["model_file"]))
+    (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
+    size = int(QUICK["student_img_size"])
+    assert entry["shape"].tolist() == [1, size, size, 3]
+    assert end["shape"].tolist() == [1, len(_labels(out))]
+    assert metadata["input"] == {
+        "width": size, "height": size, "channels": 3, "color_space": "RGB", "dtype": "int8",
+        "quantization": {"scale": 1.0, "zero_point": -128},
+    }  # fmt: skip
+    assert entry["dtype"] is np.int8
+    assert entry["quantization"] == (1.0, -128)
+    assert metadata["output"]["dtype"] == "int8"
+    assert end["dtype"] is np.int8
+    scale, zero_point = end["quantization"]
+    assert metadata["output"]["quantization"] == {
+        "scale": pytest.approx(scale), "zero_point": zero_point
+    }  # fmt: skip
+    assert metadata["output"]["is_logits"] is True
+    assert metadata["output"]["softmax_in_model"] is False
+    assert metadata["preprocess"]["pad_color_rgb"] == [0, 0, 0]
+    float_tensors = [t for t in interpreter.get_tensor_details() if t["dtype"] is np.float32]
+    assert float_tensors == []
+
+
+def test_the_metrics_are_those_of_the_file_run_by_hand_on_the_raw_photos(
+    out: Path, photos: Path
+) -> None:
+    from edgedistill.core.decode import decode_photo
+    from edgedistill.core.letterbox import letterbox
+    from edgedistill.tf.runtime import tf
+
+    interpreter = tf.lite.Interpreter(str(out / "model_qat_int8.tflite"), num_threads=1)
+    interpreter.allocate_tensors()
+    (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
+    rows = _rows(out / "test.csv")
+    predicted = []
+    for row in rows:
+        image = letterbox(decode_photo((photos / row["filepath"]).read_bytes()), 96)
+        tensor = (image.astype(np.int16) - 128).astype(np.int8)
+        interpreter.set_tensor(entry["index"], tensor[None])
+        interpreter.invoke()
+        predicted.append(int(interpreter.get_tensor(end["index"])[0].argmax()))
+    truth = [int(row["label_index"]) for row in rows]
+    metrics = _json(out / "metrics.json")
+    assert metrics["top1"] == pytest.approx(np.mean(np.equal(predicted, truth)))
+    assert metrics["macro_f1"] == pytest.approx(
+        f1_score(truth, predicted, average="macro", labels=range(len(_labels(out))),
+                 zero_division=0)
+    )  # fmt: skip
+    with (out / "confusion_matrix.csv").open(encoding="utf-8", newline="") as file:
+        written = [[int(cell) for cell in row[1:]] for row in list(csv.reader(file))[1:]]
+    assert written == confusion_matrix(truth, predicted, labels=range(6)).tolist()
+
+
+def test_the_threshold_follows_the_rule_on_the_written_curve(out: Path) -> None:
+    chosen = _json(out / "threshold_recommendation.json")
+    curve = [
+        {k: float(v) if v else float("nan") for k, v in row.items()}
+        for row in _rows(out / "threshold_curve.csv")
+    ]
+    assert [row["threshold"] for row in curve] == [k / 100 for k in range(100)]
+    feasible = [
+        row for row in curve
+        if row["accept_accuracy"] >= 0.95 and row["coverage"] >= 0.60
+    ]  # fmt: skip
+    if feasible:
+        assert chosen["selection_method"] == "constraint_feasible"
+        best = max(feasible, key=lambda row: (row["coverage"], -row["threshold"]))
+    else:
+        assert chosen["selection_method"] == "utility_maximization"
+        best = max(
+            curve,
+            key=lambda row: (
+                row["correct_accepted_rate"] - 3.0 * row["incorrect_accepted_rate"],
+                -row["threshold"],
+            ),
+        )
+    assert chosen["recommended_threshold"] == best["threshold"]
+    assert chosen["achieved_coverage"] == pytest.approx(best["coverage"])
+    assert chosen["target_accept_accuracy"] == 0.95
+    assert chosen["min_coverage"] == 0.60
+    assert chosen["grid_step"] == 0.01
+
+
+def test_pictures_open_and_the_report_shows_them_without_any_network(out: Path) -> None:
+    for name in OUTPUT_FILES:
+        if name.endswith(".png"):
+            with Image.open(out / name) as picture:
+                picture.load()
+                assert min(picture.size) >= 300
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") >= 4
+    assert "http://" not in page
+    assert "https://" not in page
+    assert len(page.encode()) < 2_000_000
+
+
+def test_the_run_says_what_it_was_made_of(out: Path) -> None:
+    config = _json(out / "training_config.json")["settings"]
+    assert config["epochs_qat"] == 1
+    assert config["batch_size"] == 16
+    assert config["lr_teacher"] == 1e-3
+    run = _json(out / "run_metadata.json")
+    assert datetime.fromisoformat(run["started_utc"]) < datetime.fromisoformat(run["finished_utc"])
+    assert run["seed"] == 42
+    assert run["counts"]["train"] == 96
+    steps = ["scan", "split", "teacher", "distiller", "qat_export", "evaluate", "calibrate"]
+    assert list(run["seconds"]) == steps
+    assert run["packages"]["tensorflow"]
+    log = (out / "training.log").read_text(encoding="utf-8")
+    assert "qat epoch 1/1 loss=" in log
+    manifest = _json(out / "dataset_manifest.json")
+    assert manifest["classes"] == dict.fromkeys(_labels(out), PHOTOS_PER_CLASS)
+    assert manifest["n_bad_files"] == 1
+
+
+def test_the_same_command_again_reuses_every_step_and_gives_the_same_files(
+    finished: tuple[Path, Any], photos: Path
+) -> None:
+    out, _ = finished
+    before = (out / "model_qat_int8.tflite").read_bytes()
+    again = _run(photos, out)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert _json(out / "run_metadata.json")["reused_steps"] == [
+        "scan", "split", "teacher", "distiller", "qat_export", "evaluate", "calibrate",
+    ]  # fmt: skip
+    assert (out / "model_qat_int8.tflite").read_bytes() == before
+
+
+def test_other_settings_are_refused_and_leave_the_run_as_it_was(
+    finished: tuple[Path, Any], photos: Path
+) -> None:
+    out, _ = finished
+    before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    refused = _run(photos, out, seed="7")
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "seed" in refused.stderr
+    assert "--overwrite true" in refused.stderr
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
+
+
+def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
+    finished: tuple[Path, Any], photos: Path
+) -> None:
+    out, _ = finished
+    done = _run(
+        photos, out, qat="false", tflite_inference_input_type="uint8", overwrite="true",
+        rep_data_num_batches="2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    metadata = _json(out / "model_metadata.json")
+    assert metadata["input"]["dtype"] == "uint8"
+    assert metadata["input"]["quantization"] == {"scale": 1.0, "zero_point": 0}
+    assert metadata["quantization_method"] == "post-training quantisation"
+    reused = _json(out / "run_metadata.json")["reused_steps"]
+    assert reused == ["scan", "split", "teacher", "distiller"]
+
+
+def test_another_run_in_another_place_gives_the_same_bytes(
+    finished: tuple[Path, Any], photos: Path
+) -> None:
+    elsewhere = photos.parent / "elsewhere" / "out"
+    done = _run(photos, elsewhere)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _json(elsewhere / "run_metadata.json")["reused_steps"] == []
+    first = photos.parent / "first.tflite"
+    assert (elsewhere / "model_qat_int8.tflite").read_bytes() == first.read_bytes()
