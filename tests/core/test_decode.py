@@ -2,17 +2,19 @@ import io
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from edgedistill.core.decode import UnreadablePhotoError, decode_photo
 from numpy.typing import NDArray
 from PIL import Image
+
+from edgedistill.core.decode import UnreadablePhotoError, decode_photo
 
 ODD_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "odd-images"
 
 
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()

@@ -2,6 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
+
 from edgedistill.core.fingerprint import dataset_digest, pixel_digest
 
 

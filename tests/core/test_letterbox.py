@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from edgedistill.core.letterbox import letterbox, scaled_size
 from numpy.typing import NDArray
+
+from edgedistill.core.letterbox import letterbox, scaled_size
 
 FIXED_POINT_BITS = 22
 

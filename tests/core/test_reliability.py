@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from edgedistill.core.reliability import expected_calibration_error, reliability_curve
 
 

@@ -1,6 +1,7 @@
 import random
 
 import pytest
+
 from edgedistill.core.splits import ClassTooSmallError, Item, split_counts, stratified_split
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from edgedistill.core.threshold import recommend_threshold, threshold_curve
 
 # Ten photos, two at each confidence; wrong: one at 0.3, one at 0.5.

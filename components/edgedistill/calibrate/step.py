@@ -74,6 +74,27 @@ def calibrate_threshold(
     logits = predict_logits(Path(tflite) / MODEL_FILE, dataset.student_pixels)
     on_val = Answers.of(logits, dataset.label_indices)
     on_test = read_test_answers(Path(predictions))
+    document = write_bundle(Path(bundle), Path(tflite), on_val, on_test, settings)
+    write_file(report, render_calibration_page(Path(bundle), document))
+    _log.info("calibrate: %s", document["calibration_notes"])
+    return _metrics(document, on_val, time.monotonic() - started)
+
+
+def write_bundle(
+    bundle: Path, tflite: Path, on_val: Answers, on_test: Answers, settings: CalibrateSettings
+) -> dict[str, Any]:
+    """Chooses the threshold and writes the bundle; gives threshold_recommendation.json.
+
+    Args:
+        bundle: folder to write.
+        tflite: what the step qat_export wrote.
+        on_val: the file's answers to the photos that the threshold is chosen on.
+        on_test: its answers to the photos that the threshold is only told for.
+        settings: the wishes.
+
+    Raises:
+        ArtifactError: a file is missing in `tflite`.
+    """
     curve = threshold_curve(on_val.confidence, on_val.correct)
     chosen = recommend_threshold(
         curve,
@@ -84,15 +105,12 @@ def calibrate_threshold(
     document = recommendation_document(chosen, curve, on_test, settings)
     with complete_folder(bundle) as out:
         for name in (MODEL_FILE, LABELS_FILE, MODEL_METADATA.name):
-            _copy(Path(tflite) / name, out)
+            _copy(tflite / name, out)
         THRESHOLD.write(out, document)
         _write_curve(out / THRESHOLD_CURVE_CSV, curve)
         _draw(out, curve, chosen, on_test, settings)
         write_zip(out / BUNDLE_ZIP, [out / name for name in TO_SHIP])
-    write_file(report, render_calibration_page(Path(bundle), document))
-    metrics = _metrics(document, on_val, time.monotonic() - started)
-    _log.info("calibrate: %s", document["calibration_notes"])
-    return metrics
+    return document
 
 
 def recommendation_document(

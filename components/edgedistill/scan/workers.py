@@ -63,11 +63,15 @@ def map_in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def available_cores() -> int:
-    """Cores that this process may use: of the machine, its affinity and its container's quota."""
+def available_cores(cpu_max: Path = _CPU_QUOTA) -> int:
+    """Cores that this process may use: of the machine, its affinity and its container's quota.
+
+    Args:
+        cpu_max: "quota period" in microseconds, or "max period", as Linux writes it for cgroup v2.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
-        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
+        quota, period = cpu_max.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return cores or 1
     if quota == "max":
