@@ -1,0 +1,136 @@
+"""Flags of the command line: each slip is one sentence, exit status 2, and touches nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from edgedistill.arguments import read_flags, read_run_arguments, settings_by_step
+from edgedistill.errors import SettingError
+from edgedistill.settings import all_settings
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_both_ways_to_write_a_flag_are_one() -> None:
+    known = ("lr_qat", "qat", "data_dir")
+    assert read_flags(["--qat", "true", "--data_dir=a=b"], known) == {
+        "qat": "true",
+        "data_dir": "a=b",
+    }
+    assert read_flags(["--lr_qat", "-1"], known) == {"lr_qat": "-1"}
+    assert read_flags(["--data_dir="], known) == {"data_dir": ""}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--sede", "1"], "--sede is not a setting; did you mean --seed?"),
+        (["--output-dir", "x"], "--output-dir is not a setting; did you mean --output_dir?"),
+        (["--zzz", "1"], "--zzz is not a setting; --help lists them all."),
+        (["--seed"], "--seed has no value; write --seed VALUE."),
+        (["--seed", "--qat", "true"], "--seed has no value; write --seed VALUE."),
+        (["--seed", "1", "--seed=2"], "--seed is given twice; once is enough."),
+        (["photos"], "photos is not a flag; settings are written --name value."),
+        (["-seed", "1"], "-seed is not a flag; settings are written --name value."),
+        (["--", "1"], "-- is not a flag; settings are written --name value."),
+        (["--qat", "maybe"], "qat must be true or false; got maybe."),
+        (["--seed", "1.5"], "seed must be a whole number at least 0 and at most 2147483647; "
+         "got 1.5."),
+        (["--lr_qat", "nan"], "lr_qat must be a number greater than 0 and at most 1; got nan."),
+        (["--preset", "fast"], "preset must be one of standard, quick; got fast."),
+        (["--overwrite", "yes"], "overwrite must be true or false; got yes."),
+        (["--output_dir", "x"], "data_dir must be given: add --data_dir VALUE."),
+        (["--data_dir", "x"], "output_dir must be given: add --output_dir FOLDER."),
+        (["--data_dir", "x", "--train_frac", "0.9"], "train_frac, val_frac and test_frac must add "
+         "up to 1; got 0.9 + 0.1 + 0.1 = 1.1."),
+    ],
+)  # fmt: skip
+def test_a_slip_is_named_in_one_sentence(words: list[str], sentence: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        read_run_arguments(words)
+    assert str(refused.value) == sentence
+
+
+def test_a_flag_overrides_its_preset() -> None:
+    words = ["--data_dir", "sample", "--output_dir", "out"]
+    quick = read_run_arguments([*words, "--preset", "quick", "--epochs_student", "7"]).settings
+    assert (quick["epochs_qat"], quick["epochs_student"]) == (1, 7)
+    assert quick["batch_size"] == all_settings()["batch_size"].default
+
+
+def test_places_become_absolute_and_words_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--data_dir", "my photos", "--output_dir", "out", "--teacher_weights", "b3.h5"]
+    wanted = read_run_arguments(words)
+    assert wanted.settings["data_dir"] == str(tmp_path / "my photos")
+    assert wanted.settings["teacher_weights"] == str(tmp_path / "b3.h5")
+    assert wanted.settings["student_weights"] == "imagenet"
+    assert wanted.output_dir == tmp_path / "out"
+    sample = read_run_arguments(["--data_dir", "sample", "--output_dir", "out"])
+    assert sample.settings["data_dir"] == "sample"
+    bucket = read_run_arguments(["--data_dir", "gs://bucket/photos", "--output_dir", "out"])
+    assert bucket.settings["data_dir"] == "gs://bucket/photos"
+
+
+def test_automatic_size_is_resolved_and_whole_numbers_become_floats() -> None:
+    words = ["--data_dir", "sample", "--output_dir", "out", "--teacher_arch", "resnet101"]
+    settings = read_run_arguments([*words, "--distill_alpha", "1"]).settings
+    assert settings["teacher_img_size"] == "224"
+    assert type(settings["distill_alpha"]) is float
+
+
+def test_help_shows_every_setting_once() -> None:
+    names = [d.name for group in settings_by_step().values() for d in group]
+    assert sorted(names) == sorted(all_settings())
+
+
+def run_command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / "pipeline.py"), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_help_of_run_gives_default_unit_and_range(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.main(["run", "--help"]) == 0
+    page = capsys.readouterr().out
+    for name in all_settings():
+        assert page.count(f"\n  --{name} ") == 1
+    epochs = page[page.index("--epochs_student ") :].splitlines()
+    assert epochs[1].endswith("[default 20; epochs; at least 1 and at most")
+    assert page.index("\nscan:") < page.index("--student_img_size") < page.index("\nsplit:")
+
+
+def test_the_bare_command_shows_three_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("    python pipeline.py")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "--qat", "maybe"], "qat must be true or false; got maybe."),
+        (["train"], "train is no command; there are run and compile."),
+        (["compile", "--seed", "1"], "--seed is not a setting; --help lists them all."),
+    ],
+)
+def test_a_refusal_is_one_line_on_stderr_and_status_2(words: list[str], sentence: str) -> None:
+    done = run_command(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{sentence}\n")
+
+
+def test_a_missing_data_folder_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    missing, out = tmp_path / "no photos", tmp_path / "out"
+    done = run_command("run", "--data_dir", str(missing), "--output_dir", str(out))
+    assert done.returncode == 2
+    assert str(missing) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

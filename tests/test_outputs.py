@@ -1,0 +1,245 @@
+"""The output folder of a run whose steps wrote small files of every kind."""
+
+import io
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from edgedistill.artifacts import (
+    BAD_FILES,
+    CONFIDENCE_PNG,
+    CONFUSION_CSV,
+    CONFUSION_PNG,
+    DATASET_MANIFEST,
+    LABELS_FILE,
+    METRICS,
+    MODEL_FILE,
+    MODEL_METADATA,
+    NETWORK,
+    OUTPUT_FILES,
+    PHOTOS_CSV,
+    QUANTIZATION,
+    RELIABILITY_PNG,
+    RUN_METADATA,
+    SPLITS,
+    TENSORBOARD_FOLDER,
+    THRESHOLD,
+    THRESHOLD_CURVE_CSV,
+    THRESHOLD_PNG,
+    TRAINING_CONFIG,
+    TRAINING_LOG,
+)
+from edgedistill.datasets import Photo, write_photos
+from edgedistill.outputs import collect, git_revision
+from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
+from edgedistill.settings import STEP_SETTINGS, Value, resolve
+
+STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+PRODUCERS = {
+    "catalog": "scan", "train": "split", "val": "split", "test": "split", "teacher": "teacher",
+    "student": "distiller", "tflite": "qat_export", "predictions": "evaluate",
+    "bundle": "calibrate",
+}  # fmt: skip
+ROW = {
+    "stage": "network", "epoch": 1, "loss": 0.5, "train_accuracy": 0.75, "val_loss": 0.6,
+    "val_accuracy": 0.5, "lr": 0.001, "seconds": 2.0,
+}  # fmt: skip
+PER_CLASS = {"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 2}
+
+
+def picture() -> bytes:
+    held = io.BytesIO()
+    Image.new("RGB", (4, 3), (200, 30, 30)).save(held, "PNG")
+    return held.getvalue()
+
+
+def write_catalog(folder: Path) -> None:
+    DATASET_MANIFEST.write(folder, {
+        "data_dir": "/photos", "n_photos": 10, "n_bad_files": 1,
+        "classes": {"cup": 5, "mug": 5}, "sizes_px": {"student": 32, "teacher": 32}, "digest": "d",
+    })  # fmt: skip
+    (folder / BAD_FILES).write_text("cup/broken.jpg\ttruncated\n", encoding="utf-8")
+
+
+def write_split(folder: Path, n_photos: int) -> None:
+    photos = [Photo(f"cup/{n},\n.jpg", 0, "cup", 40, 30, "a" * 64) for n in range(n_photos)]
+    write_photos(folder / PHOTOS_CSV, photos)
+
+
+def write_network(folder: Path) -> None:
+    NETWORK.write(folder, {
+        "arch": "efficientnet_lite1", "img_size_px": 32, "label_names": ["cup", "mug"],
+        "history": [ROW], "data_digest": "d",
+    })  # fmt: skip
+    (folder / TENSORBOARD_FOLDER).mkdir()
+    (folder / TENSORBOARD_FOLDER / "events").write_bytes(b"events")
+
+
+def write_tflite(folder: Path) -> None:
+    QUANTIZATION.write(folder, {
+        "method": "quantisation-aware training", "history": [ROW], "agreement": 1.0,
+        "tensor_dtypes": {"int8": 2}, "operators": {"CONV_2D": 1},
+    })  # fmt: skip
+
+
+def write_predictions(folder: Path) -> None:
+    figures = {"top1": 0.75, "macro_f1": 0.7, "ece": 0.1}
+    METRICS.write(folder, {
+        "n_test": 4, **figures, "macro_precision": 0.8, "macro_recall": 0.75,
+        **{f"{k}_student": v + 0.05 for k, v in figures.items()},
+        **{f"{k}_teacher": v + 0.1 for k, v in figures.items()},
+        "per_class": {"cup": PER_CLASS, "mug": PER_CLASS},
+    })  # fmt: skip
+    (folder / CONFUSION_CSV).write_text(",cup,mug\ncup,2,0\nmug,1,1\n", encoding="utf-8")
+    (folder / CONFUSION_PNG).write_bytes(picture())
+
+
+def write_bundle(folder: Path) -> None:
+    quantization = {"scale": 1.0, "zero_point": -128}
+    side = {"width": 32, "height": 32, "channels": 3, "color_space": "RGB"}
+    (folder / MODEL_FILE).write_bytes(b"\0" * 1_500_000)
+    (folder / LABELS_FILE).write_text("cup\nmug\n", encoding="utf-8")
+    MODEL_METADATA.write(folder, {
+        "model_file": MODEL_FILE, "labels_file": LABELS_FILE,
+        "input": {**side, "dtype": "int8", "quantization": quantization},
+        "preprocess": {"letterbox": True, "keep_aspect_ratio": True, "pad_color_rgb": [0, 0, 0],
+                       "interpolation": "bilinear", "resize_rule": "..."},
+        "output": {"dtype": "int8", "quantization": quantization, "is_logits": True,
+                   "softmax_in_model": False},
+        "quantization_method": "quantisation-aware training", "size_bytes": 1_500_000,
+        "sha256": "0" * 64,
+    })  # fmt: skip
+    THRESHOLD.write(folder, {
+        "recommended_threshold": 0.42, "calibration_notes": "Show the answer at 0.42.",
+        "target_accept_accuracy": 0.95, "min_coverage": 0.6, "penalty_incorrect": 3.0,
+        "achieved_accept_accuracy": 0.96, "achieved_coverage": 0.875,
+        "selection_method": "constraint_feasible", "grid_step": 0.01, "n_val": 8,
+        "test_accept_accuracy": 1.0, "test_coverage": 0.75, "n_test": 4,
+    })  # fmt: skip
+    curve = "threshold,coverage,accept_accuracy,utility\n0.42,0.875,0.96,0.7\n"
+    (folder / THRESHOLD_CURVE_CSV).write_text(curve, encoding="utf-8")
+    for name in (THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG):
+        (folder / name).write_bytes(picture())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> FinishedRun:
+    """Steps that took 1, 2, ... 7 seconds; scan and split are of an earlier run."""
+    work = tmp_path / "out.work"
+    steps = []
+    for number, step in enumerate(STEP_SETTINGS, start=1):
+        folder = work / "edgedistill-1" / step
+        folder.mkdir(parents=True)
+        (folder / STEP_LOG).write_text(f"12:00:0{number} {step} ünder way\n", encoding="utf-8")
+        record = {"step": step, "started_utc": "2026-03-01T11:59:00", "seconds": float(number)}
+        STEP_RECORD.write(folder, record)
+        steps.append(FinishedStep(step, folder, reused=number <= 2))
+    places = {name: work / "edgedistill-1" / step / name for name, step in PRODUCERS.items()}
+    for place in places.values():
+        place.mkdir()
+    write_catalog(places["catalog"])
+    for split, n_photos in zip(SPLITS, (8, 1, 1), strict=True):
+        write_split(places[split], n_photos)
+    write_network(places["teacher"])
+    write_network(places["student"])
+    write_tflite(places["tflite"])
+    write_predictions(places["predictions"])
+    write_bundle(places["bundle"])
+    return FinishedRun(places, steps)
+
+
+@pytest.fixture
+def settings() -> dict[str, Value]:
+    return resolve({"data_dir": "/photos", "seed": 7})
+
+
+@pytest.fixture
+def out(tmp_path: Path, run: FinishedRun, settings: dict[str, Value]) -> Path:
+    collect(run, tmp_path / "out", settings, STARTED)
+    return tmp_path / "out"
+
+
+def test_every_promised_file_is_there_and_none_besides(out: Path) -> None:
+    assert {p.name for p in out.iterdir()} == {*OUTPUT_FILES, TENSORBOARD_FOLDER}
+
+
+def test_a_split_is_the_table_that_its_step_wrote(out: Path, run: FinishedRun) -> None:
+    assert (out / "val.csv").read_bytes() == (run.artifacts["val"] / PHOTOS_CSV).read_bytes()
+    header = (out / "train.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header.startswith("filepath,label_index,label_name,")
+
+
+def test_the_log_has_every_step_under_a_heading(out: Path) -> None:
+    log = (out / TRAINING_LOG).read_text(encoding="utf-8")
+    assert log.startswith(
+        "[1/7] scan: reused from an earlier run, which took 1.0 s\n12:00:01 scan ünder way\n"
+    )
+    assert "\n[3/7] teacher: took 3.0 s\n12:00:03 teacher ünder way\n" in log
+
+
+def test_the_run_can_be_traced(out: Path) -> None:
+    found = RUN_METADATA.read(out)
+    assert found["started_utc"] == "2026-03-01T12:00:00+00:00"
+    assert datetime.fromisoformat(found["finished_utc"]) > STARTED
+    assert found["seed"] == 7
+    assert found["counts"] == {
+        "photos": 10, "bad_files": 1, "classes": 2, "train": 8, "val": 1, "test": 1,
+    }  # fmt: skip
+    assert found["seconds"] == {step: n for n, step in enumerate(STEP_SETTINGS, start=1)}
+    assert found["reused_steps"] == ["scan", "split"]
+    assert found["machine"]["n_cpus"] == os.cpu_count()
+    assert found["packages"]["numpy"]
+
+
+def test_every_setting_is_written_down(out: Path, settings: dict[str, Value]) -> None:
+    assert TRAINING_CONFIG.read(out) == {"settings": settings}
+
+
+def test_curves_lie_by_training(out: Path) -> None:
+    found = {str(p.relative_to(out)) for p in (out / TENSORBOARD_FOLDER).rglob("events")}
+    assert found == {"tensorboard/teacher/events", "tensorboard/student/events"}
+
+
+def test_the_report_is_one_page_of_this_run(out: Path) -> None:
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html")
+    assert "75.0" in page
+
+
+def test_the_summary_has_four_lines(
+    tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    assert collect(run, tmp_path / "out", settings, STARTED) == [
+        "int8 file      75.0% of 4 test photos right",
+        "float student  80.0%",
+        "threshold      0.42 answers 87.5% of validation photos, 96.0% of them right",
+        "size           1.5 MB, model_qat_int8.tflite",
+    ]
+
+
+def test_a_step_that_left_a_file_out_leaves_the_earlier_run(
+    out: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    (run.artifacts["bundle"] / THRESHOLD_PNG).unlink()
+    before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    with pytest.raises(FileNotFoundError):
+        collect(run, out, {**settings, "seed": 8}, STARTED)
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
+    assert json.loads((out / "run_metadata.json").read_text())["seed"] == 7
+
+
+def test_a_revision_is_given_where_there_is_one(tmp_path: Path) -> None:
+    assert git_revision(tmp_path) is None
+    author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
+              "GIT_COMMITTER_EMAIL": "a@b"}  # fmt: skip
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True, env={**os.environ, **author})
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    assert git_revision(tmp_path) == head

@@ -1,0 +1,61 @@
+"""A step's key: what must redo it, and what must not."""
+
+from pathlib import Path
+
+import pytest
+
+from edgedistill import reuse
+from edgedistill.settings import resolve
+
+PACKAGE = Path(reuse.__file__).parent
+
+
+def names(module: str) -> set[str]:
+    return {str(p.relative_to(PACKAGE)) for p in reuse.source_files(f"edgedistill.{module}")}
+
+
+def test_the_code_of_a_step_is_what_it_imports_and_no_more() -> None:
+    assert {"split/step.py", "core/splits.py", "datasets.py", "settings.py"} <= names("split.step")
+    assert not {n for n in names("split.step") if n.startswith(("tf/", "scan/", "teacher/"))}
+    assert "tf/losses.py" in names("distiller.step")
+    assert "pipeline.py" not in names("distiller.step")
+
+
+def test_an_import_inside_a_function_counts() -> None:
+    # calibrate imports TensorFlow's part only where it needs it.
+    assert "tf/interpreter.py" in names("calibrate.step")
+
+
+def test_no_step_is_redone_for_a_change_of_the_command_line() -> None:
+    host = {"local_run.py", "outputs.py", "documents.py", "arguments.py", "contract.py"}
+    assert not host & names("scan.step")
+    assert not host & names("qat_export.step")
+
+
+def test_changed_data_changes_the_key_of_scan_alone() -> None:
+    settings = resolve({"data_dir": "photos"})
+    before, after = reuse.step_keys(settings, "a"), reuse.step_keys(settings, "b")
+    assert {step for step in before if before[step] != after[step]} == {"scan"}
+
+
+def test_changed_weights_in_a_file_of_the_same_name_change_the_key(tmp_path: Path) -> None:
+    weights = tmp_path / "student.pth"
+    settings = resolve({"data_dir": "photos", "student_weights": str(weights)})
+    weights.write_bytes(b"one")
+    before = reuse.step_keys(settings, "a")
+    weights.write_bytes(b"two")
+    after = reuse.step_keys(settings, "a")
+    assert {step for step in before if before[step] != after[step]} == {"distiller"}
+
+
+def test_another_version_of_a_package_changes_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = resolve({"data_dir": "photos"})
+    before = reuse.step_keys(settings, "a")
+    monkeypatch.setattr(reuse, "PACKAGES", (*reuse.PACKAGES, "pytest"))
+    after = reuse.step_keys(settings, "a")
+    assert not set(before.values()) & set(after.values())
+
+
+def test_a_package_that_is_not_there_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reuse, "PACKAGES", ("no-such-package",))
+    assert reuse.package_versions() == {"no-such-package": "absent"}
