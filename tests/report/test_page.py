@@ -1,0 +1,127 @@
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from edgedistill.report.page import (
+    Headline,
+    Picture,
+    Section,
+    Table,
+    render_markdown,
+    render_page,
+)
+
+PNG, JPEG = b"\x89PNG....", b"\xff\xd8...."
+VOID = {"meta", "img", "br"}
+
+
+class Balanced(HTMLParser):
+    """Collects tags and fails on one that is not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parse(page: str) -> Balanced:
+    parser = Balanced()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def full_page(text: str = "text") -> str:
+    table = Table([text, "n"], [[text, "1"], ["b", "–"]], title=text)
+    sections = [
+        Section(text, [text], [text], table, images=[Picture(PNG, text, text)]),
+        Section(text, tables=[table, Table(["a"], [["x"]], title=text, folded=True)]),
+        Section(text, images=[Picture(PNG, text), Picture(JPEG, text, wide=True)]),
+    ]
+    return render_page(text, text, sections, [Headline(text, text, text)])
+
+
+def test_a_page_is_well_formed_and_needs_no_other_file():
+    page = full_page()
+    for tag, attributes in parse(page).seen:
+        assert tag not in {"a", "script", "link", "iframe", "object", "base", "form"}
+        assert str(attributes.get("src", "data:image/")).startswith("data:image/")
+    assert not re.search(r"https?://|@import|url\(", page)
+
+
+def test_every_text_is_escaped():
+    odd = "<script>alert(\"&amp;')</script>"
+    parser = parse(full_page(odd))
+    assert "script" not in {tag for tag, _ in parser.seen}
+    assert parser.text.count(odd) >= 12
+    assert odd in {attributes.get("alt") for _, attributes in parser.seen}
+
+
+def test_pictures_are_told_apart_by_their_content():
+    sources = [a["src"] for tag, a in parse(full_page()).seen if tag == "img"]
+    assert [str(s).partition(";")[0] for s in sources] == [
+        "data:image/png", "data:image/png", "data:image/jpeg",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_number"),
+    [
+        (["1", "2,527", "0.5", "91.3%", "12 px", "−0.4", "–", ""], True),
+        (["1", "two"], False),
+        (["3a"], False),
+        (["–", ""], False),
+        (["2026-11-22"], False),
+    ],
+)
+def test_a_column_of_numbers_is_set_flush_right(cells, is_number):
+    table = Table(["name", "value"], [["x", cell] for cell in cells])
+    page = render_page("t", "l", [Section("s", table=table)])
+    numbers = [a for tag, a in parse(page).seen if tag == "td" and a.get("class") == "number"]
+    assert len(numbers) == (len(cells) if is_number else 0)
+
+
+def test_a_row_that_does_not_fit_its_header_is_refused():
+    with pytest.raises(ValueError, match="zip"):
+        render_page("t", "l", [Section("s", table=Table(["a", "b"], [["x", "y", "z"]]))])
+
+
+def test_a_table_without_header_texts_has_no_head():
+    page = render_page("t", "l", [Section("s", table=Table(["", ""], [["x", "y"]]))])
+    assert "thead" not in {tag for tag, _ in parse(page).seen}
+
+
+def test_markdown_holds_the_same_in_order():
+    table = Table(["class", "photos"], [["cup", "3"], ["a|b", "4"]])
+    section = Section("Part", ["One."], ["Two."], table, images=[Picture(PNG, "alt", "Three.")])
+    assert render_markdown("Title", "Lead.", [section]).split("\n\n") == [
+        "# Title", "Lead.", "## Part", "One.", "- Two.",
+        "| class | photos |\n| --- | ---: |\n| cup | 3 |\n| a\\|b | 4 |", "Three.\n",
+    ]  # fmt: skip
+
+
+def test_markdown_of_odd_names_stays_text():
+    text = render_markdown("a_b", "<b>*x*</b>\n# no heading", [])
+    assert text == "# a\\_b\n\n\\<b\\>\\*x\\*\\</b\\> \\# no heading\n"
+
+
+def test_a_page_without_plots_does_not_load_matplotlib():
+    code = "import sys, edgedistill.report.page; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

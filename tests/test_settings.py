@@ -1,0 +1,184 @@
+from dataclasses import dataclass
+
+import pytest
+
+from edgedistill.errors import SettingError
+from edgedistill.settings import (
+    PRESETS,
+    STEP_SETTINGS,
+    CalibrateSettings,
+    QatExportSettings,
+    ScanSettings,
+    Settings,
+    SplitSettings,
+    all_settings,
+    declared_settings,
+    required,
+    resolve,
+    setting,
+    unknown_name_sentence,
+)
+
+# The table of design.md, copied by hand.
+DEFAULTS = {
+    "teacher_arch": "efficientnet_b3", "teacher_img_size": "auto", "student_img_size": 240,
+    "teacher_weights": "imagenet", "student_weights": "imagenet",
+    "epochs_teacher": 10, "epochs_student": 20, "epochs_qat": 10, "batch_size": 32,
+    "lr_teacher": 1e-3, "lr_student": 1e-3, "lr_qat": 1e-4, "weight_decay": 0.0,
+    "use_class_weights": True, "seed": 42, "train_frac": 0.8, "val_frac": 0.1, "test_frac": 0.1,
+    "distill_alpha": 0.5, "distill_temperature": 4.0, "qat": True,
+    "tflite_inference_input_type": "int8", "tflite_inference_output_type": "int8",
+    "rep_data_num_batches": 50, "force_input_range_0_255": True,
+    "threshold_target_accept_accuracy": 0.95, "threshold_min_coverage": 0.60,
+    "threshold_penalty_incorrect": 3.0, "log_level": "INFO", "save_tensorboard": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class OvenSettings(Settings):
+    place: str = required("Where the oven stands.")
+    heat: float = setting(180.0, "How hot.", gt=0, le=250)
+    minutes: int = setting(30, "How long.", ge=1)
+    fan: bool = setting(True, "Whether the air moves.")
+
+
+def oven(name: str):
+    return next(d for d in declared_settings(OvenSettings) if d.name == name)
+
+
+def test_defaults_are_those_of_the_table():
+    assert resolve({"data_dir": "photos"}) == {"data_dir": "photos", **DEFAULTS}
+
+
+def test_every_setting_has_help_and_all_steps_that_share_one_agree():
+    for step in STEP_SETTINGS.values():
+        for declared in declared_settings(step):
+            assert declared.constraint.help.endswith(".")
+            assert all_settings()[declared.name] == declared
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("heat", "200", 200.0),
+        ("heat", "2e2", 200.0),
+        ("minutes", "7", 7),
+        ("fan", "true", True),
+        ("fan", "False", False),
+        ("place", "a b", "a b"),
+    ],
+)
+def test_text_becomes_the_value_it_stands_for(name, text, value):
+    parsed = oven(name).parse(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("heat", "0", "heat must be a number greater than 0 and at most 250; got 0.0."),
+        ("heat", "250.1", "heat must be a number greater than 0 and at most 250; got 250.1."),
+        ("heat", "nan", "heat must be a number greater than 0 and at most 250; got nan."),
+        ("heat", "warm", "heat must be a number greater than 0 and at most 250; got warm."),
+        ("minutes", "0", "minutes must be a whole number at least 1; got 0."),
+        ("minutes", "1.5", "minutes must be a whole number at least 1; got 1.5."),
+        ("fan", "maybe", "fan must be true or false; got maybe."),
+        ("fan", "1", "fan must be true or false; got 1."),
+    ],
+)
+def test_text_that_is_no_value_is_refused_with_one_sentence(name, text, sentence):
+    with pytest.raises(SettingError) as caught:
+        oven(name).parse(text)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"heat": "hot"}, {"minutes": 1.0}, {"minutes": True}, {"fan": 1}, {"place": 3}]
+)
+def test_an_instance_holds_values_of_the_declared_type_only(wrong):
+    with pytest.raises(SettingError, match="must be"):
+        OvenSettings(**{"place": "kitchen", **wrong})
+
+
+def test_a_whole_number_will_do_for_a_number():
+    assert OvenSettings(place="kitchen", heat=200).heat == 200
+
+
+def test_a_value_out_of_its_choices_is_refused_with_all_of_them():
+    with pytest.raises(SettingError, match="must be one of int8, uint8; got float32"):
+        QatExportSettings(tflite_inference_input_type="float32")
+
+
+def test_fractions_must_add_up():
+    sentence = r"must add up to 1; got 0\.8 \+ 0\.1 \+ 0\.2 = 1\.1\."
+    with pytest.raises(SettingError, match=sentence):
+        SplitSettings(test_frac=0.2)
+    SplitSettings(train_frac=0.7, val_frac=0.2, test_frac=0.1)  # 0.9999999999999999 in doubles
+
+
+@pytest.mark.parametrize(
+    ("text", "arch", "px"),
+    [
+        ("auto", "efficientnet_b3", 300),
+        ("auto", "resnet101", 224),
+        ("auto", "efficientnet_lite2", 260),
+        ("128", "resnet101", 128),
+    ],
+)
+def test_the_teachers_size_follows_its_network_unless_given(text, arch, px):
+    settings = ScanSettings(data_dir="x", teacher_arch=arch, teacher_img_size=text)
+    assert settings.teacher_px == px
+
+
+@pytest.mark.parametrize("text", ["31", "1025", "-5", "big", "", "3e2", "²56"])
+def test_a_teachers_size_that_is_no_size_is_refused(text):
+    with pytest.raises(SettingError, match="teacher_img_size must be auto or a whole number"):
+        ScanSettings(data_dir="x", teacher_img_size=text)
+
+
+def test_what_is_given_overrides_the_preset_and_the_preset_the_defaults():
+    values = resolve({"data_dir": "x", "epochs_qat": 7}, "quick")
+    assert values["epochs_qat"] == 7
+    assert values["epochs_student"] == PRESETS["quick"]["epochs_student"] == 1
+    assert values["batch_size"] == 32
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_allowed(preset):
+    assert set(resolve({"data_dir": "x"}, preset)) == {"data_dir", *DEFAULTS}
+
+
+@pytest.mark.parametrize(
+    ("given", "preset", "sentence"),
+    [
+        ({}, "standard", "data_dir must be given: add --data_dir VALUE"),
+        ({"data_dir": "x"}, "fast", "preset must be one of standard, quick; got fast"),
+        ({"data_dir": "x", "epoch_qat": 3}, "standard", "did you mean --epochs_qat?"),
+        ({"data_dir": "x", "zzz": 3}, "standard", "--zzz is not a setting; --help lists them all"),
+        ({"data_dir": "x", "lr_qat": -1.0}, "standard", "lr_qat must be a number greater than 0"),
+        ({"data_dir": "x", "train_frac": 0.9}, "standard", "must add up to 1"),
+    ],
+)
+def test_what_cannot_be_resolved_is_refused(given, preset, sentence):
+    with pytest.raises(SettingError) as caught:
+        resolve(given, preset)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_step_takes_its_own_settings_out_of_all():
+    values = resolve({"data_dir": "x", "threshold_min_coverage": 0.5})
+    assert CalibrateSettings.choose(values) == CalibrateSettings(threshold_min_coverage=0.5)
+
+
+def test_the_nearest_name_is_offered():
+    assert unknown_name_sentence("sed", ["seed", "qat"]) == (
+        "--sed is not a setting; did you mean --seed?"
+    )
+
+
+def test_help_tells_unit_and_range():
+    shown = {d.name: d.help_text() for d in declared_settings(CalibrateSettings)}
+    assert shown["threshold_min_coverage"].endswith("answered. (at least 0 and at most 1)")
+    assert "(px, at least 32 and at most 1024)" in all_settings()["student_img_size"].help_text()
