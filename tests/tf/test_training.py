@@ -13,8 +13,9 @@ pytestmark = pytest.mark.slow
 
 def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]]:
     from edgedistill.tf.batches import TrainingPhotos
+    from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.runtime import seed_everything
-    from edgedistill.tf.training import Schedule, Validation, train
+    from edgedistill.tf.training import Validation, train
 
     seed_everything(3)
     network = tiny_network()

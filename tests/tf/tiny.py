@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.datasets import PackedPixels, ShardWriter
+from edgedistill.pixels import PackedPixels, ShardWriter
 
 SIZE_PX = 16
 N_CLASSES = 3

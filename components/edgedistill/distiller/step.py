@@ -15,8 +15,9 @@ from edgedistill.tf.networks import (
     load_network_for,
     save_network,
 )
+from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Schedule, Validation, best_epoch_metrics
+from edgedistill.tf.training import Distillation, Validation, best_epoch_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained
 
 _log = logging.getLogger(__name__)

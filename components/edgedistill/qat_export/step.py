@@ -1,6 +1,5 @@
 """Quantises the student and exports the phone's int8 file, with proof that it is one."""
 
-import hashlib
 import logging
 import time
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from edgedistill.artifacts import (
-    LABELS_FILE,
     MODEL_FILE,
     MODEL_METADATA,
     QUANTIZATION,
@@ -18,20 +16,20 @@ from edgedistill.artifacts import (
     write_file,
     write_labels,
 )
-from edgedistill.core.letterbox import RESIZE_RULE
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ExportError
-from edgedistill.report.page import Section, Table, render_page
-from edgedistill.report.training_page import training_section
+from edgedistill.qat_export.description import describe_model
+from edgedistill.qat_export.page import render_export_page
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.export import convert_post_training, convert_quantised
 from edgedistill.tf.fine_tuning import training_photos
-from edgedistill.tf.flatbuffer import FileFacts, Tensor, read_facts, require_full_integer
+from edgedistill.tf.flatbuffer import FileFacts, read_facts, require_full_integer
 from edgedistill.tf.interpreter import predict_logits
 from edgedistill.tf.networks import HistoryRow, load_network_for
+from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Schedule, Validation, predict, train
+from edgedistill.tf.training import Distillation, Validation, predict, train
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +89,7 @@ def export_int8(
         (folder / MODEL_FILE).write_bytes(model)
         accuracies = _measure(folder / MODEL_FILE, network, student_network, validation)
         _write_documents(folder, model, facts, photos.label_names, history, accuracies, settings)
-    write_file(report, _render(facts, history, accuracies, len(validation), len(model)))
+    write_file(report, render_export_page(facts, history, accuracies, len(validation), len(model)))
     _log.info(
         "export done: %d bytes, val_accuracy=%.3f (float %.3f)",
         len(model), accuracies["val_accuracy"], accuracies["val_accuracy_student"],
@@ -207,7 +205,7 @@ def _write_documents(
 ) -> None:
     method = "quantisation-aware training" if settings.qat else "post-training quantisation"
     write_labels(folder, label_names)
-    MODEL_METADATA.write(folder, _describe_model(facts, model, method))
+    MODEL_METADATA.write(folder, describe_model(facts, model, method))
     QUANTIZATION.write(
         folder,
         {
@@ -218,66 +216,3 @@ def _write_documents(
             "operators": facts.operators,
         },
     )
-
-
-def _describe_model(facts: FileFacts, model: bytes, method: str) -> dict[str, object]:
-    """model_metadata.json: what the app needs to feed the file and to read it, from the file."""
-    entry, exit_ = facts.inputs[0], facts.outputs[0]
-    _batch, height, width, channels = entry.shape
-    return {
-        "model_file": MODEL_FILE,
-        "labels_file": LABELS_FILE,
-        "input": {
-            "width": width,
-            "height": height,
-            "channels": channels,
-            "color_space": "RGB",
-            "dtype": entry.dtype,
-            "quantization": _quantisation(entry),
-        },
-        "preprocess": {
-            "letterbox": True,
-            "keep_aspect_ratio": True,
-            "pad_color_rgb": [0, 0, 0],
-            "interpolation": "bilinear",
-            "resize_rule": RESIZE_RULE,
-        },
-        "output": {
-            "dtype": exit_.dtype,
-            "quantization": _quantisation(exit_),
-            "is_logits": "SOFTMAX" not in facts.operators,
-            "softmax_in_model": "SOFTMAX" in facts.operators,
-        },
-        "quantization_method": method,
-        "size_bytes": len(model),
-        "sha256": hashlib.sha256(model).hexdigest(),
-    }
-
-
-def _quantisation(tensor: Tensor) -> dict[str, float | int | None]:
-    return {"scale": tensor.scale, "zero_point": tensor.zero_point}
-
-
-def _render(
-    facts: FileFacts,
-    history: list[HistoryRow],
-    accuracies: dict[str, float],
-    n_val: int,
-    size_bytes: int,
-) -> str:
-    lead = (
-        f"The int8 file is right on {accuracies['val_accuracy']:.1%} of {n_val:,} validation "
-        f"photos, the float student on {accuracies['val_accuracy_student']:.1%}."
-    )
-    entry = facts.inputs[0]
-    proof = Section(
-        "Proof",
-        paragraphs=[
-            f"Every operator works on integers. Input {entry.dtype}, scale {entry.scale:g}, zero "
-            f"point {entry.zero_point}; {size_bytes:,} bytes; file and Keras network name the "
-            f"same class on {accuracies['agreement']:.1%} of the validation photos."
-        ],
-        table=Table(["operator", "count"], [[name, str(n)] for name, n in facts.operators.items()]),
-    )
-    curves = [training_section(history)] if history else []
-    return render_page("Export to int8", lead, [proof, *curves])

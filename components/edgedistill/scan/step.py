@@ -21,8 +21,9 @@ from edgedistill.artifacts import (
     write_file,
 )
 from edgedistill.core.fingerprint import dataset_digest
-from edgedistill.datasets import PackedDataset, Photo, ShardWriter, write_dataset_tables
+from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import DatasetError
+from edgedistill.pixels import ShardWriter
 from edgedistill.scan.folder import SAMPLE, check_data_dir, data_fingerprint, find_photos
 from edgedistill.scan.page import render_scan_page
 from edgedistill.scan.photo import BadFile, ReadPhoto, read_photo

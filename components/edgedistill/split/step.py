@@ -15,14 +15,9 @@ from edgedistill.core.splits import (
     Split,
     stratified_split,
 )
-from edgedistill.datasets import (
-    PackedDataset,
-    PackedPixels,
-    Photo,
-    ShardWriter,
-    write_dataset_tables,
-)
+from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import DatasetError
+from edgedistill.pixels import PackedPixels, ShardWriter
 from edgedistill.report.page import Section, Table, render_markdown
 from edgedistill.settings import SplitSettings
 

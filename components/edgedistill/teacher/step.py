@@ -9,8 +9,9 @@ from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import TeacherSettings
 from edgedistill.tf.fine_tuning import fine_tune, training_photos
 from edgedistill.tf.networks import NetworkRecord, build, save_network
+from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Schedule, Validation, best_epoch_metrics
+from edgedistill.tf.training import Validation, best_epoch_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained
 
 _log = logging.getLogger(__name__)

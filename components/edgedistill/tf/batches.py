@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.core.views import draw_views
-from edgedistill.datasets import PackedPixels
+from edgedistill.pixels import PackedPixels
 from edgedistill.tf.runtime import tf
 
 

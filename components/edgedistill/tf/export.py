@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.datasets import PackedPixels
+from edgedistill.pixels import PackedPixels
 from edgedistill.tf.runtime import tf
 
 _TYPES = {"int8": tf.int8, "uint8": tf.uint8}

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from edgedistill.core.metrics import class_weights
-from edgedistill.datasets import PackedDataset, PackedPixels
+from edgedistill.datasets import PackedDataset
+from edgedistill.pixels import PackedPixels
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.heads import train_head
 from edgedistill.tf.networks import HistoryRow
+from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import keras
-from edgedistill.tf.training import Distillation, Schedule, Validation, train
+from edgedistill.tf.training import Distillation, Validation, train
 
 PRETRAINED_RATE = 0.1
 """Learning rate of pretrained layers, as a share of the new layer's."""

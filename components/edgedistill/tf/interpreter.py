@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgedistill.datasets import PackedPixels
+from edgedistill.pixels import PackedPixels
 
 
 def predict_logits(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.datasets import PackedPixels
+from edgedistill.pixels import PackedPixels
 from edgedistill.tf.runtime import keras, tf
 
 _PREFIX = "quant_"

@@ -1,0 +1,73 @@
+"""How fast each layer learns: warm-up and cosine, pretrained layers at a share of the rate."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from edgedistill.tf.runtime import keras
+
+_WARM_UP_FRAC = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast to train.
+
+    `learning_rate` is the highest, of the layer `logits`: warm-up, then a cosine to 0. All other
+    layers learn at `body_rate` times it: pretrained ones at a tenth, or they forget what they know.
+    """
+
+    stage: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    body_rate: float = 1.0
+    weight_decay: float
+    seed: int
+
+
+class Optimizers:
+    """One optimiser for the layer `logits`, one for all others, as their rates differ."""
+
+    def __init__(self, network: Any, schedule: Schedule, steps_per_epoch: int):
+        head_names = {v.ref() for v in _head(network).trainable_variables}
+        head = [v for v in network.trainable_variables if v.ref() in head_names]
+        body = [v for v in network.trainable_variables if v.ref() not in head_names]
+        rates = (schedule.learning_rate, schedule.learning_rate * schedule.body_rate)
+        self._groups = []
+        for variables, rate in zip((head, body), rates, strict=True):
+            optimizer = _optimizer(rate, schedule, steps_per_epoch)
+            optimizer.build(variables)
+            self._groups.append((optimizer, variables))
+
+    def apply(self, gradient_of: dict[Any, Any]) -> None:
+        """One step; `gradient_of` has the gradient of each trainable variable by its `ref()`."""
+        for optimizer, variables in self._groups:
+            optimizer.apply_gradients([(gradient_of[v.ref()], v) for v in variables])
+
+    def learning_rate(self) -> float:
+        """The head's rate in the step before."""
+        return float(self._groups[0][0].learning_rate.numpy())
+
+
+def _head(network: Any) -> Any:
+    """The layer of logits, also where quantisation has wrapped it."""
+    return network.layers[-1]
+
+
+def _optimizer(learning_rate: float, schedule: Schedule, steps_per_epoch: int) -> Any:
+    """Adam, or AdamW where there is weight decay, with a warm-up and a cosine to 0."""
+    steps = schedule.epochs * steps_per_epoch
+    warm_up = math.ceil(_WARM_UP_FRAC * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(1, steps - warm_up),
+        warmup_target=learning_rate,
+        warmup_steps=warm_up,
+    )
+    if schedule.weight_decay == 0:
+        return keras.optimizers.Adam(rate)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
+    # Scales and shifts are no weights in the sense of the penalty.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer
