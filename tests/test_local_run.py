@@ -1,6 +1,7 @@
 """Local runs of a small real pipeline: real processes, real signals, real paths."""
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -252,6 +253,7 @@ class Asleep:
         self.process = subprocess.Popen(
             [sys.executable, "-c", RUN_TOY, str(work), f"sleep {pid_file}"],
             cwd=REPOSITORY,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

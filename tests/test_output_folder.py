@@ -114,6 +114,16 @@ def test_an_error_while_writing_leaves_the_earlier_run_as_it_was(
     assert [p.name for p in out.parent.iterdir()] == ["out"]
 
 
+def test_an_error_between_the_two_renames_brings_the_earlier_run_back(
+    out: Path, settings: dict[str, Value], tmp_path: Path
+) -> None:
+    write_run(out, settings, "old")
+    with pytest.raises(FileNotFoundError), replaced_folder(out) as folder:
+        folder.rename(tmp_path / "taken away")
+    assert (out / MODEL_FILE).read_text(encoding="utf-8") == "old"
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+
+
 def test_a_run_killed_between_the_two_renames_loses_nothing(
     out: Path, settings: dict[str, Value]
 ) -> None:

@@ -222,6 +222,16 @@ def test_the_summary_has_four_lines(
     ]
 
 
+def test_a_threshold_that_answers_nothing_has_a_summary_too(
+    tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    found = THRESHOLD.read(run.artifacts["bundle"])
+    nothing = {**found, "achieved_coverage": 0.0, "achieved_accept_accuracy": None}
+    THRESHOLD.write(run.artifacts["bundle"], nothing)
+    lines = collect(run, tmp_path / "out", settings, STARTED)
+    assert lines[2].endswith("0.42 answers 0.0% of validation photos, none of them right")
+
+
 def test_a_step_that_left_a_file_out_leaves_the_earlier_run(
     out: Path, run: FinishedRun, settings: dict[str, Value]
 ) -> None:

@@ -166,12 +166,13 @@ def _facts(run: FinishedRun, folder: Path) -> RunFacts:
 def _summary(folder: Path) -> list[str]:
     """What came out, in four lines."""
     metrics, threshold = METRICS.read(folder), THRESHOLD.read(folder)
+    right = threshold["achieved_accept_accuracy"]
+    share_right = "none" if right is None else f"{right:.1%}"  # of no photos at all
     size_bytes = (folder / MODEL_FILE).stat().st_size
     return [
         f"int8 file      {metrics['top1']:.1%} of {metrics['n_test']} test photos right",
         f"float student  {metrics['top1_student']:.1%}",
         f"threshold      {threshold['recommended_threshold']:.2f} answers "
-        f"{threshold['achieved_coverage']:.1%} of validation photos, "
-        f"{threshold['achieved_accept_accuracy']:.1%} of them right",
+        f"{threshold['achieved_coverage']:.1%} of validation photos, {share_right} of them right",
         f"size           {size_bytes / 1e6:.1f} MB, {MODEL_FILE}",
     ]
