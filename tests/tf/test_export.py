@@ -92,7 +92,7 @@ def test_the_file_is_proven_full_integer_and_answers_like_its_network(
 ) -> None:
     from edgedistill.tf.flatbuffer import read_facts, require_full_integer
     from edgedistill.tf.interpreter import predict_logits
-    from edgedistill.tf.training import predict
+    from edgedistill.tf.training import Predictor
 
     model, network = _file(trained, kind, input_type)
     facts = read_facts(model)
@@ -108,7 +108,7 @@ def test_the_file_is_proven_full_integer_and_answers_like_its_network(
     logits = predict_logits(path, pixels)
     step = facts.outputs[0].scale
     assert step is not None
-    assert np.abs(logits - predict(network, pixels)).max() <= 6 * step
+    assert np.abs(logits - Predictor(network).outputs(pixels)).max() <= 6 * step
     np.testing.assert_array_equal(logits, _by_tensorflow(path, pixels.take(range(len(pixels)))))
 
 

@@ -46,13 +46,13 @@ def test_it_learns_to_tell_colours(tmp_path: Path) -> None:
 
 
 def test_the_network_is_left_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
-    from edgedistill.tf.training import best_row, validate
+    from edgedistill.tf.training import Predictor, best_row, validate
 
     # A rate far too high at the end makes the last epoch differ from the best.
     network, validation, history = _train(tmp_path, epochs=5, learning_rate=0.3)
     best = best_row(history)
     assert best["val_accuracy"] == max(row["val_accuracy"] for row in history)
-    left = validate(network, validation)
+    left = validate(Predictor(network), validation)
     assert left["val_accuracy"] == best["val_accuracy"]
     assert left["val_loss"] == pytest.approx(best["val_loss"], rel=1e-5)
 
@@ -81,7 +81,7 @@ def test_a_body_rate_of_zero_trains_the_head_alone(tmp_path: Path) -> None:
 
 
 def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path) -> None:
-    from edgedistill.tf.training import Distillation, predict
+    from edgedistill.tf.training import Distillation, Predictor
 
     teacher, _, _ = _train(tmp_path / "teacher")
     # The teacher's answers turned round: what the labels say would be another class each time.
@@ -90,7 +90,7 @@ def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path
     student, validation, _ = _train(
         tmp_path / "student", distillation=Distillation(teacher, alpha=0.0, temperature=2.0)
     )
-    answers = predict(student, validation.pixels).argmax(axis=1)
+    answers = Predictor(student).outputs(validation.pixels).argmax(axis=1)
     turned = (validation.label_indices + 1) % N_CLASSES
     # The best epoch is chosen on labels, which this teacher contradicts; no epoch comes near them.
     assert np.mean(answers == turned) > np.mean(answers == validation.label_indices)

@@ -35,7 +35,7 @@ from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings
 from edgedistill.tf.interpreter import predict_logits
 from edgedistill.tf.networks import load_network_for
-from edgedistill.tf.training import predict
+from edgedistill.tf.training import Predictor
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def evaluate_file(
         ("_teacher", teacher, photos.teacher_pixels),
     ):
         network, _ = load_network_for(folder, names, pixels.size_px)
-        judged[suffix] = _judge(predict(network, pixels), labels, len(names))
+        judged[suffix] = _judge(Predictor(network).outputs(pixels), labels, len(names))
     matrix = confusion_matrix(labels, judged[""].predicted, len(names))
     picture = confusion_matrix_plot(matrix, names)
     with complete_folder(predictions) as written:

@@ -29,7 +29,7 @@ from edgedistill.tf.networks import HistoryRow, load_network_for
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Validation, predict, train
+from edgedistill.tf.training import Distillation, Predictor, Validation, train
 
 _log = logging.getLogger(__name__)
 
@@ -179,8 +179,8 @@ def _measure(
     """
     pixels, labels = validation.student_pixels, validation.label_indices
     by_file = predict_logits(model_path, pixels).argmax(axis=1)
-    by_network = predict(network, pixels).argmax(axis=1)
-    by_student = by_network if network is student else predict(student, pixels).argmax(axis=1)
+    by_network = Predictor(network).outputs(pixels).argmax(axis=1)
+    by_student = Predictor(student).outputs(pixels).argmax(axis=1)
     n_differ = int((by_file != by_network).sum())
     if n_differ > max(_MAX_DISAGREEING_PHOTOS, _MAX_DISAGREEMENT_FRAC * len(labels)):
         raise ExportError(

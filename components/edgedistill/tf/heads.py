@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.networks import HistoryRow, feature_extractor
 from edgedistill.tf.runtime import keras
-from edgedistill.tf.training import Validation, predict, validate
+from edgedistill.tf.training import Predictor, Validation, validate
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def train_head(
     """
     begun = time.monotonic()
     rows = _rows(len(photos.label_indices), seed)
-    features = predict(feature_extractor(network), photos.pixels, rows)
+    features = Predictor(feature_extractor(network)).outputs(photos.pixels, rows)
     labels = photos.label_indices[rows]
     layer = network.get_layer("logits")
     loss, accuracy = _fit(layer, features, labels, photos.class_weights[labels])
@@ -49,7 +49,7 @@ def train_head(
         "epoch": _EPOCHS,
         "loss": loss,
         "train_accuracy": accuracy,
-        **validate(network, validation),
+        **validate(Predictor(network), validation),
         "lr": _LEARNING_RATE,
         "seconds": time.monotonic() - begun,
     }

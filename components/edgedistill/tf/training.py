@@ -46,19 +46,22 @@ class Validation:
     label_indices: NDArray[np.int64]
 
 
-def predict(
-    network: Any, pixels: PackedPixels, rows: NDArray[np.int64] | None = None
-) -> NDArray[np.float32]:
-    """The network's outputs for these rows (None: all photos), in order, shape (n, n_outputs)."""
+class Predictor:
+    """A network's inference as a graph, traced once, however often the weights change."""
 
-    def infer(images: Any) -> Any:
-        return network(tf.cast(images, tf.float32), training=False)
+    def __init__(self, network: Any):
+        def infer(images: Any) -> Any:
+            return network(tf.cast(images, tf.float32), training=False)
 
-    shape = (None, *network.input_shape[1:])
-    graph = tf.function(infer, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
+        images = tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8)
+        self._graph = tf.function(infer, input_signature=[images], autograph=False)
 
-    batches = pixels.batches(_INFERENCE_BATCH, rows)
-    return np.concatenate([graph(batch).numpy() for batch in batches])
+    def outputs(
+        self, pixels: PackedPixels, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Outputs for these rows (None: all photos), in order, shape (n, n_outputs)."""
+        batches = pixels.batches(_INFERENCE_BATCH, rows)
+        return np.concatenate([self._graph(batch).numpy() for batch in batches])
 
 
 def train(
@@ -96,6 +99,7 @@ def train(
     n_photos = len(photos.label_indices)
     optimizers = Optimizers(network, schedule, n_batches(n_photos, schedule.batch_size))
     step = _training_step(network, optimizers, photos.class_weights, distillation)
+    predictor = Predictor(network)
     history = list(start)
     best = _BestWeights(network)
     for row in history:
@@ -112,7 +116,7 @@ def train(
                 "epoch": epoch,
                 "loss": float(sums[0]) / n_photos,
                 "train_accuracy": float(sums[1]) / n_photos,
-                **validate(network, validation),
+                **validate(predictor, validation),
                 "lr": optimizers.learning_rate(),
                 "seconds": time.monotonic() - epoch_begun,
             }
@@ -124,9 +128,9 @@ def train(
     return history
 
 
-def validate(network: Any, validation: Validation) -> dict[str, float]:
+def validate(predictor: Predictor, validation: Validation) -> dict[str, float]:
     """Loss (mean cross entropy) and accuracy of a network on the validation photos."""
-    logits = predict(network, validation.pixels).astype(np.float64)
+    logits = predictor.outputs(validation.pixels).astype(np.float64)
     labels = validation.label_indices
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
