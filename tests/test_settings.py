@@ -62,6 +62,7 @@ def test_every_setting_has_help_and_all_steps_that_share_one_agree():
     [
         ("heat", "200", 200.0),
         ("heat", "2e2", 200.0),
+        ("heat", "250", 250.0),
         ("minutes", "7", 7),
         ("fan", "true", True),
         ("fan", "False", False),
@@ -103,6 +104,11 @@ def test_an_instance_holds_values_of_the_declared_type_only(wrong):
 
 def test_a_whole_number_will_do_for_a_number():
     assert OvenSettings(place="kitchen", heat=200).heat == 200
+
+
+def test_a_setting_without_upper_limit_is_finite_all_the_same():
+    with pytest.raises(SettingError, match="threshold_penalty_incorrect must be"):
+        CalibrateSettings(threshold_penalty_incorrect=float("inf"))
 
 
 def test_a_value_out_of_its_choices_is_refused_with_all_of_them():

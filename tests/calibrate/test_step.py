@@ -10,7 +10,7 @@ from edgedistill.artifacts import MODEL_METADATA, THRESHOLD, TO_SHIP
 from edgedistill.calibrate.answers import Answers, read_test_answers
 from edgedistill.calibrate.bundle import write_zip
 from edgedistill.calibrate.page import calibration_notes
-from edgedistill.calibrate.step import recommendation_document, write_bundle
+from edgedistill.calibrate.step import metrics_of, recommendation_document, write_bundle
 from edgedistill.core.threshold import recommend_threshold, threshold_curve
 from edgedistill.errors import ArtifactError
 from edgedistill.settings import CalibrateSettings
@@ -132,6 +132,28 @@ def test_where_no_test_photo_is_answered_its_accuracy_is_null(tmp_path):
     assert document["test_accept_accuracy"] is None
     assert document["test_coverage"] == 0
     assert "none is answered" in document["calibration_notes"]
+
+
+def test_metrics_are_the_shares_and_the_error_on_val(tmp_path):
+    document = THRESHOLD.read(bundle(tmp_path))
+    # In photos, bin by bin: at 0.3 and 0.5 confidence 0.6 and 1.0 for 1 right of 2; at 0.7, 0.8
+    # and 0.9 both of 2 right.
+    gaps = abs(0.6 - 1) + abs(1.0 - 1) + 2 * (0.3 + 0.2 + 0.1)
+    assert metrics_of(document, ON_VAL, 1.5) == {
+        "recommended_threshold": 0.51,
+        "achieved_accept_accuracy": 1.0,
+        "achieved_coverage": 0.6,
+        "test_accept_accuracy": pytest.approx(2 / 3),
+        "test_coverage": 0.75,
+        "ece_val": pytest.approx(gaps / 10),
+        "seconds": 1.5,
+    }
+
+
+def test_a_share_of_no_photos_is_no_metric(tmp_path):
+    unsure = Answers(np.array([0.4, 0.5]), np.array([True, True]))
+    document = THRESHOLD.read(bundle(tmp_path, unsure))
+    assert "test_accept_accuracy" not in metrics_of(document, ON_VAL, 1.5)
 
 
 def test_notes_survive_a_threshold_that_answers_nothing_on_val():

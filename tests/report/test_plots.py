@@ -99,4 +99,4 @@ def test_a_class_without_photos_is_an_empty_row():
 def test_dollars_and_other_scripts_in_class_names_are_no_formulas_and_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert confusion_matrix_plot(np.eye(2, dtype=int), ["$\\frac{", "杯子"])
+        assert confusion_matrix_plot(np.eye(2, dtype=int), ["$\\frac{$", "杯子"])

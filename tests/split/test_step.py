@@ -58,6 +58,14 @@ def test_each_photo_goes_to_one_split_with_its_own_pixels(tmp_path):
     assert sorted(seen) == list(range(40))
 
 
+def test_each_split_gets_its_own_fraction(tmp_path):
+    write_catalog(tmp_path / "catalog", cup=20, plate=20)
+    metrics = split(tmp_path, train_frac=0.5, val_frac=0.3, test_frac=0.2)
+    expected = {"train": 20, "val": 12, "test": 8}
+    assert {name: len(PackedDataset.open(tmp_path / name)) for name in SPLITS} == expected
+    assert {name: metrics[f"n_{name}"] for name in SPLITS} == expected
+
+
 def test_rows_keep_the_order_of_the_catalogue(tmp_path):
     write_catalog(tmp_path / "catalog", cup=30, plate=30)
     split(tmp_path)

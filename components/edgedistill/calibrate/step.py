@@ -77,7 +77,7 @@ def calibrate_threshold(
     document = write_bundle(Path(bundle), Path(tflite), on_val, on_test, settings)
     write_file(report, render_calibration_page(Path(bundle), document))
     _log.info("calibrate: %s", document["calibration_notes"])
-    return _metrics(document, on_val, time.monotonic() - started)
+    return metrics_of(document, on_val, time.monotonic() - started)
 
 
 def write_bundle(
@@ -191,7 +191,7 @@ def _draw(
         (out / name).write_bytes(data)
 
 
-def _metrics(document: Mapping[str, Any], on_val: Answers, seconds: float) -> dict[str, float]:
+def metrics_of(document: Mapping[str, Any], on_val: Answers, seconds: float) -> dict[str, float]:
     """What is logged; a share of no photos at all is left out."""
     names = (
         "recommended_threshold", "achieved_accept_accuracy", "achieved_coverage",
