@@ -45,7 +45,7 @@ figure.wide img { min-width: min(100%, 620px); }
 .beside th, .beside td { padding: 5px 9px; }
 .beside > div { flex: 1 1 380px; min-width: 0; }
 .beside > .pictures { flex: 1 1 420px; grid-template-columns: 1fr; }
-figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; background: #fff;
+figure img { display: block; max-width: 100%; height: auto; background: #fff;
   padding: 6px;  border-radius: 6px; }
 @media (max-width: 640px) { main { padding: 18px 10px 40px; } section { padding: 15px 14px; }
   .lead { font-size: 1.15rem; } .cards { gap: 10px; grid-template-columns: 1fr 1fr; }
