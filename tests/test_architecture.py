@@ -21,10 +21,10 @@ KFP_MODULES = {"component.py", "contract.py", "components.py", "local_run.py", "
 TENSORFLOW = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert"}
 CLOUD = {"boto3", "botocore", "google", "gcsfs", "s3fs", "fsspec", "cloudpathlib"}
 # What every part may use: names of files, errors and settings, and packed pixels.
-SHARED = {"artifacts", "datasets", "errors", "settings"}
+SHARED = {"artifacts", "datasets", "pixels", "errors", "settings"}
 MAY_IMPORT = {
     "core": {"core"},
-    "tf": {"core", "tf", "artifacts", "datasets", "errors"},
+    "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors"},
     "report": {"core", "report", "artifacts"},
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},
 }

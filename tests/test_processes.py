@@ -53,6 +53,13 @@ def test_a_bar_is_shown_on_a_terminal_and_left_out_of_a_file() -> None:
         assert stream.getvalue() == shown
 
 
+def test_a_letter_that_the_terminal_has_not_got_stops_nothing() -> None:
+    held = io.BytesIO()
+    terminal = io.TextIOWrapper(held, encoding="ascii")
+    Console(terminal).line("Größe 5")
+    assert held.getvalue() == b"      Gr??e 5\n"
+
+
 @pytest.mark.parametrize("text", ["", "\n", "\r\r"])
 def test_nothing_to_show_is_not_shown(text: str) -> None:
     assert cut(text.encode())[1] == []

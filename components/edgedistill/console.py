@@ -15,6 +15,7 @@ class Console:
 
     def __init__(self, stream: TextIO):
         self._stream = stream
+        self._encoding = stream.encoding or "utf-8"
         self._terminal = stream.isatty()
         self._lock = threading.Lock()
         self._overwrite = False
@@ -37,7 +38,8 @@ class Console:
         self._write(f"{text}\n")
 
     def _write(self, text: str, *, stays: bool = True) -> None:
+        shown = text.encode(self._encoding, "replace").decode(self._encoding)
         with self._lock:
-            self._stream.write(f"{_CLEAR_LINE if self._overwrite else ''}{text}")
+            self._stream.write(f"{_CLEAR_LINE if self._overwrite else ''}{shown}")
             self._stream.flush()
             self._overwrite = not stays
