@@ -33,10 +33,9 @@ def make(folder: Path, **files: bytes) -> Path:
     return folder
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+def write_photos(folder: Path) -> Path:
     return make(
-        tmp_path / "my photos é",
+        folder / "my photos é",
         **{
             "plate/2.jpg": photo(1),
             "plate/1.png": photo(2, 20, 50, "PNG"),
@@ -48,6 +47,19 @@ def data(tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_photos(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, float]]:
+    """The photos above, scanned once: their folder, the folder of the outputs, the metrics."""
+    out = tmp_path_factory.mktemp("scanned")
+    data = write_photos(out)
+    return data, out, scan(data, out)
+
+
 def scan(data_dir: Path | str, out: Path, student_px: int = 32, teacher: str = "48"):
     settings = ScanSettings(
         data_dir=str(data_dir), student_img_size=student_px, teacher_img_size=teacher
@@ -55,21 +67,21 @@ def scan(data_dir: Path | str, out: Path, student_px: int = 32, teacher: str = "
     return scan_photos(str(out / "catalog"), str(out / "report.html"), settings)
 
 
-def test_the_table_lists_the_readable_photos_by_label_and_place(data, tmp_path):
-    scan(data, tmp_path)
-    photos = PackedDataset.open(tmp_path / "catalog").photos
+def test_the_table_lists_the_readable_photos_by_label_and_place(scanned):
+    _, out, _ = scanned
+    photos = PackedDataset.open(out / "catalog").photos
     assert [(p.filepath, p.label_index, p.label_name, p.height_px, p.width_px) for p in photos] == [
         ("cup/a, b.jpg", 0, "cup", 40, 30),
         ("cup/deep/b.jpeg", 0, "cup", 40, 30),
         ("plate/1.png", 1, "plate", 20, 50),
         ("plate/2.jpg", 1, "plate", 40, 30),
     ]
-    assert (tmp_path / "catalog/labels.txt").read_text() == "cup\nplate\n"
+    assert (out / "catalog/labels.txt").read_text() == "cup\nplate\n"
 
 
-def test_pixels_of_both_sizes_are_the_letterboxed_photos_in_the_order_of_the_table(data, tmp_path):
-    scan(data, tmp_path)
-    dataset = PackedDataset.open(tmp_path / "catalog")
+def test_pixels_of_both_sizes_are_the_letterboxed_photos_in_the_order_of_the_table(scanned):
+    data, out, _ = scanned
+    dataset = PackedDataset.open(out / "catalog")
     for row, listed in enumerate(dataset.photos):
         pixels = decode_photo((data / listed.filepath).read_bytes())
         assert listed.digest == pixel_digest(pixels)
@@ -83,18 +95,18 @@ def test_one_set_of_pixels_serves_two_equal_sizes(data, tmp_path):
     assert len(PackedDataset.open(tmp_path / "catalog").teacher_pixels) == 4
 
 
-def test_bad_files_are_listed_with_their_reason_one_a_line(data, tmp_path):
-    scan(data, tmp_path)
-    lines = (tmp_path / "catalog/bad_files.txt").read_text().splitlines()
+def test_bad_files_are_listed_with_their_reason_one_a_line(scanned):
+    _, out, _ = scanned
+    lines = (out / "catalog/bad_files.txt").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == ["cup/broken.jpg", "cup/empty\\tfile.png"]
     assert "truncated" in lines[0]
     assert lines[1].endswith("\tthe file is empty")
 
 
-def test_the_manifest_counts_classes_and_names_the_content(data, tmp_path):
-    scan(data, tmp_path)
-    manifest = DATASET_MANIFEST.read(tmp_path / "catalog")
-    photos = PackedDataset.open(tmp_path / "catalog").photos
+def test_the_manifest_counts_classes_and_names_the_content(scanned):
+    data, out, _ = scanned
+    manifest = DATASET_MANIFEST.read(out / "catalog")
+    photos = PackedDataset.open(out / "catalog").photos
     assert manifest == {
         "data_dir": str(data),
         "n_photos": 4,
@@ -105,8 +117,8 @@ def test_the_manifest_counts_classes_and_names_the_content(data, tmp_path):
     }
 
 
-def test_metrics_are_counts(data, tmp_path):
-    metrics = scan(data, tmp_path)
+def test_metrics_are_counts(scanned):
+    metrics = dict(scanned[2])
     assert metrics.pop("seconds") > 0
     assert metrics == {"n_photos": 4.0, "n_bad_files": 2.0, "n_classes": 2.0, "smallest_class": 2.0}
     assert all(type(value) is float for value in metrics.values())
@@ -122,9 +134,9 @@ def test_a_folder_scanned_twice_gives_the_same_files(data, tmp_path):
     assert first == second
 
 
-def test_the_report_shows_counts_bad_files_and_photos_within_its_limit(data, tmp_path):
-    scan(data, tmp_path)
-    page = (tmp_path / "report.html").read_text()
+def test_the_report_shows_counts_bad_files_and_photos_within_its_limit(scanned):
+    _, out, _ = scanned
+    page = (out / "report.html").read_text()
     assert "4 readable photos of 2 classes; 2 files are left out" in page
     assert "cup/broken.jpg" in page
     assert page.count("data:image/jpeg;base64,") == 2
@@ -191,9 +203,9 @@ def test_a_folder_of_odd_images_is_scanned_to_the_end(tmp_path):
     assert all(line.count("\t") == 1 for line in lines)
 
 
-def test_the_table_is_plain_csv(data, tmp_path):
-    scan(data, tmp_path)
-    with (tmp_path / "catalog/photos.csv").open(encoding="utf-8", newline="") as file:
+def test_the_table_is_plain_csv(scanned):
+    _, out, _ = scanned
+    with (out / "catalog/photos.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["filepath"] == "cup/a, b.jpg"
     assert list(rows[0])[:3] == ["filepath", "label_index", "label_name"]
