@@ -7,7 +7,7 @@ from edgedistill.core.metrics import accuracy_interval
 from edgedistill.report.run_facts import RunFacts
 
 _DROP = 0.01
-"""A point: what quantisation may cost."""
+"""A point: less than that, between two models, is not worth an advice."""
 _STUDENT_GAP = 0.03
 _FEW_TEST_PHOTOS = 10
 _WEAK_F1 = 0.7
@@ -61,7 +61,7 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             else "set qat to true"
         )
         yield f"Quantisation costs {_points(student - file)} of accuracy: {remedy}."
-    if teacher < student:
+    if student - teacher > _DROP:
         yield (
             f"The teacher is {_points(student - teacher)} worse than its student and teaches it "
             f"little: raise epochs_teacher (now {settings['epochs_teacher']}), choose another "

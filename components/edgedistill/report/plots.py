@@ -26,11 +26,13 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
 
     Args:
         history: one row an epoch, at least one, with stage, loss, train_accuracy, val_loss and
-            val_accuracy; epochs are counted through all stages.
+            val_accuracy; epochs are counted through all stages. Stages are not joined by a line:
+            their losses are not of one kind.
     """
     figure = Figure(figsize=(9.5, 3.9), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
     panels = figure.subplots(1, 2)
+    stages = _stages([str(row["stage"]) for row in history])
     for axes, title, keys in zip(
         panels,
         ("Loss", "Accuracy"),
@@ -40,13 +42,17 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
         for key, colour, name in zip(
             keys, (_BLUE, _ORANGE), ("training", "validation"), strict=True
         ):
-            values = [row[key] for row in history]
-            axes.plot(epochs, values, color=colour, marker="o", markersize=3.5, label=name)
+            for first, last in stages:
+                values = [row[key] for row in history[first:last]]
+                label = name if first == 0 else None
+                axes.plot(epochs[first:last], values, "o-", color=colour, ms=3.5, label=label)
         _style(axes, title, "epoch", "")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        _mark_stages(axes, [str(row["stage"]) for row in history])
+        _mark_stages(axes, {first: str(history[first]["stage"]) for first, _ in stages})
     low, high = panels[1].get_ylim()
-    panels[1].set_ylim(max(0.0, low - 0.03), min(1.02, high + 0.03))
+    panels[1].set_ylim(max(0.0, low - 0.03), min(1.015, high + 0.03))
+    # Steps of whole percents, or the labels would be rounded.
+    panels[1].yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     best = int(np.argmax([row["val_accuracy"] for row in history]))
     panels[1].scatter(
@@ -226,16 +232,21 @@ def _write_counts(axes: Axes, matrix: NDArray[np.integer], share: NDArray[np.flo
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
 
-def _mark_stages(axes: Axes, stages: Sequence[str]) -> None:
-    """A line and the stage's name where another stage begins."""
-    starts = [i for i in range(len(stages)) if i == 0 or stages[i] != stages[i - 1]]
-    if len(starts) < 2:
+def _stages(names: Sequence[str]) -> list[tuple[int, int]]:
+    """First row and the row after the last one of each stage."""
+    starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
+    return list(zip(starts, [*starts[1:], len(names)], strict=True))
+
+
+def _mark_stages(axes: Axes, names: Mapping[int, str]) -> None:
+    """A line and the stage's name where another stage begins, given by its first row."""
+    if len(names) < 2:
         return
-    for start in starts:
+    for start, name in names.items():
         if start:
             axes.axvline(start + 0.5, color=_GREY, linewidth=1, linestyle=":")
         axes.annotate(
-            stages[start], (start + (0.5 if start else 1), 1), xycoords=("data", "axes fraction"),
+            name, (start + (0.5 if start else 1), 1), xycoords=("data", "axes fraction"),
             xytext=(3, 3), textcoords="offset points", fontsize=8, color=_GREY,
         )  # fmt: skip
 
