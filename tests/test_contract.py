@@ -8,16 +8,12 @@ from kfp.dsl import Dataset, Input, Output
 
 from edgedistill import components
 from edgedistill.contract import component, describe
-from edgedistill.settings import (
-    STEP_SETTINGS,
-    Settings,
-    declared_settings,
-    setting,
-)
+from edgedistill.declaration import declared_settings, setting
+from edgedistill.settings import STEP_SETTINGS, StepSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class BakeSettings(Settings):
+class BakeSettings(StepSettings):
     oven: int = setting(180, "How hot it is.", unit="°C", ge=50, le=300)
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from edgedistill.artifacts import MODEL_FILE, TRAINING_CONFIG
+from edgedistill.declaration import Value
 from edgedistill.errors import SettingError
 from edgedistill.output_folder import check_output_dir, first_difference, replaced_folder
-from edgedistill.settings import Value, resolve
+from edgedistill.settings import resolve
 
 
 @pytest.fixture

@@ -35,9 +35,10 @@ from edgedistill.artifacts import (
     TRAINING_LOG,
 )
 from edgedistill.datasets import Photo, write_photos
+from edgedistill.declaration import Value
 from edgedistill.outputs import collect, git_revision
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
-from edgedistill.settings import STEP_SETTINGS, Value, resolve
+from edgedistill.settings import STEP_SETTINGS, resolve
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PRODUCERS = {

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from edgedistill.declaration import Settings, declared_settings, required, setting
 from edgedistill.errors import SettingError
 from edgedistill.settings import (
     PRESETS,
@@ -9,13 +10,9 @@ from edgedistill.settings import (
     CalibrateSettings,
     QatExportSettings,
     ScanSettings,
-    Settings,
     SplitSettings,
     all_settings,
-    declared_settings,
-    required,
     resolve,
-    setting,
     unknown_name_sentence,
 )
 

@@ -5,17 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgedistill.declaration import Constraint, DeclaredSetting, Value, declared_settings
 from edgedistill.errors import SettingError
 from edgedistill.settings import (
     PRESETS,
     STEP_SETTINGS,
-    Constraint,
-    DeclaredSetting,
     ScanSettings,
-    Settings,
-    Value,
+    StepSettings,
     all_settings,
-    declared_settings,
     resolve,
     unknown_name_sentence,
 )
@@ -121,7 +118,7 @@ def help_page(usage: str) -> str:
 
 def settings_by_step() -> dict[str, list[DeclaredSetting]]:
     """Each setting once, under the first step that uses it; what all have under "every step"."""
-    shared = declared_settings(Settings)
+    shared = declared_settings(StepSettings)
     groups = {"every step": shared}
     shown = {d.name for d in shared}
     for step, settings in STEP_SETTINGS.items():

@@ -11,13 +11,8 @@ from typing import Any
 
 from kfp import dsl
 
-from edgedistill.settings import (
-    STEP_SETTINGS,
-    DeclaredSetting,
-    Settings,
-    all_settings,
-    declared_settings,
-)
+from edgedistill.declaration import DeclaredSetting, Settings, declared_settings
+from edgedistill.settings import STEP_SETTINGS, all_settings
 
 BASE_IMAGE = f"edgedistill-train:{version('edgedistill')}"
 """The image that every step runs in on a cluster. It holds this package, at this version."""

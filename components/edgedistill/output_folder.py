@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgedistill.artifacts import OUTPUT_FILES, TENSORBOARD_FOLDER, TRAINING_CONFIG
+from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError, SettingError
-from edgedistill.settings import Value
 
 OURS = frozenset({*OUTPUT_FILES, TENSORBOARD_FOLDER})
 """The names in an output folder that a later run may replace."""

@@ -35,11 +35,11 @@ from edgedistill.artifacts import (
     TRAINING_LOG,
     split_csv,
 )
+from edgedistill.declaration import Value
 from edgedistill.output_folder import replaced_folder
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_page import render_run_page
 from edgedistill.runs import FinishedRun
-from edgedistill.settings import Value
 
 _COPIED = {
     "catalog": (DATASET_MANIFEST.name, BAD_FILES),

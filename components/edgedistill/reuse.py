@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from edgedistill.settings import STEP_SETTINGS, Value
+from edgedistill.declaration import Value
+from edgedistill.settings import STEP_SETTINGS
 
 PACKAGES = (
     "tensorflow",

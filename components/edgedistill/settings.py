@@ -4,156 +4,36 @@ A setting is a field of one small class; a step's settings are those classes put
 field's name is also the flag, the pipeline parameter, the component parameter and the JSON key.
 """
 
-import dataclasses
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
 
+from edgedistill.declaration import (
+    DeclaredSetting,
+    Settings,
+    Value,
+    declared_settings,
+    required,
+    setting,
+)
 from edgedistill.errors import SettingError
-
-Value = bool | int | float | str
 
 TEACHER_SIZES_PX = {"efficientnet_b3": 300, "resnet101": 224, "efficientnet_lite2": 260}
 """The architectures that a teacher may have, each with the image size it was published for."""
 
-_TRUE_AND_FALSE = {"true": True, "false": False}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Constraint:
-    """What a setting means and which values it may take.
-
-    Bounds are None where there is none; `choices` is empty where any value is allowed.
-    """
-
-    help: str
-    unit: str = ""
-    gt: float | None = None
-    ge: float | None = None
-    lt: float | None = None
-    le: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def range_text(self) -> str:
-        """The range in words: "greater than 0 and at most 1", or "" for no limit."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        bounds = [
-            f"{words} {bound:.10g}"
-            for words, bound in (
-                ("greater than", self.gt),
-                ("at least", self.ge),
-                ("less than", self.lt),
-                ("at most", self.le),
-            )
-            if bound is not None
-        ]
-        return " and ".join(bounds)
-
-    def admits(self, value: Value) -> bool:
-        """Whether `value`, of the right type already, lies in the range."""
-        if self.choices:
-            return value in self.choices
-        if isinstance(value, str):
-            return True
-        return (
-            math.isfinite(value)
-            and (self.gt is None or value > self.gt)
-            and (self.ge is None or value >= self.ge)
-            and (self.lt is None or value < self.lt)
-            and (self.le is None or value <= self.le)
-        )
-
-
-def setting(default: Value, help: str, **limits: Any) -> Any:
-    """Declares a field with its default, one sentence of help, unit and range."""
-    return field(default=default, metadata={"constraint": Constraint(help=help, **limits)})
-
-
-def required(help: str) -> Any:
-    """Declares a text field that has no default: it must be given."""
-    return field(metadata={"constraint": Constraint(help=help)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Base of all settings classes: checks each value when an instance is made.
-
-    Raises:
-        SettingError: a value has the wrong type or lies outside its range.
-    """
+class StepSettings(Settings):
+    """What every step has."""
 
     log_level: str = setting(
         "INFO", "Least severe message that is shown.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
 
-    def __post_init__(self) -> None:
-        for declared in declared_settings(type(self)):
-            declared.check(getattr(self, declared.name))
-
-    @classmethod
-    def choose(cls, values: Mapping[str, Value]) -> Self:
-        """The instance made from those of `values` that this class declares."""
-        chosen: dict[str, Any] = {
-            d.name: values[d.name] for d in declared_settings(cls) if d.name in values
-        }
-        return cls(**chosen)
-
 
 @dataclass(frozen=True, kw_only=True)
-class DeclaredSetting:
-    """One setting, read back from its class: for flags, components, tables and checks.
-
-    `default` is None where the setting must be given.
-    """
-
-    name: str
-    type: type
-    default: Value | None
-    constraint: Constraint
-
-    def parse(self, text: str) -> Value:
-        """The value that `text`, as typed on a command line, stands for.
-
-        Raises:
-            SettingError: the text is no value of this setting's type or lies outside its range.
-        """
-        value: Value = text
-        if self.type is bool:
-            value = _TRUE_AND_FALSE.get(text.lower(), text)
-        elif self.type in (int, float):
-            try:
-                value = self.type(text)
-            except ValueError:
-                value = text
-        self.check(value)
-        return value
-
-    def check(self, value: object) -> None:
-        """Raises SettingError unless `value` has this setting's type and lies in its range."""
-        well_typed = type(value) is self.type or (self.type is float and type(value) is int)
-        if not well_typed or not self.constraint.admits(value):  # type: ignore[arg-type]
-            raise SettingError(f"{self.name} must be {self.wanted()}; got {value}.")
-
-    def help_text(self) -> str:
-        """What it means, with unit and range, as KFP and --help show it."""
-        limits = ", ".join(t for t in (self.constraint.unit, self.constraint.range_text()) if t)
-        return f"{self.constraint.help} ({limits})" if limits else self.constraint.help
-
-    def wanted(self) -> str:
-        """What a value must be, in words: "true or false", "a whole number at least 1"."""
-        if self.type is bool:
-            return "true or false"
-        if self.constraint.choices:
-            return self.constraint.range_text()
-        kind = {int: "a whole number", float: "a number", str: "text"}[self.type]
-        return f"{kind} {self.constraint.range_text()}".strip()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seeded(Settings):
+class Seeded(StepSettings):
     """What every step that draws at random has."""
 
     seed: int = setting(
@@ -188,7 +68,7 @@ class Distilled(Trained):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherChoice(Settings):
+class TeacherChoice(StepSettings):
     """Which network the teacher is: scan packs its image size, teacher builds it."""
 
     teacher_arch: str = setting(
@@ -261,7 +141,12 @@ class TeacherSettings(TeacherChoice, Trained):
         ge=0,
         le=10_000,
     )
-    lr_teacher: float = setting(1e-3, "Highest learning rate of the teacher.", gt=0, le=1)
+    lr_teacher: float = setting(
+        1e-3,
+        "Highest learning rate of the teacher; its pretrained layers learn at a tenth of it.",
+        gt=0,
+        le=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -282,7 +167,12 @@ class DistillerSettings(Distilled):
     epochs_student: int = setting(
         20, "Most passes of the student's distillation.", unit="epochs", ge=1, le=10_000
     )
-    lr_student: float = setting(1e-3, "Highest learning rate of the student.", gt=0, le=1)
+    lr_student: float = setting(
+        1e-3,
+        "Highest learning rate of the student; its pretrained layers learn at a tenth of it.",
+        gt=0,
+        le=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,12 +205,12 @@ class QatExportSettings(Distilled):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(Settings):
+class EvaluateSettings(StepSettings):
     """evaluate has nothing to set but what all steps share."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateSettings(Settings):
+class CalibrateSettings(StepSettings):
     """Settings of the step calibrate."""
 
     threshold_target_accept_accuracy: float = setting(
@@ -334,7 +224,7 @@ class CalibrateSettings(Settings):
     )
 
 
-STEP_SETTINGS: dict[str, type[Settings]] = {
+STEP_SETTINGS: dict[str, type[StepSettings]] = {
     "scan": ScanSettings,
     "split": SplitSettings,
     "teacher": TeacherSettings,
@@ -357,19 +247,6 @@ PRESETS: dict[str, dict[str, Value]] = {
     },
 }
 """Named sets of settings; `standard` is every default. A flag overrides its preset."""
-
-
-def declared_settings(settings: type[Settings]) -> list[DeclaredSetting]:
-    """The settings of one class, inherited ones first."""
-    return [
-        DeclaredSetting(
-            name=f.name,
-            type=f.type,  # type: ignore[arg-type]
-            default=None if f.default is dataclasses.MISSING else f.default,
-            constraint=f.metadata["constraint"],
-        )
-        for f in dataclasses.fields(settings)
-    ]
 
 
 def all_settings() -> dict[str, DeclaredSetting]:

@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from edgedistill.pixels import PackedPixels
+from edgedistill.tf.quiet import quiet_native_code
 
 
 def predict_logits(
@@ -32,7 +33,8 @@ def predict_logits(
         ValueError: the photos' size is not the file's.
     """
     threads = max(1, min(n_threads or os.cpu_count() or 1, len(pixels)))
-    runners = [_Runner(model_path) for _ in range(threads)]
+    with quiet_native_code():
+        runners = [_Runner(model_path) for _ in range(threads)]
     logits = np.empty((len(pixels), runners[0].n_classes), np.float32)
     if runners[0].img_size_px != pixels.size_px:
         raise ValueError(

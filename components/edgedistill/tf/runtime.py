@@ -3,38 +3,15 @@
 tfmot quantises Keras 2 networks only, hence `tf_keras`, never Keras 3.
 """
 
-import contextlib
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
+
+from edgedistill.tf.quiet import quiet_native_code
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-@contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Holds back what C++ code writes to stderr; shows it if the block fails.
-
-    TensorFlow logs a dozen lines before its own log level counts.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        stderr = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(stderr, held.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-with _quiet_start():
+with quiet_native_code():
     import tensorflow as tf
     import tf_keras as keras
 
