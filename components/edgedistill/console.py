@@ -16,7 +16,7 @@ class Console:
     def __init__(self, stream: TextIO):
         self._stream = stream
         self._encoding = stream.encoding or "utf-8"
-        self._terminal = stream.isatty()
+        self.is_terminal = stream.isatty()
         self._lock = threading.Lock()
         self._overwrite = False
 
@@ -30,7 +30,7 @@ class Console:
 
     def progress(self, text: str) -> None:
         """Shows the state of a bar, until the next line takes its place."""
-        if self._terminal:
+        if self.is_terminal:
             self._write(f"{_INDENT}{text}", stays=False)
 
     def text(self, text: str) -> None:

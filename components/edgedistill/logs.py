@@ -14,6 +14,9 @@ from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError
 LEVEL_VARIABLE = "EDGEDISTILL_LOG_LEVEL"
 """Where set, wins over the setting. A local run sets it: another level redoes no step."""
 
+PROGRESS_VARIABLE = "EDGEDISTILL_PROGRESS"
+"""Set by a local run that shows its steps on a terminal: a step may draw a progress bar."""
+
 
 def configure(log_level: str) -> None:
     """Sends our messages from `log_level` on to stdout, other packages' from WARNING on.

@@ -56,6 +56,7 @@ class Steps:
                 "PYTHONUTF8": "1",
                 "TMPDIR": scratch,
                 logs.LEVEL_VARIABLE: self._log_level,
+                **({logs.PROGRESS_VARIABLE: "1"} if self._console.is_terminal else {}),
             }
             output = _StepOutput(self._console, file)
             status = run_logged(

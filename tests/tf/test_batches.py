@@ -42,6 +42,26 @@ def test_the_pixels_of_a_batch_are_those_of_its_photos(tmp_path: Path) -> None:
         np.testing.assert_array_equal(batch[0], images[batch[-1]])
 
 
+def test_the_teacher_gets_the_same_photos_in_the_same_views_at_its_size(tmp_path: Path) -> None:
+    from edgedistill.core.views import draw_views
+    from edgedistill.tf.batches import TrainingPhotos, epoch_batches
+
+    images, _ = colour_photos(6, seed=0)
+    large = images.repeat(2, axis=1).repeat(2, axis=2)
+    photos = TrainingPhotos(
+        packed(tmp_path / "student", images),
+        packed(tmp_path / "teacher", large),
+        np.arange(6),
+        np.ones(N_CLASSES, np.float32),
+    )
+    for batch in epoch_batches(photos, 4, seed=5, epoch=2):
+        rows = batch[-1]
+        np.testing.assert_array_equal(batch[2], large[rows])
+        views = draw_views(5, 2, rows)
+        for place, side in ((1, images.shape[1]), (3, large.shape[1])):
+            np.testing.assert_array_equal(batch[place], views.transforms(side))
+
+
 def test_a_flip_and_a_gain_are_what_numpy_makes_of_them() -> None:
     from edgedistill.tf.batches import show_views
 

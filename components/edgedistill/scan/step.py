@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from edgedistill import logs
 from edgedistill.artifacts import (
     BAD_FILES,
     DATASET_MANIFEST,
@@ -142,8 +144,8 @@ def _with_progress(
     results: Iterable[ReadPhoto | BadFile], total: int
 ) -> Iterator[ReadPhoto | BadFile]:
     """The same, with a bar on a terminal and a line every tenth of the way elsewhere."""
-    if sys.stderr.isatty():
-        yield from tqdm(results, total=total, desc="scan", unit=" photos", leave=False)
+    if sys.stderr.isatty() or logs.PROGRESS_VARIABLE in os.environ:
+        yield from tqdm(results, total=total, desc="scan", unit=" photos", leave=False, ncols=80)
         return
     for number, result in enumerate(results, start=1):
         yield result

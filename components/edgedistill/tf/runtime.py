@@ -17,6 +17,10 @@ with quiet_native_code():
 
     tf.config.list_physical_devices()  # starts the runtime, which logs too
 
+# Its warnings speak to TensorFlow's own developers, such as of deprecated ways through the
+# converter; what matters to a user is raised.
+tf.get_logger().setLevel("ERROR")
+
 __all__ = ["keras", "seed_everything", "tf"]
 
 
