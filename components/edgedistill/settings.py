@@ -52,6 +52,9 @@ class Trained(Seeded):
     use_class_weights: bool = setting(
         True, "Weigh rare classes up in the hard loss, so that each class counts alike."
     )
+    augment_flip: bool = setting(
+        True, "Mirror photos at random; false where left and right differ, as in text and digits."
+    )
     save_tensorboard: bool = setting(True, "Write TensorBoard logs beside the trained network.")
 
 
@@ -244,6 +247,7 @@ PRESETS: dict[str, dict[str, Value]] = {
         "epochs_teacher": 0,
         "epochs_student": 1,
         "epochs_qat": 1,
+        "augment_flip": False,
     },
 }
 """Named sets of settings; `standard` is every default. A flag overrides its preset."""

@@ -76,3 +76,11 @@ def test_zoom_shows_the_middle_part() -> None:
 def test_shift_is_a_share_of_the_side_at_any_size() -> None:
     assert _source(_one_view(down=0.25), 8, 0, 0) == (0, 2)
     assert _source(_one_view(down=0.25), 16, 0, 0) == (0, 4)
+
+
+def test_without_flips_all_else_is_drawn_alike() -> None:
+    plain, flipped = draw_views(3, 1, range(50), flip=False), draw_views(3, 1, range(50))
+    assert flipped.flip.any()
+    assert not plain.flip.any()
+    np.testing.assert_array_equal(plain.zoom, flipped.zoom)
+    np.testing.assert_array_equal(plain.gain, flipped.gain)

@@ -96,11 +96,39 @@ def test_b3_sees_pixels_less_the_mean_over_the_deviation_also_with_weights_from_
     np.testing.assert_allclose(seen, expected, atol=1e-5)
 
 
-def test_a_network_is_the_same_after_it_was_saved_and_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", ["efficientnet_b3", "resnet101"])
+def test_a_backbone_has_the_weights_of_kerass_own_in_the_same_order(arch: str) -> None:
+    # What is downloaded is copied over as one list.
+    from edgedistill.tf.networks import build, feature_extractor
+    from edgedistill.tf.runtime import keras
+
+    builders = {
+        "efficientnet_b3": keras.applications.EfficientNetB3,
+        "resnet101": keras.applications.ResNet101,
+    }
+    own = builders[arch](include_top=False, weights=None, input_shape=(64, 64, 3))
+    ours = feature_extractor(build(arch, 64, 5))
+
+    def names(network: Any) -> list[tuple[str, tuple[int, ...]]]:
+        # The preprocessing layer alone is numbered, if built twice in one process.
+        return [
+            (w.name.replace("_1/", "/"), tuple(w.shape))
+            for w in network.weights
+            if "normalization" not in w.name
+        ]
+
+    assert len(own.weights) == len(ours.weights)
+    assert names(ours) == names(own)
+
+
+@pytest.mark.parametrize(
+    "arch", ["efficientnet_lite1", "efficientnet_lite2", "efficientnet_b3", "resnet101"]
+)
+def test_a_network_is_the_same_after_it_was_saved_and_loaded(tmp_path: Path, arch: str) -> None:
     from edgedistill.tf.networks import NetworkRecord, build, load_network, save_network
 
-    network = build("efficientnet_lite1", 64, 3)
-    record = NetworkRecord("efficientnet_lite1", 64, ["a", "b", "c"], [], "0" * 64)
+    network = build(arch, 64, 3)
+    record = NetworkRecord(arch, 64, ["a", "b", "c"], [], "0" * 64)
     save_network(network, tmp_path, record)
     again, read = load_network(tmp_path)
     assert read == record

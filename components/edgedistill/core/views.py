@@ -52,19 +52,22 @@ class Views:
         return rows
 
 
-def draw_views(seed: int, epoch: int, photo_indices: Sequence[int] | NDArray[np.int64]) -> Views:
+def draw_views(
+    seed: int, epoch: int, photo_indices: Sequence[int] | NDArray[np.int64], *, flip: bool = True
+) -> Views:
     """Draws one view for each photo.
 
     Args:
         seed: the run's seed, at least 0.
         epoch: number of the pass, at least 0.
         photo_indices: row numbers of the photos in their split, shape (n,).
+        flip: whether half of the views are mirrored; all else is drawn alike either way.
     """
     draws = [np.random.default_rng((seed, epoch, int(index))).random(8) for index in photo_indices]
     table = np.array(draws).reshape(-1, 8)
     gain = _within(GAIN_RANGE, table[:, 4:5]) * _within(CHANNEL_GAIN_RANGE, table[:, 5:8])
     return Views(
-        flip=table[:, 0] < 0.5,
+        flip=(table[:, 0] < 0.5) & flip,
         zoom=_within(ZOOM_RANGE, table[:, 1]),
         shift_frac=_within((-MAX_SHIFT_FRAC, MAX_SHIFT_FRAC), table[:, 2:4]),
         gain=gain,

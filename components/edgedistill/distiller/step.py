@@ -60,6 +60,7 @@ def distil_student(
                 photos.student_pixels,
                 teacher_pixels=photos.teacher_pixels,
                 use_class_weights=settings.use_class_weights,
+                flip=settings.augment_flip,
             ),
             Validation(validation.student_pixels, validation.label_indices),
             Schedule(

@@ -29,7 +29,7 @@ from edgedistill.tf.networks import HistoryRow, load_network_for
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Predictor, Validation, train
+from edgedistill.tf.training import Distillation, Predictor, Validation, train, validate
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ def _fine_tune_quantised(
         seed=settings.seed,
         full_input_range=settings.force_input_range_0_255,
     )
+    judges = Validation(validation.student_pixels, validation.label_indices)
     history = train(
         network,
         training_photos(
@@ -125,8 +126,9 @@ def _fine_tune_quantised(
             photos.student_pixels,
             teacher_pixels=photos.teacher_pixels,
             use_class_weights=settings.use_class_weights,
+            flip=settings.augment_flip,
         ),
-        Validation(validation.student_pixels, validation.label_indices),
+        judges,
         Schedule(
             stage="qat",
             epochs=settings.epochs_qat,
@@ -135,10 +137,27 @@ def _fine_tune_quantised(
             weight_decay=settings.weight_decay,
             seed=settings.seed,
         ),
+        start=[_before_fine_tuning(network, judges)],
         distillation=Distillation(teacher, settings.distill_alpha, settings.distill_temperature),
         tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
     )
     return network, history
+
+
+def _before_fine_tuning(network: Any, validation: Validation) -> HistoryRow:
+    """The quantised network with nothing but its ranges set: what fine-tuning must improve on."""
+    begun = time.monotonic()
+    row: HistoryRow = {
+        "stage": "ranges",
+        "epoch": 0,
+        "loss": None,  # nothing was trained
+        "train_accuracy": None,
+        **validate(Predictor(network), validation),
+        "lr": 0.0,
+        "seconds": time.monotonic() - begun,
+    }
+    _log.info("ranges set from data: val_accuracy=%.3f", row["val_accuracy"])
+    return row
 
 
 def _quantise_after_training(

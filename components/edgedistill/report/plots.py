@@ -25,9 +25,9 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
     """Loss and accuracy by epoch, of training and validation photos.
 
     Args:
-        history: one row an epoch, at least one, with stage, loss, train_accuracy, val_loss and
-            val_accuracy; epochs are counted through all stages. Stages are not joined by a line:
-            their losses are not of one kind.
+        history: one row an epoch, at least one, with stage, loss, train_accuracy (both None where
+            nothing was trained), val_loss and val_accuracy; epochs are counted through all
+            stages. Stages are not joined by a line: their losses are not of one kind.
     """
     figure = Figure(figsize=(9.5, 3.9), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
@@ -43,7 +43,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
             keys, (_BLUE, _ORANGE), ("training", "validation"), strict=True
         ):
             for first, last in stages:
-                values = [row[key] for row in history[first:last]]
+                values = np.array([row[key] for row in history[first:last]], np.float64)
                 label = name if first == 0 else None
                 axes.plot(epochs[first:last], values, "o-", color=colour, ms=3.5, label=label)
         _style(axes, title, "epoch", "")

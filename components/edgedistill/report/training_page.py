@@ -32,5 +32,7 @@ def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
     )
 
 
-def _cell(value: float | str) -> str:
+def _cell(value: float | str | None) -> str:
+    if value is None:
+        return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

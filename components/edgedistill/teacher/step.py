@@ -48,7 +48,10 @@ def train_teacher(
         history = fine_tune(
             network,
             training_photos(
-                photos, photos.teacher_pixels, use_class_weights=settings.use_class_weights
+                photos,
+                photos.teacher_pixels,
+                use_class_weights=settings.use_class_weights,
+                flip=settings.augment_flip,
             ),
             Validation(validation.teacher_pixels, validation.label_indices),
             Schedule(

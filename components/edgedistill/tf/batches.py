@@ -22,12 +22,14 @@ class TrainingPhotos:
         teacher_pixels: the same photos at the teacher's size; None where nobody teaches.
         label_indices: shape (n,).
         class_weights: shape (n_classes,), factor of each class in the hard loss.
+        flip: whether views may be mirrored.
     """
 
     pixels: PackedPixels
     teacher_pixels: PackedPixels | None
     label_indices: NDArray[np.int64]
     class_weights: NDArray[np.float32]
+    flip: bool = True
 
 
 Batch = tuple[Any, ...]
@@ -56,7 +58,7 @@ def epoch_batches(
 
 
 def _batch(photos: TrainingPhotos, rows: NDArray[np.int64], seed: int, epoch: int) -> Batch:
-    views = draw_views(seed, epoch, rows)
+    views = draw_views(seed, epoch, rows, flip=photos.flip)
     taught = photos.teacher_pixels
     # Without a teacher its two inputs are empty: one signature serves both kinds of training.
     teacher_images = np.zeros((0, 1, 1, 3), np.uint8) if taught is None else taught.take(rows)

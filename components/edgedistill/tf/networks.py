@@ -26,7 +26,8 @@ _IMAGENET_STDDEV = (0.229, 0.224, 0.225)
 # Source: Simonyan and Zisserman's Caffe networks, in [0, 255] BGR; ResNet's weights follow them.
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
-HistoryRow = dict[str, float | int | str]
+HistoryRow = dict[str, Any]
+"""One epoch; its keys are those that `training.train` gives."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 tfmot quantises Keras 2 networks only, hence `tf_keras`, never Keras 3.
 """
 
+import logging
 import os
 
 from edgedistill.tf.quiet import quiet_native_code
@@ -19,7 +20,8 @@ with quiet_native_code():
 
 # Its warnings speak to TensorFlow's own developers, such as of deprecated ways through the
 # converter; what matters to a user is raised.
-tf.get_logger().setLevel("ERROR")
+for _name in ("absl", "tensorflow"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 __all__ = ["keras", "seed_everything", "tf"]
 
