@@ -22,7 +22,7 @@ DEFAULTS = {
     "teacher_weights": "imagenet", "student_weights": "imagenet",
     "epochs_teacher": 10, "epochs_student": 20, "epochs_qat": 10, "batch_size": 32,
     "lr_teacher": 1e-3, "lr_student": 1e-3, "lr_qat": 1e-4, "weight_decay": 0.0,
-    "use_class_weights": True, "seed": 42, "train_frac": 0.8, "val_frac": 0.1, "test_frac": 0.1,
+    "use_class_weights": True, "augment_flip": True, "seed": 42, "train_frac": 0.8, "val_frac": 0.1, "test_frac": 0.1,
     "distill_alpha": 0.5, "distill_temperature": 4.0, "qat": True,
     "tflite_inference_input_type": "int8", "tflite_inference_output_type": "int8",
     "rep_data_num_batches": 50, "force_input_range_0_255": True,

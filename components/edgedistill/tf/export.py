@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.pixels import PackedPixels
+from edgedistill.tf.quiet import quiet_native_code
 from edgedistill.tf.runtime import tf
 
 _TYPES = {"int8": tf.int8, "uint8": tf.uint8}
@@ -79,7 +80,7 @@ def _convert(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = _TYPES[input_type]
     converter.inference_output_type = _TYPES[output_type]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quiet_native_code():
         # Said of every int8 input; the ranges inside the network are the statistics.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
         return bytes(converter.convert())
