@@ -242,6 +242,7 @@ def test_the_run_says_what_it_was_made_of(out: Path) -> None:
     assert list(run["seconds"]) == steps
     assert run["packages"]["tensorflow"]
     log = (out / "training.log").read_text(encoding="utf-8")
+    assert "ranges set from data: val_accuracy=" in log
     assert "qat epoch 1/1 loss=" in log
     manifest = _json(out / "dataset_manifest.json")
     assert manifest["classes"] == dict.fromkeys(_labels(out), PHOTOS_PER_CLASS)

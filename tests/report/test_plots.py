@@ -70,6 +70,16 @@ def test_one_epoch_gives_a_curve_too():
     assert picture(learning_curves(HISTORY[:1])).std() > 5
 
 
+def test_a_row_without_training_leaves_its_place_on_the_training_line_empty():
+    untrained = {**HISTORY[0], "stage": "ranges", "loss": None, "train_accuracy": None}
+    with_point, without = (
+        picture(learning_curves([{**HISTORY[0], "stage": "ranges"}, *HISTORY[1:]])),
+        picture(learning_curves([untrained, *HISTORY[1:]])),
+    )
+    assert with_point.shape == without.shape
+    assert (with_point != without).any()
+
+
 def test_a_diagonal_matrix_is_dark_on_its_diagonal_only():
     # With one photo a class, each cell is all or nothing of its row.
     dark = (picture(draw_matrix()).astype(int).sum(axis=2) < 250) & (
