@@ -301,3 +301,22 @@ def test_another_run_in_another_place_gives_the_same_bytes(
     assert _json(elsewhere / "run_metadata.json")["reused_steps"] == []
     first = photos.parent / "first.tflite"
     assert (elsewhere / "model_qat_int8.tflite").read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize(("arch", "weights"), [("resnet101", "none"), ("efficientnet_b3", "file")])
+def test_the_large_teachers_teach_from_random_weights_and_from_a_file(
+    photos: Path, tmp_path: Path, arch: str, weights: str
+) -> None:
+    if weights == "file":
+        from edgedistill.tf.runtime import keras
+
+        weights = str(tmp_path / "b3 notop.h5")
+        keras.applications.EfficientNetB3(include_top=False, weights=None).save_weights(weights)
+    done = _run(
+        photos, tmp_path / "out", teacher_arch=arch, teacher_weights=weights,
+        student_weights="none", teacher_img_size="64", student_img_size="64",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir() if p.is_file()} == set(OUTPUT_FILES)
+    heads = (tmp_path / "out" / "training.log").read_text(encoding="utf-8").count("head on frozen")
+    assert heads == (0 if weights == "none" else 1)
