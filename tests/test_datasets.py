@@ -104,12 +104,13 @@ def test_a_table_with_other_columns_is_refused(tmp_path):
         read_photos(path)
 
 
-def write_dataset(folder: Path, n: int = 3) -> None:
+def write_dataset(folder: Path, n: int = 3, split_digest: str | None = None) -> None:
     write_shards(folder / "pixels" / str(SIZE), n, 2)
     photos = [photo(i, label_index=i % 2, label_name="ab"[i % 2]) for i in range(n)]
     write_dataset_tables(
-        folder, photos, ["a", "b"], student_px=SIZE, teacher_px=SIZE, digest="content"
-    )
+        folder, photos, ["a", "b"], student_px=SIZE, teacher_px=SIZE, digest="content",
+        split_digest=split_digest,
+    )  # fmt: skip
 
 
 def test_a_data_set_opens_with_all_that_was_written(tmp_path):
@@ -128,4 +129,25 @@ def test_a_table_that_lost_a_row_is_refused(tmp_path):
     table = tmp_path / "photos.csv"
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(ArtifactError, match="must have 3 rows; got 2"):
+        PackedDataset.open(tmp_path)
+
+
+def test_parts_of_two_splits_are_not_trained_on_together(tmp_path):
+    for name, split_digest in (("train", "one"), ("val", "one"), ("other", "two")):
+        write_dataset(tmp_path / name, split_digest=split_digest)
+    train, val = PackedDataset.open_parts(tmp_path / "train", tmp_path / "val")
+    assert train.split_digest == val.split_digest == "one"
+    with pytest.raises(ArtifactError, match=r"other comes from another split than .*train"):
+        PackedDataset.open_parts(tmp_path / "train", tmp_path / "other")
+
+
+def test_a_damaged_row_and_a_cut_shard_are_artifact_errors(tmp_path):
+    write_dataset(tmp_path)
+    shard = next((tmp_path / "pixels" / str(SIZE)).glob("*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(ArtifactError, match="npy is damaged"):
+        PackedDataset.open(tmp_path).student_pixels.row(0)
+    table = tmp_path / "photos.csv"
+    table.write_text(table.read_text() + "only,three,cells\n")
+    with pytest.raises(ArtifactError, match=r"photos\.csv is damaged"):
         PackedDataset.open(tmp_path)

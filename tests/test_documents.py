@@ -41,19 +41,19 @@ def test_a_document_without_its_markers_is_an_error_and_stays(tmp_path: Path, te
     assert page.read_text(encoding="utf-8") == text
 
 
-def test_a_missing_readme_is_begun_but_a_missing_catalogue_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"components/README\.md is missing"):
+def test_a_missing_document_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"README\.md is missing; its table of settings"):
         refresh(tmp_path, SEVEN)
-    assert "`epochs_teacher`" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
     assert table(["a", "b"], [["x|y", "z"]]) == "| a | b |\n| --- | --- |\n| x\\|y | z |"
 
 
-def test_the_settings_table_has_a_row_a_setting() -> None:
+def test_the_settings_table_has_a_row_a_flag() -> None:
     rows = settings_table().splitlines()[2:]
-    assert len(rows) == len(all_settings())
+    names = [row.split("`")[1] for row in rows]
+    assert sorted(names) == sorted([*all_settings(), "output_dir", "preset", "overwrite"])
     assert (
         "| `epochs_student` | `20` | Most passes of the student's distillation. "
         "| epochs, at least 1 and at most 10000 | distiller |"

@@ -36,6 +36,7 @@ from edgedistill.artifacts import (
 )
 from edgedistill.datasets import Photo, write_photos
 from edgedistill.declaration import Value
+from edgedistill.errors import ArtifactError
 from edgedistill.outputs import collect, git_revision
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
 from edgedistill.settings import STEP_SETTINGS, resolve
@@ -84,7 +85,7 @@ def write_network(folder: Path) -> None:
 def write_tflite(folder: Path) -> None:
     QUANTIZATION.write(folder, {
         "method": "quantisation-aware training", "history": [ROW], "agreement": 1.0,
-        "tensor_dtypes": {"int8": 2}, "operators": {"CONV_2D": 1},
+        "tensor_dtypes": {"int8": 2}, "operators": {"CONV_2D": 1}, "data_digest": "d",
     })  # fmt: skip
 
 
@@ -238,7 +239,7 @@ def test_a_step_that_left_a_file_out_leaves_the_earlier_run(
 ) -> None:
     (run.artifacts["bundle"] / THRESHOLD_PNG).unlink()
     before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ArtifactError, match="is missing; did its step finish"):
         collect(run, out, {**settings, "seed": 8}, STARTED)
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
     assert json.loads((out / "run_metadata.json").read_text())["seed"] == 7

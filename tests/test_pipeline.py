@@ -57,3 +57,42 @@ def test_a_stopped_run_says_so_in_one_line(photos: Path, tmp_path: Path) -> None
     _, errors = run.communicate(timeout=30)
     assert run.returncode == 130
     assert errors == "Stopped by SIGINT; the same command goes on after the last finished step.\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--data_dir", "", "--output_dir", "out"], "data_dir must not be empty."),
+        (["--data_dir", "sample", "--output_dir", ""], "output_dir must be given"),
+        (["--data_dir", "sample", "--output_dir", "/"], "must be a folder of its own; got /."),
+        (["--data_dir", "~no such user/x", "--output_dir", "out"], "who does not exist."),
+        (
+            ["--data_dir", "sample", "--output_dir", "out", "--epochs_teacher", "0",
+             "--teacher_weights", "none"],
+            "epochs_teacher must be at least 1",
+        ),
+    ],
+)  # fmt: skip
+def test_places_that_cannot_be_are_one_sentence(
+    tmp_path: Path, flags: list[str], sentence: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "pipeline.py"), "run", *flags],
+        capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_under_nohup_outlives_its_terminal(photos: Path, tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "from edgedistill.processes import stop_signals_raise\n"
+        "with stop_signals_raise(): signal.raise_signal(signal.SIGHUP); print('alive')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "alive\n", done.stderr

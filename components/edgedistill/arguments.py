@@ -72,7 +72,7 @@ def read_run_arguments(words: Sequence[str]) -> RunArguments:
     given = {name: declared[name].parse(text) for name, text in texts.items()}
     options = {name: given.pop(name, d.default) for name, d in RUN_OPTIONS.items()}
     values = _resolve_places(resolve(given, str(options["preset"])))
-    if options["output_dir"] is None:
+    if not options["output_dir"]:
         raise SettingError("output_dir must be given: add --output_dir FOLDER.")
     return RunArguments(
         output_dir=_absolute(str(options["output_dir"])),
@@ -172,6 +172,8 @@ def _resolve_places(values: Mapping[str, Value]) -> dict[str, Value]:
     resolved = {n: float(v) if types[n] is float else v for n, v in values.items()}
     for name, words in _WORDS_FOR_PLACES.items():
         place = str(values[name])
+        if not place:
+            raise SettingError(f"{name} must not be empty.")
         if place not in words and "://" not in place:
             resolved[name] = str(_absolute(place))
     resolved["teacher_img_size"] = str(ScanSettings.choose(values).teacher_px)
@@ -179,4 +181,7 @@ def _resolve_places(values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _absolute(place: str) -> Path:
-    return Path(place).expanduser().resolve()
+    try:
+        return Path(place).expanduser().resolve()
+    except RuntimeError:  # of expanduser: no such user
+        raise SettingError(f"{place} names the home of a user who does not exist.") from None

@@ -108,7 +108,7 @@ DATASET_MANIFEST = JsonFile(
 PACKED_DATASET = JsonFile(
     "dataset.json",
     1,
-    frozenset({"n_photos", "student_px", "teacher_px", "digest"}),
+    frozenset({"n_photos", "student_px", "teacher_px", "digest", "split_digest"}),
 )
 """Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads."""
 
@@ -139,12 +139,16 @@ MODEL_METADATA = JsonFile(
 QUANTIZATION = JsonFile(
     "quantization.json",
     1,
-    frozenset({"method", "history", "agreement", "tensor_dtypes", "operators"}),
+    frozenset({"method", "history", "agreement", "tensor_dtypes", "operators", "data_digest"}),
 )
 """How the int8 file came about.
 
 `agreement`: share of validation photos on which the file and the Keras network name one class.
 """
+
+PREDICTIONS = JsonFile("predictions.json", 1, frozenset({"data_digest"}))
+"""Beside predictions.csv and logits.npy. `data_digest`, here as in the others: the split of the
+photos, all three parts, that the artifact came from."""
 
 METRICS = JsonFile(
     "metrics.json",

@@ -72,13 +72,16 @@ def read_photos(path: Path) -> list[Photo]:
             ]
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged: {error}.") from None
 
 
 @dataclass(frozen=True)
 class PackedDataset:
     """A catalogue or one split of it, opened for reading.
 
-    `digest` names the content: SHA-256 over each photo's place, label and pixels.
+    `digest` names the content: SHA-256 over each photo's place, label and pixels. `split_digest`
+    is shared by the three parts of one split, and by all that is made from them.
     """
 
     folder: Path
@@ -87,6 +90,7 @@ class PackedDataset:
     student_px: int
     teacher_px: int
     digest: str
+    split_digest: str
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
@@ -104,8 +108,34 @@ class PackedDataset:
             )
         return cls(
             folder, read_labels(folder), photos, about["student_px"], about["teacher_px"],
-            about["digest"],
+            about["digest"], about["split_digest"],
         )  # fmt: skip
+
+    @classmethod
+    def open_parts(cls, train: str | Path, val: str | Path) -> tuple[Self, Self]:
+        """Opens the two parts that a training takes.
+
+        Raises:
+            ArtifactError: also where they do not come from one split.
+        """
+        parts = cls.open(train), cls.open(val)
+        parts[0].require_own(parts[1].split_digest, val)
+        return parts
+
+    def require_own(self, digest: str, place: str | Path) -> None:
+        """Refuses what was made from another split: its photos may be this one's test photos.
+
+        Args:
+            digest: the split that the artifact names.
+            place: where it lies.
+
+        Raises:
+            ArtifactError: it is another one.
+        """
+        if digest != self.split_digest:
+            raise ArtifactError(
+                f"{place} comes from another split than {self.folder}: take both from one run."
+            )
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -134,8 +164,19 @@ def write_dataset_tables(
     student_px: int,
     teacher_px: int,
     digest: str,
+    split_digest: str | None = None,
 ) -> None:
-    """Writes all of a packed data set but its pixels, which a `ShardWriter` a size writes."""
+    """Writes all of a packed data set but its pixels, which a `ShardWriter` a size writes.
+
+    Args:
+        folder: an existing folder.
+        photos: the rows, in the pixels' order.
+        label_names: the classes, in the order of the model's outputs.
+        student_px: side of the student's images.
+        teacher_px: side of the teacher's images.
+        digest: names the content.
+        split_digest: names all three parts of the split together; None for a whole catalogue.
+    """
     write_photos(folder / PHOTOS_CSV, photos)
     write_labels(folder, label_names)
     PACKED_DATASET.write(
@@ -145,5 +186,6 @@ def write_dataset_tables(
             "student_px": student_px,
             "teacher_px": teacher_px,
             "digest": digest,
+            "split_digest": split_digest or digest,
         },
     )

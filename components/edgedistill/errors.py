@@ -27,6 +27,10 @@ class WeightsError(EdgedistillError):
     """Pretrained weights cannot be had or do not fit the network."""
 
 
+class TrainingError(EdgedistillError):
+    """Training went astray under these settings, such as a loss that is no number."""
+
+
 class ExportError(EdgedistillError):
     """The exported file is not what was promised, such as a float operator in an int8 model."""
 

@@ -91,6 +91,10 @@ def locked(work_dir: Path) -> Iterator[None]:
     Raises:
         StorageError: another run is at work there, it holds something else, or it cannot be made.
     """
+    if work_dir.exists() and not work_dir.is_dir():
+        raise StorageError(
+            f"{work_dir} is wanted as a folder for the steps but is a file; move it away."
+        )
     if work_dir.exists() and not (work_dir / _LOCK_FILE).is_file() and any(work_dir.iterdir()):
         raise StorageError(
             f"{work_dir} is wanted for the steps' folders but holds something else; "

@@ -36,8 +36,6 @@ def configure(log_level: str) -> None:
     )
     logging.getLogger("edgedistill").setLevel(level)
     logging.captureWarnings(True)
-    if level != "DEBUG":
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up noise
     sys.excepthook = _end_on_error
 
 

@@ -38,8 +38,8 @@ def check_output_dir(
     Raises:
         SettingError: says which, and what to do.
     """
-    recover(output_dir)
     _check_place(output_dir)
+    recover(output_dir)
     _check_apart(output_dir, Path(str(settings["data_dir"])))
     if not output_dir.exists() or not any(output_dir.iterdir()):
         return
@@ -116,6 +116,8 @@ def _siblings(output_dir: Path) -> tuple[Path, Path]:
 
 
 def _check_place(output_dir: Path) -> None:
+    if not output_dir.name:
+        raise SettingError(f"output_dir must be a folder of its own; got {output_dir}.")
     if output_dir.exists() and not output_dir.is_dir():
         raise SettingError(f"output_dir must be a folder; {output_dir} is a file.")
     parent = next(p for p in output_dir.parents if p.exists())

@@ -36,6 +36,8 @@ from edgedistill.artifacts import (
     split_csv,
 )
 from edgedistill.declaration import Value
+from edgedistill.errors import ArtifactError
+from edgedistill.machine import available_cores
 from edgedistill.output_folder import replaced_folder
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_page import render_run_page
@@ -66,9 +68,9 @@ def collect(
     with replaced_folder(output_dir) as folder:
         for artifact, names in _COPIED.items():
             for name in names:
-                shutil.copyfile(run.artifacts[artifact] / name, folder / name)
+                _copy(run.artifacts[artifact] / name, folder / name)
         for split in SPLITS:
-            shutil.copyfile(run.artifacts[split] / PHOTOS_CSV, folder / split_csv(split))
+            _copy(run.artifacts[split] / PHOTOS_CSV, folder / split_csv(split))
         for artifact, training in _TRAINED.items():
             curves = run.artifacts[artifact] / TENSORBOARD_FOLDER
             if curves.is_dir():
@@ -79,6 +81,13 @@ def collect(
         page = render_run_page(_facts(run, folder))
         (folder / REPORT_HTML).write_text(page, encoding="utf-8")
         return _summary(folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except FileNotFoundError:
+        raise ArtifactError(f"{source} is missing; did its step finish?") from None
 
 
 def _joined_logs(run: FinishedRun) -> str:
@@ -100,7 +109,7 @@ def _run_metadata(
         "python": platform.python_version(),
         "packages": reuse.package_versions(),
         "machine": _machine(),
-        "git_revision": git_revision(Path.cwd()),
+        "git_revision": git_revision(Path(__file__).parent),
         "seed": settings["seed"],
         "counts": _counts(folder),
         "seconds": {step.name: step.seconds for step in run.steps},
@@ -114,6 +123,7 @@ def _machine() -> dict[str, str | int | None]:
         "system": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "n_cpus": os.cpu_count(),
+        "n_cpus_usable": available_cores(),
         "memory_bytes": pages,
     }
 

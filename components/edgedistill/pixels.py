@@ -84,6 +84,14 @@ def _cut_shard(path: Path, n_rows: int, shape: tuple[int, int, int]) -> None:
         file.truncate(data_start + n_rows * int(np.prod(shape)))
 
 
+def _open_shard(path: Path) -> Pixels:
+    try:
+        shard: Pixels = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}.") from None
+    return shard
+
+
 class PackedPixels:
     """The images of one size, read by row number through memory-mapped shards."""
 
@@ -91,7 +99,7 @@ class PackedPixels:
         paths = sorted(folder.glob("*.npy"))
         if not paths:
             raise ArtifactError(f"{folder} has no shards; did the step before this one finish?")
-        self._shards: list[Pixels] = [np.load(p, mmap_mode="r") for p in paths]
+        self._shards: list[Pixels] = [_open_shard(path) for path in paths]
         self._rows_per_shard = len(self._shards[0])
         self._n_photos = sum(len(shard) for shard in self._shards)
         if self._n_photos != n_photos:

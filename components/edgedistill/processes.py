@@ -63,7 +63,9 @@ class _StopSignals:
     def caught(self) -> Iterator[None]:
         """Takes the stop signals over for the length of the block."""
         self._received = None
-        before = {s: signal.signal(s, self.receive) for s in _STOP_SIGNALS}
+        # One that is ignored already stays so: nohup lets a run outlive its terminal.
+        heeded = [s for s in _STOP_SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]
+        before = {s: signal.signal(s, self.receive) for s in heeded}
         try:
             yield
         finally:

@@ -123,7 +123,7 @@ class SplitSettings(Seeded):
     def __post_init__(self) -> None:
         super().__post_init__()
         total = self.train_frac + self.val_frac + self.test_frac
-        if not math.isclose(total, 1.0, abs_tol=1e-6):
+        if not math.isclose(total, 1.0, abs_tol=1e-6) or self.val_frac + self.test_frac >= 1:
             raise SettingError(
                 "train_frac, val_frac and test_frac must add up to 1; "
                 f"got {self.train_frac:g} + {self.val_frac:g} + {self.test_frac:g} = {total:g}."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgedistill.scan.workers import WorkerDiedError, available_cores, map_in_order
+from edgedistill.scan.workers import WorkerDiedError, map_in_order
 
 
 def square_later_first(number: int) -> int:
@@ -63,17 +63,6 @@ def test_an_error_of_the_function_passes_through():
 
 def test_no_items_give_no_results():
     assert list(map_in_order(die_at_3, [])) == []
-
-
-@pytest.mark.parametrize(
-    ("cpu_max", "limit"),
-    [("max 100000", 999), ("150000 100000", 2), ("50000 100000", 1), ("what?", 999), (None, 999)],
-)
-def test_cores_are_those_that_the_container_may_use(tmp_path, cpu_max, limit):
-    quota = tmp_path / "cpu.max"
-    if cpu_max is not None:
-        quota.write_text(cpu_max)
-    assert available_cores(quota) == min(limit, len(os.sched_getaffinity(0)))
 
 
 SCRIPT = """

@@ -170,3 +170,37 @@ def test_a_broken_weights_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="does not fit resnet101") as caught:
         load_pretrained(build("resnet101", 32, 2), "resnet101", str(file))
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_another_split_or_kind_is_refused(tmp_path: Path) -> None:
+    from edgedistill.datasets import PackedDataset
+    from edgedistill.tf.networks import (
+        NetworkRecord,
+        build,
+        load_student_for,
+        load_teacher_for,
+        save_network,
+    )
+
+    def dataset(split_digest: str) -> PackedDataset:
+        return PackedDataset(tmp_path, ["a", "b"], [], 64, 64, "content", split_digest)
+
+    network = build("efficientnet_lite2", 64, 2)
+    save_network(network, tmp_path, NetworkRecord("efficientnet_lite2", 64, ["a", "b"], [], "one"))
+    load_teacher_for(dataset("one"), tmp_path)
+    with pytest.raises(ArtifactError, match="comes from another split"):
+        load_teacher_for(dataset("two"), tmp_path)
+    with pytest.raises(ArtifactError, match="must hold efficientnet_lite1; got efficientnet_lite2"):
+        load_student_for(dataset("one"), tmp_path)
+
+
+@pytest.mark.parametrize("arch", ["efficientnet_lite1", "resnet101"])
+def test_a_file_that_holds_no_weights_is_refused_before_anything_is_computed(
+    tmp_path: Path, arch: str
+) -> None:
+    from edgedistill.tf.weights import ensure_available
+
+    file = tmp_path / "weights.h5"
+    file.write_text("no weights")
+    with pytest.raises(WeightsError, match=f"weights of {arch}"):
+        ensure_available(arch, str(file))

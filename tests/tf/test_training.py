@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgedistill.errors import TrainingError
 from tests.tf.tiny import N_CLASSES, colour_photos, packed, tiny_network
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]
     schedule = Schedule(
         stage="network",
         epochs=changes.pop("epochs", 6),
-        batch_size=8,
+        batch_size=changes.pop("batch_size", 8),
         learning_rate=changes.pop("learning_rate", 0.02),
         weight_decay=changes.pop("weight_decay", 0.0),
         body_rate=changes.pop("body_rate", 1.0),
@@ -104,5 +105,26 @@ def test_tensorboard_logs_are_written_where_asked(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match=r"learning rate 1e\+30; try a tenth"):
+    with pytest.raises(TrainingError, match=r"learning rate 1e\+30: try a tenth"):
         _train(tmp_path, epochs=3, learning_rate=1e30)
+
+
+def test_a_training_of_one_step_trains(tmp_path: Path) -> None:
+    from edgedistill.tf.runtime import seed_everything
+
+    trained, _, history = _train(tmp_path, epochs=1, batch_size=60, learning_rate=0.01)
+    seed_everything(3)
+    before = tiny_network().get_layer("stem_conv").get_weights()[0]
+    # Adam's first step moves each weight by the rate, whatever the gradient.
+    moved = np.abs(trained.get_layer("stem_conv").get_weights()[0] - before)
+    assert np.median(moved) == pytest.approx(0.01, rel=0.05)
+    assert history[0]["lr"] == pytest.approx(0.01)
+
+
+def test_the_rate_warms_up_over_a_tenth_and_falls_by_a_cosine(tmp_path: Path) -> None:
+    _, _, history = _train(tmp_path, epochs=5, learning_rate=0.01)
+    # 60 photos in batches of 8: 8 steps a pass, 40 in all; the rate is highest in step 4, the
+    # last of the warm-up. After it 37 steps fall: pass 3 begins at step 17, 13 after the highest.
+    assert history[0]["lr"] == pytest.approx(0.01)
+    expected = 0.01 * 0.5 * (1 + np.cos(np.pi * 13 / 37))
+    assert history[2]["lr"] == pytest.approx(expected, rel=1e-5)

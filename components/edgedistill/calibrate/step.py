@@ -16,13 +16,14 @@ from edgedistill.artifacts import (
     LABELS_FILE,
     MODEL_FILE,
     MODEL_METADATA,
+    PREDICTIONS,
+    QUANTIZATION,
     RELIABILITY_PNG,
     THRESHOLD,
     THRESHOLD_CURVE_CSV,
     THRESHOLD_PNG,
     TO_SHIP,
     complete_folder,
-    read_labels,
     write_file,
 )
 from edgedistill.calibrate.answers import Answers, read_test_answers
@@ -40,6 +41,7 @@ from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.report import plots
 from edgedistill.settings import CalibrateSettings
+from edgedistill.tf.interpreter import predict_logits
 
 _log = logging.getLogger(__name__)
 
@@ -64,12 +66,10 @@ def calibrate_threshold(
     Raises:
         ArtifactError: a file of another step is missing or damaged.
     """
-    from edgedistill.tf.interpreter import predict_logits
-
     started = time.monotonic()
     dataset = PackedDataset.open(val)
-    if read_labels(Path(tflite)) != dataset.label_names:
-        raise ArtifactError(f"{tflite} holds a file for other classes than {val}.")
+    dataset.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
+    dataset.require_own(PREDICTIONS.read(Path(predictions))["data_digest"], predictions)
     _log.info("calibrate: the file answers %d validation photos", len(dataset))
     logits = predict_logits(Path(tflite) / MODEL_FILE, dataset.student_pixels)
     on_val = Answers.of(logits, dataset.label_indices)

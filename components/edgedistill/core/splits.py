@@ -73,7 +73,8 @@ def stratified_split(
 
     Within a class the photos are put in the order of a hash of their pixels, keyed by the seed:
     the result does not depend on the order of `items`, nor on file names unless two photos are
-    the same. Such photos stand next to each other and so mostly go to the same split.
+    the same. Such photos stand next to each other, so that each of the two cuts of a class parts
+    one group of them at most.
 
     Args:
         items: the photos, in any order.

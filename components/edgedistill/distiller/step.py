@@ -7,12 +7,13 @@ from edgedistill.artifacts import TENSORBOARD_FOLDER, complete_folder, write_fil
 from edgedistill.datasets import PackedDataset
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
-from edgedistill.tf.fine_tuning import fine_tune, training_photos
+from edgedistill.tf.batches import training_photos
+from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.networks import (
     STUDENT_ARCH,
     NetworkRecord,
     build,
-    load_network_for,
+    load_teacher_for,
     save_network,
 )
 from edgedistill.tf.optimizers import Schedule
@@ -46,9 +47,9 @@ def distil_student(
     """
     begun = time.monotonic()
     seed_everything(settings.seed)
-    photos, validation = PackedDataset.open(train), PackedDataset.open(val)
+    photos, validation = PackedDataset.open_parts(train, val)
     size_px = photos.student_px
-    teacher_network, _ = load_network_for(teacher, photos.label_names, photos.teacher_px)
+    teacher_network = load_teacher_for(photos, teacher)
     _log.info("student %s at %d px on %d photos", STUDENT_ARCH, size_px, len(photos))
     network = build(STUDENT_ARCH, size_px, len(photos.label_names))
     load_pretrained(network, STUDENT_ARCH, settings.student_weights)
@@ -77,11 +78,17 @@ def distil_student(
             ),
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
-        record = NetworkRecord(STUDENT_ARCH, size_px, photos.label_names, history, photos.digest)
+        record = NetworkRecord(
+            STUDENT_ARCH, size_px, photos.label_names, history, photos.split_digest
+        )
         save_network(network, folder, record)
     write_file(
         report, render_training_page(f"Student: {STUDENT_ARCH}", history, n_val=len(validation))
     )
     results = best_epoch_metrics(history)
     _log.info("student done: val_accuracy=%.3f", results["val_accuracy"])
+    if results["best_epoch"] == 0:
+        _log.warning(
+            "distillation did not improve on the head alone, which is kept: raise epochs_student"
+        )
     return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}

@@ -15,9 +15,10 @@ from edgedistill.artifacts import (
     LOGITS_FILE,
     METRICS,
     MODEL_FILE,
+    PREDICTIONS,
     PREDICTIONS_CSV,
+    QUANTIZATION,
     complete_folder,
-    read_labels,
     write_file,
 )
 from edgedistill.core.metrics import (
@@ -29,12 +30,11 @@ from edgedistill.core.metrics import (
 )
 from edgedistill.core.reliability import expected_calibration_error
 from edgedistill.datasets import PackedDataset
-from edgedistill.errors import ArtifactError
 from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings
 from edgedistill.tf.interpreter import predict_logits
-from edgedistill.tf.networks import load_network_for
+from edgedistill.tf.networks import load_student_for, load_teacher_for
 from edgedistill.tf.training import Predictor
 
 _log = logging.getLogger(__name__)
@@ -94,16 +94,14 @@ def evaluate_file(
     begun = time.monotonic()
     photos = PackedDataset.open(test)
     names, labels = photos.label_names, photos.label_indices
-    if read_labels(Path(tflite)) != names:
-        raise ArtifactError(f"{tflite} holds a file for other classes than {test}.")
+    photos.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
     _log.info("evaluating on %d test photos", len(photos))
     logits = predict_logits(Path(tflite) / MODEL_FILE, photos.student_pixels)
     judged = {"": _judge(logits, labels, len(names))}
-    for suffix, folder, pixels in (
-        ("_student", student, photos.student_pixels),
-        ("_teacher", teacher, photos.teacher_pixels),
+    for suffix, network, pixels in (
+        ("_student", load_student_for(photos, student), photos.student_pixels),
+        ("_teacher", load_teacher_for(photos, teacher), photos.teacher_pixels),
     ):
-        network, _ = load_network_for(folder, names, pixels.size_px)
         judged[suffix] = _judge(Predictor(network).outputs(pixels), labels, len(names))
     matrix = confusion_matrix(labels, judged[""].predicted, len(names))
     picture = confusion_matrix_plot(matrix, names)
@@ -112,6 +110,7 @@ def evaluate_file(
         _write_predictions(written / PREDICTIONS_CSV, photos, judged[""])
         _write_matrix(written / CONFUSION_CSV, matrix, names)
         (written / CONFUSION_PNG).write_bytes(picture)
+        PREDICTIONS.write(written, {"data_digest": photos.split_digest})
         METRICS.write(written, _metrics_document(judged, names))
     write_file(report, _render(judged, names, picture))
     _log.info("evaluated: %s", ", ".join(f"top1{s}={j.scores.top1:.3f}" for s, j in judged.items()))

@@ -21,17 +21,20 @@ from edgedistill.errors import ExportError
 from edgedistill.qat_export.description import describe_model
 from edgedistill.qat_export.page import render_export_page
 from edgedistill.settings import QatExportSettings
+from edgedistill.tf.batches import training_photos
 from edgedistill.tf.export import convert_post_training, convert_quantised
-from edgedistill.tf.fine_tuning import training_photos
 from edgedistill.tf.flatbuffer import FileFacts, read_facts, require_full_integer
 from edgedistill.tf.interpreter import predict_logits
-from edgedistill.tf.networks import HistoryRow, load_network_for
+from edgedistill.tf.networks import HistoryRow, load_student_for, load_teacher_for
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Predictor, Validation, train, validate
+from edgedistill.tf.training import Distillation, Predictor, Validation, best_row, train, validate
 
 _log = logging.getLogger(__name__)
+
+_RANGES = "ranges"
+"""Stage of the history's first row: the network before its fine-tuning."""
 
 # The file and its Keras network differ by rounding, on photos where two classes are nearly even:
 # those whose logits lie no further apart than some steps of the output's quantisation. Other
@@ -63,7 +66,8 @@ def export_int8(
 
     Returns:
         Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
-        agreement (file with the Keras network it came from), size_bytes, int8_ops_share, seconds.
+        agreement (file with the Keras network it came from), size_bytes, int8_ops_share, seconds;
+        with quantisation-aware training best_epoch (0: its ranges alone were better).
 
     Raises:
         ExportError: the file is not what was promised.
@@ -71,9 +75,9 @@ def export_int8(
     """
     begun = time.monotonic()
     seed_everything(settings.seed)
-    photos, validation = PackedDataset.open(train), PackedDataset.open(val)
+    photos, validation = PackedDataset.open_parts(train, val)
     size_px = photos.student_px
-    student_network, _ = load_network_for(student, photos.label_names, size_px)
+    student_network = load_student_for(photos, student)
     with complete_folder(tflite) as folder:
         if settings.qat:
             network, history = _fine_tune_quantised(
@@ -89,16 +93,29 @@ def export_int8(
             model = _quantise_after_training(student_network, photos, settings)
         facts = _prove(model, settings, size_px)
         (folder / MODEL_FILE).write_bytes(model)
-        step = facts.outputs[0].scale or 0.0
-        accuracies = _measure(folder / MODEL_FILE, step, network, student_network, validation)
-        _write_documents(folder, model, facts, photos.label_names, history, accuracies, settings)
+        accuracies = _measure(folder / MODEL_FILE, facts, network, student_network, validation)
+        method = _method(settings, history)
+        write_labels(folder, photos.label_names)
+        MODEL_METADATA.write(folder, describe_model(facts, model, method))
+        QUANTIZATION.write(
+            folder,
+            {
+                "method": method,
+                "history": history,
+                "agreement": accuracies["agreement"],
+                "tensor_dtypes": facts.tensor_dtypes,
+                "operators": facts.operators,
+                "data_digest": photos.split_digest,
+            },
+        )
     write_file(report, render_export_page(facts, history, accuracies, len(validation), len(model)))
     _log.info(
-        "export done: %d bytes, val_accuracy=%.3f (float %.3f)",
-        len(model), accuracies["val_accuracy"], accuracies["val_accuracy_student"],
+        "export done (%s): %d bytes, val_accuracy=%.3f (float %.3f)",
+        method, len(model), accuracies["val_accuracy"], accuracies["val_accuracy_student"],
     )  # fmt: skip
     return {
         **accuracies,
+        **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
         "size_bytes": len(model),
         "int8_ops_share": 1.0,  # proven by require_full_integer
         "seconds": time.monotonic() - begun,
@@ -114,7 +131,7 @@ def _fine_tune_quantised(
     folder: Path,
 ) -> tuple[Any, list[HistoryRow]]:
     """Quantisation-aware training with the distillation loss kept."""
-    teacher, _ = load_network_for(teacher_folder, photos.label_names, photos.teacher_px)
+    teacher = load_teacher_for(photos, teacher_folder)
     network = quantise_aware(
         student,
         photos.student_pixels,
@@ -151,7 +168,7 @@ def _before_fine_tuning(network: Any, validation: Validation) -> HistoryRow:
     """The quantised network with nothing but its ranges set: what fine-tuning must improve on."""
     begun = time.monotonic()
     row: HistoryRow = {
-        "stage": "ranges",
+        "stage": _RANGES,
         "epoch": 0,
         "loss": None,  # nothing was trained
         "train_accuracy": None,
@@ -192,13 +209,13 @@ def _prove(model: bytes, settings: QatExportSettings, size_px: int) -> FileFacts
 
 
 def _measure(
-    model_path: Path, step: float, network: Any, student: Any, validation: PackedDataset
+    model_path: Path, facts: FileFacts, network: Any, student: Any, validation: PackedDataset
 ) -> dict[str, float]:
     """Accuracy of the file and of the float student, and whether the file does as it was trained.
 
     Args:
         model_path: the file.
-        step: the scale of its output.
+        facts: what it says of itself.
         network: the Keras network that it was made from.
         student: the float student.
         validation: photos to compare them on.
@@ -212,7 +229,8 @@ def _measure(
     by_network = logits.argmax(axis=1)
     by_student = Predictor(student).outputs(pixels).argmax(axis=1)
     margins = logits.max(axis=1) - np.take_along_axis(logits, by_file[:, None], axis=1)[:, 0]
-    n_differ = int((margins > _NEARLY_EVEN_STEPS * step).sum())
+    output_scale = facts.outputs[0].scale or 0.0
+    n_differ = int((margins > _NEARLY_EVEN_STEPS * output_scale).sum())
     if n_differ > max(_MAX_DISAGREEING_PHOTOS, _MAX_DISAGREEMENT_FRAC * len(labels)):
         raise ExportError(
             f"the exported file and its network must name the same classes; they differ on "
@@ -225,25 +243,10 @@ def _measure(
     }
 
 
-def _write_documents(
-    folder: Path,
-    model: bytes,
-    facts: FileFacts,
-    label_names: list[str],
-    history: list[HistoryRow],
-    accuracies: dict[str, float],
-    settings: QatExportSettings,
-) -> None:
-    method = "quantisation-aware training" if settings.qat else "post-training quantisation"
-    write_labels(folder, label_names)
-    MODEL_METADATA.write(folder, describe_model(facts, model, method))
-    QUANTIZATION.write(
-        folder,
-        {
-            "method": method,
-            "history": history,
-            "agreement": accuracies["agreement"],
-            "tensor_dtypes": facts.tensor_dtypes,
-            "operators": facts.operators,
-        },
-    )
+def _method(settings: QatExportSettings, history: list[HistoryRow]) -> str:
+    """How the weights and ranges that ship came about, in words."""
+    if not settings.qat:
+        return "post-training quantisation"
+    if best_row(history)["stage"] == _RANGES:
+        return "quantisation with ranges set from training photos, better than its fine-tuning"
+    return "quantisation-aware training"

@@ -13,6 +13,11 @@ _FEW_TEST_PHOTOS = 10
 _WEAK_F1 = 0.7
 _MAX_NAMED_CLASSES = 6
 _IMBALANCE = 10
+_TRAININGS = {
+    "teacher": "the whole teacher",
+    "student": "the student's distillation",
+    "qat": "the quantisation-aware fine-tuning",
+}
 
 
 def verdict(facts: RunFacts) -> str:
@@ -76,12 +81,17 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 
 
 def _about_epochs(facts: RunFacts) -> Iterator[str]:
-    """Trainings that were best at their very end: more epochs would have helped."""
+    """Trainings that did not improve on their start, and those that were best at their very end."""
     unfinished = []
     for name, document in (
         ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.qat),
     ):  # fmt: skip
         accuracies = [row["val_accuracy"] for row in document["history"]]
+        if len(accuracies) > 1 and max(accuracies) == accuracies[0]:
+            yield (
+                f"No epoch of {_TRAININGS[name]} improved on its start, which is what is kept: "
+                f"raise epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})."
+            )
         if len(accuracies) > 1 and accuracies[-1] > max(accuracies[:-1]):
             unfinished.append(f"epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})")
     if unfinished:

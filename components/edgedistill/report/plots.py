@@ -130,13 +130,13 @@ def threshold_plot(
     axes = figure.subplots()
     axes.plot(threshold, accept_accuracy, color=_BLUE, label="right among the answered")
     axes.plot(threshold, coverage, color=_ORANGE, label="answered (coverage)")
-    axes.axhline(target, color=_BLUE, linestyle=":", linewidth=1.3, label=f"wanted: {target:.0%}")
+    axes.axhline(target, color=_BLUE, linestyle=":", linewidth=1.3, label=f"wanted: {target:.1%}")
     axes.axhline(
         min_coverage,
         color=_ORANGE,
         linestyle=":",
         linewidth=1.3,
-        label=f"wanted: {min_coverage:.0%}",
+        label=f"wanted: {min_coverage:.1%}",
     )
     axes.axvline(recommended, color=_INK, linewidth=1.3, label=f"recommended: {recommended:.2f}")
     _style(axes, "Threshold, on the validation photos", "threshold on the confidence", "")

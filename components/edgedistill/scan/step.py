@@ -145,7 +145,7 @@ def _with_progress(
 ) -> Iterator[ReadPhoto | BadFile]:
     """The same, with a bar on a terminal and a line every tenth of the way elsewhere."""
     if sys.stderr.isatty() or logs.PROGRESS_VARIABLE in os.environ:
-        yield from tqdm(results, total=total, desc="scan", unit=" photos", leave=False, ncols=80)
+        yield from tqdm(results, total=total, desc="scan", unit=" photos", leave=False, ncols=72)
         return
     for number, result in enumerate(results, start=1):
         yield result

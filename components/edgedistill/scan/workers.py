@@ -9,15 +9,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import TypeVar
+
+from edgedistill.machine import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _IN_FLIGHT_PER_WORKER = 4
 _LEAST_ITEMS_PER_WORKER = 16
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class WorkerDiedError(RuntimeError):
@@ -61,22 +61,6 @@ def map_in_order(
         raise WorkerDiedError(items[n_done]) from None
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def available_cores(cpu_max: Path = _CPU_QUOTA) -> int:
-    """Cores that this process may use: of the machine, its affinity and its container's quota.
-
-    Args:
-        cpu_max: "quota period" in microseconds, or "max period", as Linux writes it for cgroup v2.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = cpu_max.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return cores or 1
-    if quota == "max":
-        return cores or 1
-    return max(1, min(cores or 1, math.ceil(int(quota) / int(period))))
 
 
 def _prepare_worker() -> None:

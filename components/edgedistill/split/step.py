@@ -1,5 +1,6 @@
 """The step split: a catalogue becomes three packed data sets that need it no more."""
 
+import hashlib
 import logging
 import time
 from collections import Counter
@@ -47,8 +48,10 @@ def split_catalog(
     started = time.monotonic()
     dataset = PackedDataset.open(catalog)
     split = _draw(dataset.photos, settings)
-    for folder, rows in zip((train, val, test), split, strict=True):
-        _write_split(folder, dataset, rows)
+    digests = [_digest(dataset, rows) for rows in split]
+    whole = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    for folder, rows, digest in zip((train, val, test), split, digests, strict=True):
+        _write_split(folder, dataset, rows, digest=digest, split_digest=whole)
     write_file(report, _report(dataset, split, settings))
     counts = dict(zip(SPLITS, map(len, split), strict=True))
     seconds = time.monotonic() - started
@@ -69,7 +72,14 @@ def _draw(photos: Sequence[Photo], settings: SplitSettings) -> Split:
         ) from None
 
 
-def _write_split(folder: str, dataset: PackedDataset, rows: Sequence[int]) -> None:
+def _digest(dataset: PackedDataset, rows: Sequence[int]) -> str:
+    photos = (dataset.photos[row] for row in rows)
+    return dataset_digest((p.filepath, p.label_name, p.digest) for p in photos)
+
+
+def _write_split(
+    folder: str, dataset: PackedDataset, rows: Sequence[int], *, digest: str, split_digest: str
+) -> None:
     photos = [dataset.photos[row] for row in rows]
     with complete_folder(folder) as out:
         _copy_pixels(out, dataset.student_pixels, rows)
@@ -81,7 +91,8 @@ def _write_split(folder: str, dataset: PackedDataset, rows: Sequence[int]) -> No
             dataset.label_names,
             student_px=dataset.student_px,
             teacher_px=dataset.teacher_px,
-            digest=dataset_digest((p.filepath, p.label_name, p.digest) for p in photos),
+            digest=digest,
+            split_digest=split_digest,
         )
 
 

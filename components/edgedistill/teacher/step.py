@@ -7,7 +7,8 @@ from edgedistill.artifacts import TENSORBOARD_FOLDER, complete_folder, write_fil
 from edgedistill.datasets import PackedDataset
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import TeacherSettings
-from edgedistill.tf.fine_tuning import fine_tune, training_photos
+from edgedistill.tf.batches import training_photos
+from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.networks import NetworkRecord, build, save_network
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
@@ -39,7 +40,7 @@ def train_teacher(
     """
     begun = time.monotonic()
     seed_everything(settings.seed)
-    photos, validation = PackedDataset.open(train), PackedDataset.open(val)
+    photos, validation = PackedDataset.open_parts(train, val)
     size_px, arch = photos.teacher_px, settings.teacher_arch
     _log.info("teacher %s at %d px on %d photos", arch, size_px, len(photos))
     network = build(arch, size_px, len(photos.label_names))
@@ -65,7 +66,7 @@ def train_teacher(
             pretrained=settings.teacher_weights != RANDOM,
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
-        record = NetworkRecord(arch, size_px, photos.label_names, history, photos.digest)
+        record = NetworkRecord(arch, size_px, photos.label_names, history, photos.split_digest)
         save_network(network, folder, record)
     write_file(report, render_training_page(f"Teacher: {arch}", history, n_val=len(validation)))
     results = best_epoch_metrics(history)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.core.metrics import class_weights
 from edgedistill.core.views import draw_views
+from edgedistill.datasets import PackedDataset
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.runtime import tf
 
@@ -30,6 +32,32 @@ class TrainingPhotos:
     label_indices: NDArray[np.int64]
     class_weights: NDArray[np.float32]
     flip: bool = True
+
+
+def training_photos(
+    dataset: PackedDataset,
+    pixels: PackedPixels,
+    *,
+    teacher_pixels: PackedPixels | None = None,
+    use_class_weights: bool,
+    flip: bool,
+) -> TrainingPhotos:
+    """A split as the training loop takes it, each class weighted alike or each photo.
+
+    Args:
+        dataset: the split.
+        pixels: its photos at the size of the network that is trained.
+        teacher_pixels: the same at the teacher's size; None where nobody teaches.
+        use_class_weights: whether rare classes are weighted up in the hard loss.
+        flip: whether views may be mirrored.
+    """
+    n_classes = len(dataset.label_names)
+    weights = np.ones(n_classes)
+    if use_class_weights:
+        weights = class_weights(dataset.label_indices, n_classes)
+    return TrainingPhotos(
+        pixels, teacher_pixels, dataset.label_indices, weights.astype(np.float32), flip
+    )
 
 
 Batch = tuple[Any, ...]

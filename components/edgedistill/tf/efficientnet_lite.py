@@ -29,17 +29,16 @@ PIXEL_SCALE = 128.0
 
 @dataclass(frozen=True)
 class Variant:
-    """How a variant differs: width and depth multipliers, dropout rate, published image side."""
+    """How a variant differs: width and depth multipliers, dropout rate."""
 
     width: float
     depth: float
     dropout: float
-    img_size_px: int
 
 
 VARIANTS: Mapping[str, Variant] = {
-    "efficientnet_lite1": Variant(1.0, 1.1, 0.2, 240),
-    "efficientnet_lite2": Variant(1.1, 1.2, 0.3, 260),
+    "efficientnet_lite1": Variant(1.0, 1.1, 0.2),
+    "efficientnet_lite2": Variant(1.1, 1.2, 0.3),
 }
 
 

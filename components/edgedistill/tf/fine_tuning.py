@@ -4,11 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgedistill.core.metrics import class_weights
-from edgedistill.datasets import PackedDataset
-from edgedistill.pixels import PackedPixels
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.heads import train_head
 from edgedistill.tf.networks import HistoryRow
@@ -20,33 +15,7 @@ PRETRAINED_RATE = 0.1
 """Learning rate of pretrained layers, as a share of the new layer's."""
 
 
-def training_photos(
-    dataset: PackedDataset,
-    pixels: PackedPixels,
-    *,
-    teacher_pixels: PackedPixels | None = None,
-    use_class_weights: bool,
-    flip: bool,
-) -> TrainingPhotos:
-    """A split as the training loop takes it, each class weighted alike or each photo.
-
-    Args:
-        dataset: the split.
-        pixels: its photos at the size of the network that is trained.
-        teacher_pixels: the same at the teacher's size; None where nobody teaches.
-        use_class_weights: whether rare classes are weighted up in the hard loss.
-        flip: whether views may be mirrored.
-    """
-    n_classes = len(dataset.label_names)
-    weights = np.ones(n_classes)
-    if use_class_weights:
-        weights = class_weights(dataset.label_indices, n_classes)
-    return TrainingPhotos(
-        pixels, teacher_pixels, dataset.label_indices, weights.astype(np.float32), flip
-    )
-
-
-def freeze_batch_norm(network: Any) -> None:
+def freeze_statistics(network: Any) -> None:
     """Makes batch normalisation compute with its pretrained statistics and keep them.
 
     With those of each batch instead, all features would shift under the head that was just fitted.
@@ -75,7 +44,7 @@ def fine_tune(
     """
     start = []
     if pretrained:
-        freeze_batch_norm(network)
+        freeze_statistics(network)
         schedule = replace(schedule, body_rate=PRETRAINED_RATE)
         start = [train_head(network, photos, validation, seed=schedule.seed)]
     return train(

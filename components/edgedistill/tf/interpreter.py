@@ -1,6 +1,5 @@
 """Runs a TFLite file with LiteRT on all cores; loads no TensorFlow."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from edgedistill.machine import available_cores
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.quiet import quiet_native_code
 
@@ -24,7 +24,7 @@ def predict_logits(
     Args:
         model_path: a full-integer TFLite file of static batch 1.
         pixels: photos of the file's image size.
-        n_threads: None: one a core.
+        n_threads: None: one a core that this process may use.
 
     Returns:
         Shape (n, n_classes).
@@ -32,7 +32,7 @@ def predict_logits(
     Raises:
         ValueError: the photos' size is not the file's.
     """
-    threads = max(1, min(n_threads or os.cpu_count() or 1, len(pixels)))
+    threads = max(1, min(n_threads or available_cores(), len(pixels)))
     with quiet_native_code():
         runners = [_Runner(model_path) for _ in range(threads)]
     logits = np.empty((len(pixels), runners[0].n_classes), np.float32)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgedistill.artifacts import NETWORK, WEIGHTS_FILE
+from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.tf.efficientnet_lite import BATCH_NORM_MOMENTUM, VARIANTS, build_lite
 from edgedistill.tf.runtime import keras, tf
@@ -34,7 +35,7 @@ HistoryRow = dict[str, Any]
 class NetworkRecord:
     """What is kept beside a network's weights.
 
-    `history` has one row an epoch; `data_digest` names the photos that it was trained on.
+    `history` has one row an epoch; `data_digest` names the split that it was trained on.
     """
 
     arch: str
@@ -149,18 +150,39 @@ def load_network(folder: str | Path) -> tuple[Any, NetworkRecord]:
 
 
 def load_network_for(
-    folder: str | Path, label_names: Sequence[str], img_size_px: int
+    photos: PackedDataset, folder: str | Path, *, img_size_px: int
 ) -> tuple[Any, NetworkRecord]:
-    """`load_network`, refused where it was trained for other classes or another image size.
+    """`load_network`, refused where it was trained on another split or for another image size.
 
     Raises:
         ArtifactError: also what `load_network` raises.
     """
     network, record = load_network(folder)
-    if list(record.label_names) != list(label_names) or record.img_size_px != img_size_px:
+    photos.require_own(record.data_digest, folder)
+    if record.img_size_px != img_size_px:
         raise ArtifactError(
-            f"{folder} holds a network for {len(record.label_names)} classes at "
-            f"{record.img_size_px} px; these photos have {len(label_names)} classes at "
-            f"{img_size_px} px, or classes of other names."
+            f"{folder} must hold a network for images of {img_size_px} px; got one for "
+            f"{record.img_size_px} px."
         )
     return network, record
+
+
+def load_student_for(photos: PackedDataset, folder: str | Path) -> Any:
+    """The student that was distilled from these photos.
+
+    Raises:
+        ArtifactError: also where it is another network than `STUDENT_ARCH`.
+    """
+    network, record = load_network_for(photos, folder, img_size_px=photos.student_px)
+    if record.arch != STUDENT_ARCH:
+        raise ArtifactError(f"{folder} must hold {STUDENT_ARCH}; got {record.arch}.")
+    return network
+
+
+def load_teacher_for(photos: PackedDataset, folder: str | Path) -> Any:
+    """The teacher that was trained on these photos.
+
+    Raises:
+        ArtifactError: as `load_network_for`.
+    """
+    return load_network_for(photos, folder, img_size_px=photos.teacher_px)[0]

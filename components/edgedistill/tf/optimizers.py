@@ -34,6 +34,8 @@ class Optimizers:
         head = [v for v in network.trainable_variables if v.ref() in head_names]
         body = [v for v in network.trainable_variables if v.ref() not in head_names]
         rates = (schedule.learning_rate, schedule.learning_rate * schedule.body_rate)
+        self._head_schedule = _cosine(schedule.learning_rate, schedule.epochs * steps_per_epoch)
+        self._steps_per_epoch = steps_per_epoch
         self._groups = []
         for variables, rate in zip((head, body), rates, strict=True):
             optimizer = _optimizer(rate, schedule, steps_per_epoch)
@@ -45,9 +47,12 @@ class Optimizers:
         for optimizer, variables in self._groups:
             optimizer.apply_gradients([(gradient_of[v.ref()], v) for v in variables])
 
-    def learning_rate(self) -> float:
-        """The head's rate in the step before."""
-        return float(self._groups[0][0].learning_rate.numpy())
+    def highest_rate(self, epoch: int) -> float:
+        """The head's highest rate in an epoch, counted from 1."""
+        last = epoch * self._steps_per_epoch
+        steps = range(last - self._steps_per_epoch, last)
+        peak = min(max(self._head_schedule.warmup_steps, steps[0]), steps[-1])
+        return float(self._head_schedule(peak))
 
 
 def _head(network: Any) -> Any:
@@ -56,18 +61,22 @@ def _head(network: Any) -> Any:
 
 
 def _optimizer(learning_rate: float, schedule: Schedule, steps_per_epoch: int) -> Any:
-    """Adam, or AdamW where there is weight decay, with a warm-up and a cosine to 0."""
-    steps = schedule.epochs * steps_per_epoch
-    warm_up = math.ceil(_WARM_UP_FRAC * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(1, steps - warm_up),
-        warmup_target=learning_rate,
-        warmup_steps=warm_up,
-    )
+    """Adam, or AdamW where there is weight decay."""
+    rate = _cosine(learning_rate, schedule.epochs * steps_per_epoch)
     if schedule.weight_decay == 0:
         return keras.optimizers.Adam(rate)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
     # Scales and shifts are no weights in the sense of the penalty.
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer
+
+
+def _cosine(learning_rate: float, steps: int) -> Any:
+    """A warm-up that starts above 0, so that even a single step trains, then a cosine to 0."""
+    warm_up = math.ceil(_WARM_UP_FRAC * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / warm_up,
+        decay_steps=steps - warm_up + 1,
+        warmup_target=learning_rate,
+        warmup_steps=warm_up - 1,
+    )

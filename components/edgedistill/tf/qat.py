@@ -36,12 +36,12 @@ def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_
 
     rows = np.random.default_rng(seed).permutation(len(pixels))[:_RANGE_PHOTOS]
     quantised = tfmot.quantization.keras.quantize_model(network)
-    _freeze_batch_norm(quantised)
+    _freeze_wrapped_statistics(quantised)
     _set_output_ranges(quantised, network, pixels, rows)
     # One pass in training mode lets the weights' ranges take their values.
     quantised(tf.cast(pixels.take(rows[:1]), tf.float32), training=True)
-    lowest, highest = (0.0, 255.0) if full_input_range else _extremes(pixels, rows)
-    _set_range(_input_quantiser(quantised), lowest, highest)
+    highest = 255.0 if full_input_range else float(pixels.take(rows).max())
+    _set_range(_input_quantiser(quantised), 0.0, highest)
     return quantised
 
 
@@ -54,7 +54,7 @@ def output_range_names(quantised: Any) -> list[str]:
     ]
 
 
-def _freeze_batch_norm(quantised: Any) -> None:
+def _freeze_wrapped_statistics(quantised: Any) -> None:
     for layer in quantised.layers:
         inner = getattr(layer, "layer", None)
         if isinstance(inner, keras.layers.BatchNormalization):
@@ -91,11 +91,6 @@ def _set_range(layer: Any, lowest: float, highest: float) -> None:
 
 def _float_batches(pixels: PackedPixels, rows: NDArray[np.int64]) -> Iterator[Any]:
     return (tf.cast(batch, tf.float32) for batch in pixels.batches(_RANGE_BATCH, rows))
-
-
-def _extremes(pixels: PackedPixels, rows: NDArray[np.int64]) -> tuple[float, float]:
-    images = pixels.take(rows)
-    return float(min(images.min(), 0)), float(images.max())
 
 
 def _input_quantiser(quantised: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.errors import TrainingError
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.batches import (
     BATCH_SIGNATURE,
@@ -89,10 +90,10 @@ def train(
 
     Returns:
         `start` and one row an epoch: stage, epoch (from 1), loss, train_accuracy, val_loss,
-        val_accuracy, lr, seconds.
+        val_accuracy, lr (the highest of the epoch), seconds.
 
     Raises:
-        FloatingPointError: the loss is no longer finite.
+        TrainingError: the loss is no longer finite.
     """
     if schedule.epochs == 0:
         return list(start)
@@ -117,7 +118,7 @@ def train(
                 "loss": float(sums[0]) / n_photos,
                 "train_accuracy": float(sums[1]) / n_photos,
                 **validate(predictor, validation),
-                "lr": optimizers.learning_rate(),
+                "lr": optimizers.highest_rate(epoch),
                 "seconds": time.monotonic() - epoch_begun,
             }
             history.append(row)
@@ -216,9 +217,9 @@ def _shaped(views: Any, network: Any) -> Any:
 
 def _require_finite(loss: float, schedule: Schedule, epoch: int) -> None:
     if not np.isfinite(loss):
-        raise FloatingPointError(
+        raise TrainingError(
             f"the loss of {schedule.stage} is {loss} in epoch {epoch} at learning rate "
-            f"{schedule.learning_rate:g}; try a tenth of it"
+            f"{schedule.learning_rate:g}: try a tenth of it."
         )
 
 

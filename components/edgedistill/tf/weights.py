@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
 from edgedistill.errors import WeightsError
 from edgedistill.tf.efficientnet_lite import VARIANTS, to_keras_weights
 from edgedistill.tf.networks import STUDENT_ARCH, feature_extractor, fix_b3_normalisation
@@ -63,10 +67,22 @@ def ensure_available(arch: str, weights: str) -> None:
             raise WeightsError(
                 f"weights of {arch} must be imagenet, none or a file; {weights} is no file."
             )
+        _check_file(arch, Path(weights))
     elif arch in VARIANTS:
         packaged_lite_weights(arch)
     elif not _cached(_DOWNLOADS[arch]).is_file():
         _probe(arch, _DOWNLOADS[arch])
+
+
+def _check_file(arch: str, path: Path) -> None:
+    """Refuses a file that cannot be weights of this network, before any training."""
+    if arch in VARIANTS:
+        _read_lite(arch, path)
+    elif not h5py.is_hdf5(path):
+        raise WeightsError(
+            f"weights of {arch} must be a Keras .h5 file without the network's top; "
+            f"{path} is no HDF5 file."
+        )
 
 
 def packaged_lite_weights(arch: str) -> Path:
@@ -116,11 +132,7 @@ def load_lite(network: Any, arch: str, path: Path, *, with_head: bool) -> None:
     Raises:
         WeightsError: the file cannot be read, or a layer does not fit; the first such is named.
     """
-    try:
-        state = read_torch_state(path)
-        by_layer = to_keras_weights(state, arch, fold_pixels=arch == STUDENT_ARCH)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be used as weights of {arch}: {error}.") from None
+    by_layer = _read_lite(arch, path)
     if not with_head:
         del by_layer["logits"]
     for name, values in by_layer.items():
@@ -132,6 +144,14 @@ def load_lite(network: Any, arch: str, path: Path, *, with_head: bool) -> None:
                     f"got {have.shape}."
                 )
         layer.set_weights(values)
+
+
+def _read_lite(arch: str, path: Path) -> dict[str, list[NDArray[np.float32]]]:
+    try:
+        state = read_torch_state(path)
+        return to_keras_weights(state, arch, fold_pixels=arch == STUDENT_ARCH)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be used as weights of {arch}: {error}.") from None
 
 
 def _load_h5(network: Any, arch: str, path: Path) -> None:
