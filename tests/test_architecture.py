@@ -21,7 +21,16 @@ KFP_MODULES = {"component.py", "contract.py", "components.py", "local_run.py", "
 TENSORFLOW = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert"}
 CLOUD = {"boto3", "botocore", "google", "gcsfs", "s3fs", "fsspec", "cloudpathlib"}
 # What every part may use: names of files, errors and settings, and packed pixels.
-SHARED = {"artifacts", "datasets", "pixels", "errors", "settings", "declaration", "machine"}
+SHARED = {
+    "artifacts",
+    "folders",
+    "datasets",
+    "pixels",
+    "errors",
+    "settings",
+    "declaration",
+    "machine",
+}
 MAY_IMPORT = {
     "core": {"core"},
     "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors", "machine"},

@@ -7,10 +7,8 @@ from edgedistill.artifacts import (
     OUTPUT_FILES,
     TRAINING_CONFIG,
     JsonFile,
-    complete_folder,
     log_metrics,
     read_labels,
-    write_file,
     write_labels,
 )
 from edgedistill.errors import ArtifactError
@@ -66,59 +64,6 @@ def test_the_output_folder_has_the_names_that_were_promised():
     }  # fmt: skip
     assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 20
     assert TRAINING_CONFIG.keys == {"settings"}
-
-
-def test_a_folder_appears_only_when_it_is_complete(tmp_path):
-    target = tmp_path / "sub" / "out"
-    with complete_folder(target) as folder:
-        (folder / "a.txt").write_text("a")
-        assert not target.exists()
-    assert (target / "a.txt").read_text() == "a"
-    assert list(target.parent.iterdir()) == [target]
-
-
-def test_after_an_error_nothing_is_left(tmp_path):
-    def stop_half_way() -> None:
-        with complete_folder(tmp_path / "out") as folder:
-            (folder / "a.txt").write_text("a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stop_half_way()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_empty_folder_is_replaced_and_a_full_one_kept(tmp_path):
-    (tmp_path / "out").mkdir()
-    with complete_folder(tmp_path / "out") as folder:
-        (folder / "a.txt").write_text("a")
-    with pytest.raises(ArtifactError, match="exists already"), complete_folder(tmp_path / "out"):
-        pass
-    assert (tmp_path / "out" / "a.txt").read_text() == "a"
-
-
-def test_a_file_in_the_folders_place_is_kept(tmp_path):
-    (tmp_path / "out").write_text("mine")
-    with pytest.raises(ArtifactError, match="exists already"), complete_folder(tmp_path / "out"):
-        pass
-    assert (tmp_path / "out").read_text() == "mine"
-
-
-def test_others_may_read_a_complete_folder(tmp_path):
-    plain = tmp_path / "plain"
-    plain.mkdir()
-    with complete_folder(tmp_path / "out"):
-        pass
-    assert (tmp_path / "out").stat().st_mode == plain.stat().st_mode
-
-
-@pytest.mark.parametrize("content", ["Tür", "Tür".encode()])
-def test_a_report_is_written_as_utf8_and_replaces_an_older_one(tmp_path, content):
-    path = tmp_path / "sub" / "report.html"
-    write_file(path, "old")
-    write_file(path, content)
-    assert path.read_bytes() == "Tür".encode()
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_labels_come_back_in_their_order(tmp_path):

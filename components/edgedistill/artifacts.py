@@ -4,13 +4,9 @@ Steps hand folders to each other. What a folder may hold is written here once; r
 else is an `ArtifactError` that names the path.
 """
 
-import contextlib
 import json
 import math
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -230,39 +226,6 @@ OUTPUT_FILES = (*TO_SHIP, *TO_JUDGE, *TO_TRACE)
 """What a local run leaves in its output folder."""
 
 
-@contextlib.contextmanager
-def complete_folder(path: str | Path) -> Iterator[Path]:
-    """Yields an empty folder that becomes `path` when the block ends without an error.
-
-    It lies beside `path`, so that the rename is atomic; after an error nothing is left. An
-    empty folder at `path` is replaced; KFP makes one.
-
-    Raises:
-        ArtifactError: `path` exists and is not an empty folder.
-    """
-    target = Path(path)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ArtifactError(f"{target} exists already; a step writes only new folders.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.part-", dir=target.parent))
-    try:
-        yield part
-        part.chmod(0o777 & ~_umask())  # mkdtemp makes it private
-        part.rename(target)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-
-
-def write_file(path: str | Path, content: str | bytes) -> None:
-    """Writes a single-file artifact (a report) completely or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-    part.replace(target)
-
-
 def write_labels(folder: Path, label_names: list[str]) -> None:
     """Writes labels.txt: one class a line, in the order of the model's outputs."""
     (folder / LABELS_FILE).write_text("".join(f"{n}\n" for n in label_names), encoding="utf-8")
@@ -297,9 +260,3 @@ def log_metrics(artifact: MetricsArtifact, values: Mapping[str, float]) -> None:
         if not math.isfinite(value):
             raise ValueError(f"metric {name} must be finite; got {value}")
         artifact.log_metric(name, float(value))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

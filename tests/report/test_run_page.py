@@ -135,6 +135,10 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
         (changed("student", history=history(0.8, 0.9)), "raise epochs_student (now 20)."),
         (changed("qat", history=history(0.8, 0.9)), "raise epochs_qat (now 10)."),
         (
+            changed("qat", history=history(0.9, 0.8)),
+            "No epoch of the quantisation-aware fine-tuning improved on its start",
+        ),
+        (
             changed("threshold", selection_method="utility_maximization"),
             "No threshold reaches 95.0% right with 60.0% answered",
         ),

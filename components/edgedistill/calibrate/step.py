@@ -23,8 +23,6 @@ from edgedistill.artifacts import (
     THRESHOLD_CURVE_CSV,
     THRESHOLD_PNG,
     TO_SHIP,
-    complete_folder,
-    write_file,
 )
 from edgedistill.calibrate.answers import Answers, read_test_answers
 from edgedistill.calibrate.bundle import write_zip
@@ -39,6 +37,7 @@ from edgedistill.core.threshold import (
 )
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
+from edgedistill.folders import complete_folder, write_file
 from edgedistill.report import plots
 from edgedistill.settings import CalibrateSettings
 from edgedistill.tf.interpreter import predict_logits

@@ -3,8 +3,9 @@
 import logging
 import time
 
-from edgedistill.artifacts import TENSORBOARD_FOLDER, complete_folder, write_file
+from edgedistill.artifacts import TENSORBOARD_FOLDER
 from edgedistill.datasets import PackedDataset
+from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.tf.batches import training_photos

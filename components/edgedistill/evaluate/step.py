@@ -18,8 +18,6 @@ from edgedistill.artifacts import (
     PREDICTIONS,
     PREDICTIONS_CSV,
     QUANTIZATION,
-    complete_folder,
-    write_file,
 )
 from edgedistill.core.metrics import (
     Scores,
@@ -30,6 +28,7 @@ from edgedistill.core.metrics import (
 )
 from edgedistill.core.reliability import expected_calibration_error
 from edgedistill.datasets import PackedDataset
+from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings

@@ -12,12 +12,11 @@ from edgedistill.artifacts import (
     MODEL_METADATA,
     QUANTIZATION,
     TENSORBOARD_FOLDER,
-    complete_folder,
-    write_file,
     write_labels,
 )
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ExportError
+from edgedistill.folders import complete_folder, write_file
 from edgedistill.qat_export.description import describe_model
 from edgedistill.qat_export.page import render_export_page
 from edgedistill.settings import QatExportSettings

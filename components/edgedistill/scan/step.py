@@ -15,16 +15,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from edgedistill import logs
-from edgedistill.artifacts import (
-    BAD_FILES,
-    DATASET_MANIFEST,
-    PIXELS_FOLDER,
-    complete_folder,
-    write_file,
-)
+from edgedistill.artifacts import BAD_FILES, DATASET_MANIFEST, PIXELS_FOLDER
 from edgedistill.core.fingerprint import dataset_digest
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import DatasetError
+from edgedistill.folders import complete_folder, write_file
 from edgedistill.pixels import ShardWriter
 from edgedistill.scan.folder import SAMPLE, check_data_dir, data_fingerprint, find_photos
 from edgedistill.scan.page import render_scan_page

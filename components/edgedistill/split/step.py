@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgedistill.artifacts import PIXELS_FOLDER, SPLITS, complete_folder, write_file
+from edgedistill.artifacts import PIXELS_FOLDER, SPLITS
 from edgedistill.core.fingerprint import dataset_digest
 from edgedistill.core.splits import (
     LEAST_PHOTOS,
@@ -18,6 +18,7 @@ from edgedistill.core.splits import (
 )
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import DatasetError
+from edgedistill.folders import complete_folder, write_file
 from edgedistill.pixels import PackedPixels, ShardWriter
 from edgedistill.report.page import Section, Table, render_markdown
 from edgedistill.settings import SplitSettings
