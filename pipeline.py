@@ -13,6 +13,7 @@ from edgedistill.console import Console
 from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError, SettingError
 from edgedistill.output_folder import check_output_dir, folder_bytes, work_folder
 from edgedistill.processes import Interrupted, stop_signals_raise
+from edgedistill.settings import DOWNLOADED_NETWORKS, IMAGENET, WEIGHTS_WORDS
 from edgedistill.steps import StepFailedError
 
 _REPOSITORY = Path(__file__).parent
@@ -33,7 +34,6 @@ _RUN_USAGE = (
     "python pipeline.py run --data_dir FOLDER --output_dir FOLDER [--name value ...]\n\n"
     "Runs the pipeline on this machine. A second run of the same command reuses finished steps."
 )
-_NEEDS_DOWNLOAD = ("efficientnet_b3", "resnet101")
 
 
 @functools.cache
@@ -138,7 +138,7 @@ def run(words: Sequence[str]) -> None:
 def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse."""
     from edgedistill import reuse
-    from edgedistill.scan.step import check_data_dir, data_fingerprint
+    from edgedistill.scan.folder import check_data_dir, data_fingerprint
 
     settings = wanted.settings
     data_dir = str(settings["data_dir"])
@@ -148,9 +148,8 @@ def _check_before_run(wanted: RunArguments) -> dict[str, str]:
         (str(settings["teacher_arch"]), str(settings["teacher_weights"])),
         ("efficientnet_lite1", str(settings["student_weights"])),
     ):
-        if weights not in ("imagenet", "none") or (
-            weights == "imagenet" and network in _NEEDS_DOWNLOAD
-        ):
+        is_file = weights not in WEIGHTS_WORDS
+        if is_file or (weights == IMAGENET and network in DOWNLOADED_NETWORKS):
             from edgedistill.tf.weights import ensure_available  # imports TensorFlow: seconds
 
             ensure_available(network, weights)

@@ -10,6 +10,7 @@ from edgedistill.errors import SettingError
 from edgedistill.settings import (
     PRESETS,
     STEP_SETTINGS,
+    WEIGHTS_WORDS,
     ScanSettings,
     StepSettings,
     all_settings,
@@ -46,8 +47,8 @@ RUN_OPTIONS = {
 
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
-    "teacher_weights": ("imagenet", "none"),
-    "student_weights": ("imagenet", "none"),
+    "teacher_weights": WEIGHTS_WORDS,
+    "student_weights": WEIGHTS_WORDS,
 }
 """The settings that name a file or folder, each with the words that do not."""
 

@@ -22,6 +22,13 @@ from edgedistill.errors import SettingError
 TEACHER_SIZES_PX = {"efficientnet_b3": 300, "resnet101": 224, "efficientnet_lite2": 260}
 """The architectures that a teacher may have, each with the image size it was published for."""
 
+DOWNLOADED_NETWORKS = ("efficientnet_b3", "resnet101")
+"""Those whose ImageNet weights come with no package."""
+
+IMAGENET, RANDOM = "imagenet", "none"
+WEIGHTS_WORDS = (IMAGENET, RANDOM)
+"""What a setting of weights may say in place of a file; `tf.weights` knows the same two words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepSettings(Settings):
@@ -153,7 +160,7 @@ class TeacherSettings(TeacherChoice, Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.epochs_teacher == 0 and self.teacher_weights == "none":
+        if self.epochs_teacher == 0 and self.teacher_weights == RANDOM:
             raise SettingError(
                 "epochs_teacher must be at least 1 where teacher_weights is none: "
                 "a random network has nothing to train a head on; got 0."

@@ -9,7 +9,8 @@ from scipy.stats import binomtest
 from edgedistill.artifacts import CONFIDENCE_PNG, CONFUSION_PNG, RELIABILITY_PNG, THRESHOLD_PNG
 from edgedistill.report.advice import next_steps, verdict
 from edgedistill.report.plots import confusion_matrix_plot
-from edgedistill.report.run_page import RunFacts, render_run_page
+from edgedistill.report.run_facts import RunFacts
+from edgedistill.report.run_page import render_run_page
 from edgedistill.settings import resolve
 
 CLASSES = ["cup", "fork", "plate"]

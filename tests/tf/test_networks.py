@@ -204,3 +204,11 @@ def test_a_file_that_holds_no_weights_is_refused_before_anything_is_computed(
     file.write_text("no weights")
     with pytest.raises(WeightsError, match=f"weights of {arch}"):
         ensure_available(arch, str(file))
+
+
+def test_settings_and_networks_mean_the_same_by_imagenet_and_none_and_by_a_download() -> None:
+    from edgedistill import settings
+    from edgedistill.tf import weights
+
+    assert (weights.IMAGENET, weights.RANDOM) == settings.WEIGHTS_WORDS
+    assert set(weights._DOWNLOADS) == set(settings.DOWNLOADED_NETWORKS)

@@ -10,8 +10,6 @@ from edgedistill.report.page import Headline, Picture, Section, Table, render_pa
 from edgedistill.report.plots import learning_curves
 from edgedistill.report.run_facts import RunFacts
 
-__all__ = ["RunFacts", "render_run_page"]
-
 _MAX_BAD_FILES = 50
 _MAX_NARROW = 15
 """Classes whose table and matrix can stand side by side; of more, the weakest are shown first."""

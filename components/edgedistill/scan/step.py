@@ -21,14 +21,12 @@ from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import DatasetError
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.pixels import ShardWriter
-from edgedistill.scan.folder import SAMPLE, check_data_dir, data_fingerprint, find_photos
+from edgedistill.scan.folder import SAMPLE, find_photos
 from edgedistill.scan.page import render_scan_page
 from edgedistill.scan.photo import BadFile, ReadPhoto, read_photo
 from edgedistill.scan.sample import write_sample
 from edgedistill.scan.workers import WorkerDiedError, map_in_order
 from edgedistill.settings import ScanSettings
-
-__all__ = ["check_data_dir", "data_fingerprint", "scan_photos"]
 
 _log = logging.getLogger(__name__)
 _TAB = "\t"
