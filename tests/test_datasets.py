@@ -30,7 +30,7 @@ def write_shards(folder: Path, n: int, rows_per_shard: int) -> None:
 def photo(i: int, **changes: object) -> Photo:
     fields = {
         "filepath": f"cup/{i}.jpg", "label_index": 0, "label_name": "cup", "height_px": 3,
-        "width_px": 5, "digest": f"{i:064x}",
+        "width_px": 5, "digest": f"{i:064x}", "split": "val", "group": "a, b", "data_dir": "gs://b/é",
     }  # fmt: skip
     return Photo(**{**fields, **changes})  # type: ignore[arg-type]
 

@@ -103,7 +103,7 @@ DATASET_MANIFEST = JsonFile(
 
 PACKED_DATASET = JsonFile(
     "dataset.json",
-    1,
+    2,
     frozenset({"n_photos", "student_px", "teacher_px", "digest", "split_digest"}),
 )
 """Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads."""

@@ -8,6 +8,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
@@ -24,15 +25,21 @@ from edgedistill.artifacts import (
 from edgedistill.errors import ArtifactError
 from edgedistill.pixels import PackedPixels
 
-COLUMNS = ("filepath", "label_index", "label_name", "height_px", "width_px", "digest")
+COLUMNS = (
+    "filepath", "label_index", "label_name", "split", "group",
+    "height_px", "width_px", "digest", "data_dir",
+)  # fmt: skip
+"""Those of photos.csv, which is also a manifest that scan reads."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """A row of photos.csv: one readable photo.
 
-    `filepath` is relative to the data folder, with forward slashes; height and width are those of
-    the upright original; `digest` is the SHA-256 of its decoded pixels, in hexadecimal.
+    `filepath` is relative to `data_dir`, with forward slashes; where `data_dir` is "", it is
+    absolute or the address of an object. Height and width are those of the upright original;
+    `digest` is the SHA-256 of its decoded pixels, in hexadecimal. `split` is train, val or test,
+    or "" where it is yet to be drawn. Photos of one `group` stay together; "" is a photo alone.
     """
 
     filepath: str
@@ -41,6 +48,9 @@ class Photo:
     height_px: int
     width_px: int
     digest: str
+    split: str = ""
+    group: str = ""
+    data_dir: str = ""
 
 
 def write_photos(path: Path, photos: Iterable[Photo]) -> None:
@@ -48,10 +58,7 @@ def write_photos(path: Path, photos: Iterable[Photo]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for p in photos:
-            writer.writerow(
-                (p.filepath, p.label_index, p.label_name, p.height_px, p.width_px, p.digest)
-            )
+        writer.writerows(map(attrgetter(*COLUMNS), photos))
 
 
 def read_photos(path: Path) -> list[Photo]:
@@ -67,8 +74,10 @@ def read_photos(path: Path) -> list[Photo]:
             if header != COLUMNS:
                 raise ArtifactError(f"{path} must have columns {COLUMNS}; got {header}.")
             return [
-                Photo(place, int(index), name, int(height), int(width), digest)
-                for place, index, name, height, width, digest in reader
+                Photo(
+                    place, int(index), name, int(height), int(width), digest, split, group, data_dir
+                )
+                for place, index, name, split, group, height, width, digest, data_dir in reader
             ]
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
