@@ -1,0 +1,257 @@
+"""Archives as trees of files: zip, and tar as it is or packed with gzip, bzip2 or xz."""
+
+import stat
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from edgedistill.errors import DatasetError
+from edgedistill.storage.files import Content, FoundFile, RefusedFile, Tree
+from edgedistill.storage.places import (
+    REPLACED,
+    Replacements,
+    is_hidden,
+    plain_place,
+    shown_place,
+    why_unsafe,
+)
+from edgedistill.storage.tars import BLOCK_BYTES, TarTree, is_tar_header
+from edgedistill.storage.unpacking import PACKINGS, check_packed_tar, unpack_tar
+
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"
+)  # fmt: skip
+"""How the name of an archive ends; for a local file, its first bytes count instead."""
+
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_DAMAGED_ZIP = (BadZipFile, ValueError, struct.error, NotImplementedError, EOFError)
+_ENCRYPTED_FLAG = 1
+_UTF8_FLAG = 0x800
+_LOCAL_HEADER_BYTES = 30
+# zipfile keeps 0.7 kB a member: a directory of this size, more than half a million ordinary
+# photos, costs up to 1 GB.
+_MOST_DIRECTORY_BYTES = 64 << 20
+_END_RECORD = struct.Struct("<4s4H2LH")
+_END_BYTES = _END_RECORD.size + 0xFFFF + 1024  # with the longest comment, and zip64's records
+_OPEN_ZIPS = 4
+
+
+class BrokenMemberError(ValueError):
+    """A member of a zip cannot be unpacked; the message says why, in one line."""
+
+
+def is_archive_name(address: str) -> bool:
+    """Whether an address is that of an archive, by its name alone."""
+    return address.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def archive_kind(path: Path) -> str | None:
+    """ "zip", "tar", "gzip", "bzip2" or "xz" by the first bytes of a local file, else None.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(BLOCK_BYTES)
+    if start.startswith(_ZIP_STARTS):
+        return "zip"
+    packings = (name for mark, name in PACKINGS.items() if start.startswith(mark))
+    return next(packings, "tar" if is_tar_header(start) else None)
+
+
+def archive_tree(path: Path, scratch: Path, root: str) -> Tree:
+    """The files of the archive at `path`; a packed tar is first unpacked into `scratch`.
+
+    Args:
+        path: a local file.
+        scratch: an existing folder, to be kept as long as the files are read.
+        root: the address that the user gave, which is the bucket's for a downloaded archive.
+
+    Raises:
+        DatasetError: no archive of these kinds, damaged, cut off, or a bomb.
+        StorageError: no room in `scratch`.
+    """
+    kind = _kind(path, root)
+    if kind == "zip":
+        return ZipTree(root, path, _open_zip(path, root))
+    if kind != "tar":
+        path = unpack_tar(path, kind, scratch, root)
+    return TarTree(root, path)
+
+
+def check_archive(path: Path, root: str) -> None:
+    """Refuses what can be told to be no such archive without unpacking it.
+
+    Raises:
+        DatasetError: as `archive_tree`, but for damage that shows later on.
+    """
+    kind = _kind(path, root)
+    if kind == "zip":
+        _open_zip(path, root).close()
+    elif kind != "tar":
+        check_packed_tar(path, kind, root)
+
+
+def _kind(path: Path, root: str) -> str:
+    try:
+        kind = archive_kind(path)
+    except OSError as error:
+        raise DatasetError(f"{root} cannot be read: {error.strerror}.") from None
+    if kind is None:
+        raise DatasetError(
+            f"{root} must be an archive of kind {', '.join(ARCHIVE_SUFFIXES)}; it does not "
+            "begin as one, so it is damaged or of another kind."
+        )
+    return kind
+
+
+@dataclass(frozen=True, slots=True)
+class ZipTree:
+    """All files of the zip at `path`; `root` is the address that the user gave."""
+
+    root: str
+    path: Path
+    archive: ZipFile
+
+    def files(self) -> Iterator[FoundFile | RefusedFile]:
+        """Every member that is a file and not hidden; the last of those with one name."""
+        members = [
+            info
+            for info in self.archive.infolist()
+            if not info.is_dir() and not is_hidden(plain_place(_name(info)))
+        ]
+        replacements = Replacements(plain_place(_name(info)) for info in members)
+        overlapping = _overlapping(members)
+        for info in members:
+            place = plain_place(_name(info))
+            replaced = REPLACED if replacements.is_replaced(place) else None
+            shares = _SHARES if info.header_offset in overlapping else None
+            if reason := why_unsafe(_name(info)) or _why_refused(info) or replaced or shares:
+                yield RefusedFile(shown_place(place), reason)
+                continue
+            stamp = f"{info.file_size}-{info.CRC:08x}"
+            content = Content(str(self.path), member=info.filename)
+            yield FoundFile(place, info.file_size, stamp, content)
+
+
+def read_member(path: str, member: str, max_bytes: int) -> bytes:
+    """A file of a zip, unpacked in memory; the zip stays open for the next one.
+
+    Args:
+        path: the local zip.
+        member: `Content.member` of a file that `archive_tree` found.
+        max_bytes: a larger one is refused before it is unpacked.
+
+    Raises:
+        BrokenMemberError: too large, damaged, encrypted, not what it declares, or the zip itself
+            cannot be read.
+    """
+    try:
+        status = Path(path).stat()
+        archive = _kept_zip(path, status.st_size, status.st_mtime_ns)
+        info = archive.getinfo(member)
+        if reason := _why_refused(info):
+            raise BrokenMemberError(reason)
+        if info.file_size > max_bytes:
+            raise BrokenMemberError(f"has {info.file_size} bytes; at most {max_bytes} are read")
+        with archive.open(info) as file:
+            # With a length, zipfile stops at it; without, it unpacks all there is before it looks.
+            data = file.read(info.file_size + 1)
+    except KeyError:
+        raise BrokenMemberError("is not in the archive any more") from None
+    except BrokenMemberError:
+        raise
+    except (*_DAMAGED_ZIP, DatasetError, RuntimeError, OSError, zlib.error) as error:
+        raise BrokenMemberError(f"is damaged in the archive: {error}") from None
+    if len(data) != info.file_size:
+        raise BrokenMemberError(f"is cut off: {len(data)} of {info.file_size} bytes are there")
+    return data
+
+
+@lru_cache(_OPEN_ZIPS)
+def _kept_zip(path: str, _size_bytes: int, _mtime_ns: int) -> ZipFile:
+    return _open_zip(Path(path), path)
+
+
+def _open_zip(path: Path, root: str) -> ZipFile:
+    try:
+        directory_bytes = _directory_bytes(path)
+        if directory_bytes > _MOST_DIRECTORY_BYTES:
+            raise DatasetError(
+                f"{root} lists its files in {directory_bytes / 1e6:.0f} MB, more than the "
+                f"{_MOST_DIRECTORY_BYTES / 1e6:.0f} MB that are read; make it a tar, or several."
+            )
+        return ZipFile(path)
+    except OSError as error:
+        raise DatasetError(f"{root} cannot be read: {error.strerror}.") from None
+    except _DAMAGED_ZIP as error:
+        raise DatasetError(
+            f"{root} is damaged or cut off (zip: {error}); make the archive anew."
+        ) from None
+
+
+def _directory_bytes(path: Path) -> int:
+    """At most how large the zip's directory is, read off its last record."""
+    size_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size_bytes - _END_BYTES))
+        end = file.read()
+    place = end.rfind(b"PK\x05\x06")
+    if place < 0 or len(end) - place < _END_RECORD.size:
+        return 0  # zipfile says what is missing
+    declared: int = _END_RECORD.unpack_from(end, place)[5]
+    starts_at: int = _END_RECORD.unpack_from(end, place)[6]
+    if 0xFFFFFFFF not in (declared, starts_at):
+        return declared
+    # zip64: a record of its own before the end tells the true size, at byte 40.
+    place64 = end.rfind(b"PK\x06\x06", 0, place)
+    return int.from_bytes(end[place64 + 40 : place64 + 48], "little") if place64 >= 0 else 0
+
+
+def _name(info: ZipInfo) -> str:
+    """The member's whole name: unmarked names are UTF-8 where they can be, as macOS means them.
+
+    zipfile reads them as code page 437, and cuts a name at a NUL.
+    """
+    if info.flag_bits & _UTF8_FLAG:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.orig_filename
+
+
+def _why_refused(info: ZipInfo) -> str | None:
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        return "is a link"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        return "is no ordinary file"
+    if info.flag_bits & _ENCRYPTED_FLAG:
+        return "is encrypted"
+    if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        # The others unpack without a limit on memory in zipfile, and no photo archive uses them.
+        return f"is packed by method {info.compress_type}; stored and deflated files are read"
+    return None
+
+
+_SHARES = "shares its bytes with another file of the archive, as in an archive bomb"
+
+
+def _overlapping(members: Sequence[ZipInfo]) -> set[int]:
+    """Where the members begin whose bytes run into the next one's.
+
+    Source: Fifield 2019, "A better zip bomb", WOOT '19.
+    """
+    ordered = sorted(members, key=lambda info: info.header_offset)
+    found = set()
+    for info, following in pairwise(ordered):
+        header_bytes = _LOCAL_HEADER_BYTES + len(info.orig_filename)
+        if info.header_offset + header_bytes + info.compress_size > following.header_offset:
+            found.add(info.header_offset)
+    return found
