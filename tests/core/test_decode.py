@@ -142,8 +142,8 @@ def test_a_multi_picture_jpeg_of_a_phone_gives_its_first_picture():
     ("data", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no picture at all", "not a JPEG or PNG file"),
-        (encoded(Image.new("RGB", (4, 4)), "GIF"), "not a JPEG or PNG file"),
+        (b"no picture at all", "not a photo"),
+        (encoded(Image.new("RGB", (4, 4)), "PPM"), "not a photo"),
         (encoded(Image.fromarray(random_rgb(64, 64)), "JPEG")[:-400], "truncated"),
         (encoded(Image.fromarray(random_rgb(64, 64)))[:-400], "runcated"),
     ],
@@ -160,7 +160,7 @@ def test_a_decompression_bomb_is_refused_from_its_header():
     header = bytearray(encoded(Image.new("L", (1, 1))))
     header[16:24] = (20_000).to_bytes(4, "big") * 2
     header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, "big")
-    with pytest.raises(UnreadablePhotoError, match="decompression bomb"):
+    with pytest.raises(UnreadablePhotoError, match="has 400.0 megapixels, more than the limit of 178"):
         decode_photo(bytes(header))
 
 

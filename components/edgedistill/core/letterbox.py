@@ -43,34 +43,41 @@ def scaled_size(height: int, width: int, target: int) -> tuple[int, int]:
     )
 
 
-def letterbox(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def letterbox(image: NDArray[np.uint8] | Image.Image, size_px: int) -> NDArray[np.uint8]:
     """The whole image, centred in a black square.
 
     Args:
-        image: shape (height, width, 3), RGB.
+        image: shape (height, width, 3), RGB; or a picture of Pillow's of mode RGB, which spares
+            a copy.
         size_px: side of the square, at least 1.
 
     Returns:
         Shape (size_px, size_px, 3); see `RESIZE_RULE`.
 
     Raises:
-        ValueError: the image is not (height, width, 3) of uint8, or a length is below 1.
+        ValueError: the image is not RGB of 8 bits, or a length is below 1.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image must be uint8 (h, w, 3); got {image.dtype} {image.shape}")
-    height, width = scaled_size(image.shape[0], image.shape[1], size_px)
-    resized = _resize(image, height, width)
+    picture = image if isinstance(image, Image.Image) else _picture(image)
+    if picture.mode != "RGB":
+        raise ValueError(f"image must be of mode RGB; got {picture.mode}")
+    height, width = scaled_size(picture.height, picture.width, size_px)
     square = np.zeros((size_px, size_px, 3), np.uint8)
     top, left = (size_px - height) // 2, (size_px - width) // 2
-    square[top : top + height, left : left + width] = resized
+    square[top : top + height, left : left + width] = _resize(picture, height, width)
     return square
 
 
-def _resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def _picture(image: NDArray[np.uint8]) -> Image.Image:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image must be uint8 (h, w, 3); got {image.dtype} {image.shape}")
+    return Image.fromarray(image)
+
+
+def _resize(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
     """Pillow's triangle filter, across and then down.
 
     Two calls: given both sizes at once, Pillow 11 begins across, but Pillow 13 was seen to begin
     down for photos higher than wide, and the pixels then differ by a level.
     """
-    across = Image.fromarray(image).resize((width, image.shape[0]), Image.Resampling.BILINEAR)
+    across = picture.resize((width, picture.height), Image.Resampling.BILINEAR)
     return np.asarray(across.resize((width, height), Image.Resampling.BILINEAR))
