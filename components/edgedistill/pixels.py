@@ -1,9 +1,12 @@
 """Images of one size on disk: shards of uint8 arrays, written in order, read by row number.
 
-A shard is a .npy file of shape (n, size, size, 3), memory-mapped when read.
+A shard is a .npy file of shape (n, size, size, 3), memory-mapped when read. All shards of a set
+but the last have the same number of rows.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,32 +17,44 @@ from numpy.typing import NDArray
 from edgedistill.errors import ArtifactError
 
 MAX_SHARD_BYTES = 256 * 2**20
+_MOVED_BYTES = 8 * 2**20
 
 Pixels = NDArray[np.uint8]
+_Shape = tuple[int, int, int]
 
 
 class ShardWriter:
     """Writes images of one size into shards, in the order in which they come.
 
-    Use as a context manager; memory holds one shard's page cache, never the data set.
+    Use as a context manager. Images go straight to the file: none stays in memory. Until a shard
+    is closed its header tells of a full one, so what an error leaves behind is refused by
+    `PackedPixels`.
     """
 
     def __init__(self, folder: Path, size_px: int, *, max_shard_bytes: int = MAX_SHARD_BYTES):
         self._folder = folder
         self._shape = (size_px, size_px, 3)
-        self._rows = max(1, max_shard_bytes // (size_px * size_px * 3))
-        self._open: NDArray[np.uint8] | None = None
+        self._rows = max(1, max_shard_bytes // math.prod(self._shape))
+        self._open: FileIO | None = None
         self._filled = 0
         self._n_shards = 0
         folder.mkdir(parents=True)
 
     def append(self, image: Pixels) -> None:
-        """Adds one image of shape (size, size, 3)."""
-        if self._open is None:
-            self._open = np.lib.format.open_memmap(
-                self._path(), mode="w+", dtype=np.uint8, shape=(self._rows, *self._shape)
-            )
-        self._open[self._filled] = image
+        """Adds one image of shape (size, size, 3).
+
+        Raises:
+            ValueError: the image has another shape or is not uint8.
+            OSError: it cannot be written, such as for want of space; the set is then spoilt.
+        """
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise ValueError(f"image must be uint8 {self._shape}; got {image.dtype} {image.shape}")
+        try:
+            file = self._open if self._open is not None else self._open_shard()
+            _write(file, np.ascontiguousarray(image).data.cast("B"))
+        except BaseException:
+            self._abandon()
+            raise
         self._filled += 1
         if self._filled == self._rows:
             self._close_shard()
@@ -53,42 +68,158 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._open is not None:
+        if self._open is None:
+            return
+        if error is None:
             self._close_shard()
+        else:
+            self._abandon()
 
-    def _path(self) -> Path:
-        return self._folder / f"{self._n_shards:05d}.npy"
+    def _open_shard(self) -> FileIO:
+        # "x": after an error the spoilt shard is in the way of another try.
+        self._open = FileIO(_shard_path(self._folder, self._n_shards), "x")
+        _write_header(self._open, self._rows, self._shape)
+        return self._open
 
     def _close_shard(self) -> None:
-        """Ends the open shard; one that is not full is cut to the rows it has."""
-        path, shard = self._path(), self._open
-        self._open = None
-        del shard  # flushes the mapping
-        if self._filled < self._rows:
-            _cut_shard(path, self._filled, self._shape)
+        """Ends the open shard; the header of one that is not full is corrected."""
+        file, self._open = self._open, None
+        if file is None:
+            return
+        with file:
+            if self._filled < self._rows:
+                _write_header(file, self._filled, self._shape)
         self._filled = 0
         self._n_shards += 1
 
+    def _abandon(self) -> None:
+        """Leaves the open shard shorter than its header says."""
+        file, self._open = self._open, None
+        if file is not None:
+            file.close()
 
-def _cut_shard(path: Path, n_rows: int, shape: tuple[int, int, int]) -> None:
-    """Shortens a .npy file to `n_rows` in place: a new header of the same length, then truncate."""
-    with path.open("r+b") as file:
-        np.lib.format.read_magic(file)
-        np.lib.format.read_array_header_1_0(file)
-        data_start = file.tell()
-        file.seek(0)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *shape)}
-        np.lib.format.write_array_header_1_0(file, header)
-        if file.tell() != data_start:
-            raise ValueError(f"the header of {path} changed its length")
-        file.truncate(data_start + n_rows * int(np.prod(shape)))
+
+def remove_rows(folder: Path, rows: Sequence[int]) -> None:
+    """Takes images out of a written set, in place, and closes the gaps in order.
+
+    What is left is, byte for byte, what writing only the others would have given. Memory holds a
+    few MiB; an error midway spoils the set.
+
+    Args:
+        folder: what a `ShardWriter` wrote.
+        rows: of the images to remove, in any order.
+
+    Raises:
+        ValueError: a row is not in the set.
+        OSError: a shard cannot be read or written.
+    """
+    if not rows:
+        return
+    shards = _WrittenShards(folder)
+    removed = sorted(set(rows))
+    if removed[0] < 0 or removed[-1] >= shards.n_rows:
+        raise ValueError(f"rows must be in 0..{shards.n_rows - 1}; got {removed[0]}..{removed[-1]}")
+    target = removed[0]
+    for gap, next_gap in zip(removed, [*removed[1:], shards.n_rows], strict=True):
+        shards.move(gap + 1, next_gap, target)
+        target += next_gap - gap - 1
+    shards.cut(target)
+
+
+class _WrittenShards:
+    """The shards of a written set as one run of rows, through plain file access.
+
+    Not memory-mapped: the pages of every row that moves would count as this process's memory.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._n_shards = len(list(folder.glob("*.npy")))
+        self._rows_per_shard, self._shape = self._read_header(0)
+        last_rows, _ = self._read_header(self._n_shards - 1)
+        self._row_bytes = math.prod(self._shape)
+        self.n_rows = (self._n_shards - 1) * self._rows_per_shard + last_rows
+
+    def _read_header(self, number: int) -> tuple[int, _Shape]:
+        with FileIO(_shard_path(self._folder, number)) as file:
+            np.lib.format.read_magic(file)
+            (n_rows, *shape), _, _ = np.lib.format.read_array_header_1_0(file)
+            self._data_start = file.tell()  # the same in all: headers are padded
+        return n_rows, (shape[0], shape[1], shape[2])
+
+    def move(self, start: int, stop: int, target: int) -> None:
+        """Copies rows start..stop to where `target` is, which lies before `start`."""
+        at_once = max(1, _MOVED_BYTES // self._row_bytes)
+        while start < stop:
+            count = min(stop - start, at_once, self._left_in_shard(start))
+            count = min(count, self._left_in_shard(target))
+            with self._at(start, "r") as file:
+                data = _read(file, count * self._row_bytes)
+            with self._at(target, "r+") as file:
+                _write(file, memoryview(data))
+            start += count
+            target += count
+
+    def cut(self, n_rows: int) -> None:
+        """Drops all rows from `n_rows` on."""
+        n_shards = -(-n_rows // self._rows_per_shard)
+        for number in range(n_shards, self._n_shards):
+            _shard_path(self._folder, number).unlink()
+        if n_shards:
+            rows_of_last = n_rows - (n_shards - 1) * self._rows_per_shard
+            with FileIO(_shard_path(self._folder, n_shards - 1), "r+") as file:
+                _write_header(file, rows_of_last, self._shape)
+                file.truncate(self._data_start + rows_of_last * self._row_bytes)
+
+    def _left_in_shard(self, row: int) -> int:
+        return self._rows_per_shard - row % self._rows_per_shard
+
+    def _at(self, row: int, mode: str) -> FileIO:
+        number, row_of_shard = divmod(row, self._rows_per_shard)
+        file = FileIO(_shard_path(self._folder, number), mode)
+        file.seek(self._data_start + row_of_shard * self._row_bytes)
+        return file
+
+
+def _shard_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.npy"
+
+
+def _write_header(file: FileIO, n_rows: int, shape: _Shape) -> None:
+    """Writes the .npy header; NumPy pads it so that its length does not depend on `n_rows`."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *shape)}
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _write(file: FileIO, data: memoryview) -> None:
+    """Writes all of it: a file without a buffer may take a part at a time."""
+    while data:
+        data = data[file.write(data) :]
+
+
+def _read(file: FileIO, n_bytes: int) -> bytearray:
+    data = bytearray(n_bytes)
+    view = memoryview(data)
+    while view:
+        n_read = file.readinto(view)
+        if not n_read:
+            raise OSError(f"{file.name!r} ends before its last row")
+        view = view[n_read:]
+    return data
 
 
 def _open_shard(path: Path) -> Pixels:
+    """The shard as a plain array over the file: slices of a memmap object are slow to make."""
     try:
-        shard: Pixels = np.load(path, mmap_mode="r")
+        shard: Pixels = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged: {error}.") from None
+    is_square = shard.ndim == 4 and shard.shape[1] == shard.shape[2] and shard.shape[3] == 3
+    if shard.dtype != np.uint8 or not is_square:
+        raise ArtifactError(
+            f"{path} must be uint8 (n, size, size, 3); got {shard.dtype} {shard.shape}."
+        )
     return shard
 
 
@@ -101,9 +232,16 @@ class PackedPixels:
             raise ArtifactError(f"{folder} has no shards; did the step before this one finish?")
         self._shards: list[Pixels] = [_open_shard(path) for path in paths]
         self._rows_per_shard = len(self._shards[0])
+        self._check_lengths(folder)
         self._n_photos = sum(len(shard) for shard in self._shards)
         if self._n_photos != n_photos:
             raise ArtifactError(f"{folder} must hold {n_photos} images; got {self._n_photos}.")
+
+    def _check_lengths(self, folder: Path) -> None:
+        """Row numbers are found by division, so only the last shard may be shorter."""
+        lengths = [len(shard) for shard in self._shards]
+        if set(lengths[:-1]) - {self._rows_per_shard} or lengths[-1] > self._rows_per_shard:
+            raise ArtifactError(f"{folder} is damaged: its shards have {lengths} rows.")
 
     def __len__(self) -> int:
         return self._n_photos

@@ -1,0 +1,308 @@
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgedistill.errors import ArtifactError
+from edgedistill.pixels import PackedPixels, ShardWriter, remove_rows
+
+SIZE = 4
+IMAGE_BYTES = 4 * 4 * 3
+# Three images fill a shard, and a bit of room stays.
+SHARD_BYTES = 3 * IMAGE_BYTES + 5
+N_IMAGES = 8
+
+
+def image(number: int) -> np.ndarray:
+    """Another image for every number."""
+    return np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+def write(folder: Path, numbers: Iterable[int]) -> Path:
+    with ShardWriter(folder, SIZE, max_shard_bytes=SHARD_BYTES) as writer:
+        for number in numbers:
+            writer.append(image(number))
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def write_in_one_shard(folder: Path, n_images: int) -> None:
+    with ShardWriter(folder, SIZE) as writer:
+        for number in range(n_images):
+            writer.append(image(number))
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    return write(tmp_path / "packed", range(N_IMAGES))
+
+
+@pytest.fixture
+def no_file_above_300_bytes() -> Iterator[None]:
+    """The kernel refuses to write past this, as it does where a disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_shards_are_npy_files_that_numpy_reads(packed):
+    # 8 images, 3 a shard: 3 + 3 + 2.
+    shards = [np.load(path) for path in sorted(packed.iterdir())]
+    assert [path.name for path in sorted(packed.iterdir())] == [
+        "00000.npy",
+        "00001.npy",
+        "00002.npy",
+    ]
+    assert [shard.shape for shard in shards] == [(3, 4, 4, 3), (3, 4, 4, 3), (2, 4, 4, 3)]
+    assert np.array_equal(np.concatenate(shards), [image(n) for n in range(N_IMAGES)])
+
+
+def test_a_shard_is_what_numpy_would_have_saved(tmp_path):
+    folder = write(tmp_path / "packed", range(2))
+    np.save(tmp_path / "saved.npy", np.stack([image(0), image(1)]))
+    assert (folder / "00000.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
+
+
+def test_as_many_images_as_a_shard_holds_make_one_shard(tmp_path):
+    assert list(files(write(tmp_path / "packed", range(3)))) == ["00000.npy"]
+
+
+def test_no_images_make_no_shard(tmp_path):
+    assert files(write(tmp_path / "packed", [])) == {}
+
+
+def test_an_image_above_a_shards_size_has_a_shard_of_its_own(tmp_path):
+    with ShardWriter(tmp_path / "packed", SIZE, max_shard_bytes=1) as writer:
+        writer.append(image(0))
+        writer.append(image(1))
+    assert list(files(tmp_path / "packed")) == ["00000.npy", "00001.npy"]
+
+
+def test_images_that_are_not_contiguous_are_written_in_order(tmp_path):
+    mirrored, transposed = image(0)[:, ::-1], image(1).transpose(1, 0, 2)
+    with ShardWriter(tmp_path / "packed", SIZE) as writer:
+        writer.append(mirrored)
+        writer.append(transposed)
+    expected = [mirrored, transposed]
+    assert np.array_equal(np.load(tmp_path / "packed" / "00000.npy"), expected)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((1, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.int8),
+        np.zeros((4, 4, 3), np.float32),
+    ],
+    ids=lambda wrong: f"{wrong.dtype}{wrong.shape}",
+)
+def test_other_arrays_are_refused(tmp_path, wrong):
+    with (
+        ShardWriter(tmp_path / "packed", SIZE) as writer,
+        pytest.raises(ValueError, match=r"must be uint8 \(4, 4, 3\)"),
+    ):
+        writer.append(wrong)
+
+
+def test_rows_come_back_in_any_order_also_twice(packed):
+    pixels = PackedPixels(packed, N_IMAGES)
+    assert len(pixels) == N_IMAGES
+    assert pixels.size_px == SIZE
+    rows = [7, 0, 3, 3, 2, 6]
+    assert np.array_equal(pixels.take(rows), [image(row) for row in rows])
+    assert np.array_equal(pixels.row(5), image(5))
+    assert pixels.take([]).shape == (0, 4, 4, 3)
+
+
+def test_batches_hold_the_rows_in_order(packed):
+    pixels = PackedPixels(packed, N_IMAGES)
+    batches = list(pixels.batches(3, np.array([6, 1, 7, 0])))
+    assert [len(batch) for batch in batches] == [3, 1]
+    assert np.array_equal(np.concatenate(batches), [image(row) for row in (6, 1, 7, 0)])
+    assert np.array_equal(np.concatenate(list(pixels.batches(3))), [image(n) for n in range(8)])
+
+
+def test_taken_rows_are_a_copy(packed):
+    pixels = PackedPixels(packed, N_IMAGES)
+    pixels.take([0])[:] = 0
+    assert np.array_equal(pixels.row(0), image(0))
+
+
+def test_a_disk_that_is_full_raises_and_leaves_nothing_that_is_read(
+    tmp_path, no_file_above_300_bytes
+):
+    # A header of 128 bytes and images of 48: the fourth does not fit below 300, only a part of it.
+    with pytest.raises(OSError, match="too large"):
+        write_in_one_shard(tmp_path / "p", 4)
+    assert (tmp_path / "p" / "00000.npy").stat().st_size == 300
+    for n_photos in range(5):
+        with pytest.raises(ArtifactError, match="damaged"):
+            PackedPixels(tmp_path / "p", n_photos)
+
+
+def test_a_header_that_cannot_be_written_leaves_nothing_that_is_read(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with ShardWriter(tmp_path / "p", SIZE) as writer:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                writer.append(image(0))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with pytest.raises(FileExistsError):
+            writer.append(image(0))
+    with pytest.raises(ArtifactError, match="damaged"):
+        PackedPixels(tmp_path / "p", 0)
+
+
+def test_a_spoilt_set_stays_spoilt_when_the_error_is_swallowed(tmp_path, no_file_above_300_bytes):
+    with ShardWriter(tmp_path / "p", SIZE) as writer:
+        for number in range(3):
+            writer.append(image(number))
+        with pytest.raises(OSError, match="too large"):
+            writer.append(image(3))
+    with pytest.raises(ArtifactError, match="damaged"):
+        PackedPixels(tmp_path / "p", 3)
+
+
+def test_an_error_elsewhere_leaves_a_shard_that_is_refused(tmp_path):
+    def write_and_fail() -> None:
+        with ShardWriter(tmp_path / "p", SIZE) as writer:
+            writer.append(image(0))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
+    with pytest.raises(ArtifactError, match="damaged"):
+        PackedPixels(tmp_path / "p", 1)
+
+
+@pytest.mark.parametrize("n_photos", [0, 7, 9])
+def test_another_number_of_images_is_refused(packed, n_photos):
+    with pytest.raises(ArtifactError, match=f"must hold {n_photos} images; got 8"):
+        PackedPixels(packed, n_photos)
+
+
+def test_a_folder_without_shards_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="no shards"):
+        PackedPixels(tmp_path, 0)
+
+
+def test_a_missing_shard_between_two_is_refused(packed):
+    (packed / "00001.npy").write_bytes((packed / "00002.npy").read_bytes())
+    with pytest.raises(ArtifactError, match=r"\[3, 2, 2\]"):
+        PackedPixels(packed, 7)
+
+
+def test_a_last_shard_that_is_longer_than_the_others_is_refused(tmp_path, packed):
+    longer = write(tmp_path / "longer", range(2))
+    (longer / "00001.npy").write_bytes((packed / "00000.npy").read_bytes())
+    with pytest.raises(ArtifactError, match=r"\[2, 3\]"):
+        PackedPixels(longer, 5)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"pixels" * 40])
+def test_a_file_that_is_no_array_is_refused(packed, content):
+    (packed / "00001.npy").write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged"):
+        PackedPixels(packed, N_IMAGES)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((3, 4, 4, 3), np.float32), np.zeros((3, 4, 5, 3), "u1")]
+)
+def test_an_array_of_another_kind_is_refused(packed, array):
+    np.save(packed / "00001.npy", array)
+    with pytest.raises(ArtifactError, match=r"must be uint8 \(n, size, size, 3\)"):
+        PackedPixels(packed, N_IMAGES)
+
+
+@pytest.mark.parametrize(
+    "removed",
+    [
+        [0],
+        [7],
+        [2],  # the last of a shard
+        [3],  # the first of a shard
+        [6, 7],  # a whole shard, the last
+        [0, 1, 2],  # a whole shard, the first
+        [5, 1, 3, 5],  # any order, also twice
+        [0, 2, 4, 6],
+        [1, 2, 3, 4, 5, 6, 7],
+        [],
+        range(8),
+    ],
+    ids=str,
+)
+def test_removing_rows_gives_what_writing_the_others_would_have_given(tmp_path, packed, removed):
+    remove_rows(packed, removed)
+    others = [n for n in range(N_IMAGES) if n not in removed]
+    assert files(packed) == files(write(tmp_path / "others", others))
+
+
+def test_long_runs_move_in_parts(tmp_path):
+    # Images of 3 MiB move two at a time; the run of rows 2..9 crosses shards of 5 on both sides.
+    def write_large(folder: Path, numbers: Iterable[int]) -> None:
+        with ShardWriter(folder, 1024, max_shard_bytes=5 * 3 * 2**20) as writer:
+            for number in numbers:
+                writer.append(np.full((1024, 1024, 3), number, np.uint8))
+
+    write_large(tmp_path / "packed", range(10))
+    write_large(tmp_path / "others", [0, *range(2, 10)])
+    remove_rows(tmp_path / "packed", [1])
+    assert files(tmp_path / "packed") == files(tmp_path / "others")
+
+
+@pytest.mark.parametrize("row", [-1, 8])
+def test_a_row_that_is_not_there_is_refused(packed, row):
+    before = files(packed)
+    with pytest.raises(ValueError, match=r"rows must be in 0\.\.7"):
+        remove_rows(packed, [2, row])
+    assert files(packed) == before
+
+
+PEAK = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edgedistill.pixels import ShardWriter, remove_rows
+
+
+def peak_mib():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+before = peak_mib()
+image = np.zeros((512, 512, 3), np.uint8)
+with ShardWriter(Path(sys.argv[1]), 512) as writer:
+    for _ in range(200):
+        writer.append(image)
+remove_rows(Path(sys.argv[1]), [0])
+print(peak_mib() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at Linux's /proc")
+def test_writing_and_removing_take_no_memory_for_the_set(tmp_path):
+    # 200 images of 0.75 MiB are 150 MiB; 8 MiB at a time are moved.
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "packed")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert float(done.stdout) < 24
