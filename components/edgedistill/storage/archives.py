@@ -20,6 +20,7 @@ from edgedistill.storage.places import (
     shown_place,
     why_unsafe,
 )
+from edgedistill.storage.reading import UnreadableFileError
 from edgedistill.storage.tars import BLOCK_BYTES, TarTree, is_tar_header
 from edgedistill.storage.unpacking import PACKINGS, check_packed_tar, unpack_tar
 
@@ -39,10 +40,6 @@ _MOST_DIRECTORY_BYTES = 64 << 20
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_BYTES = _END_RECORD.size + 0xFFFF + 1024  # with the longest comment, and zip64's records
 _OPEN_ZIPS = 4
-
-
-class BrokenMemberError(ValueError):
-    """A member of a zip cannot be unpacked; the message says why, in one line."""
 
 
 def is_archive_name(address: str) -> bool:
@@ -139,7 +136,7 @@ class ZipTree:
             yield FoundFile(place, info.file_size, stamp, content)
 
 
-def read_member(path: str, member: str, max_bytes: int) -> bytes:
+def read_member(path: Path, member: str, max_bytes: int) -> bytes:
     """A file of a zip, unpacked in memory; the zip stays open for the next one.
 
     Args:
@@ -148,34 +145,34 @@ def read_member(path: str, member: str, max_bytes: int) -> bytes:
         max_bytes: a larger one is refused before it is unpacked.
 
     Raises:
-        BrokenMemberError: too large, damaged, encrypted, not what it declares, or the zip itself
+        UnreadableFileError: too large, damaged, encrypted, not what it declares, or the zip itself
             cannot be read.
     """
     try:
-        status = Path(path).stat()
+        status = path.stat()
         archive = _kept_zip(path, status.st_size, status.st_mtime_ns)
         info = archive.getinfo(member)
         if reason := _why_refused(info):
-            raise BrokenMemberError(reason)
+            raise UnreadableFileError(reason)
         if info.file_size > max_bytes:
-            raise BrokenMemberError(f"has {info.file_size} bytes; at most {max_bytes} are read")
+            raise UnreadableFileError(f"has {info.file_size} bytes; at most {max_bytes} are read")
         with archive.open(info) as file:
             # With a length, zipfile stops at it; without, it unpacks all there is before it looks.
             data = file.read(info.file_size + 1)
     except KeyError:
-        raise BrokenMemberError("is not in the archive any more") from None
-    except BrokenMemberError:
+        raise UnreadableFileError("is not in the archive any more") from None
+    except UnreadableFileError:
         raise
     except (*_DAMAGED_ZIP, DatasetError, RuntimeError, OSError, zlib.error) as error:
-        raise BrokenMemberError(f"is damaged in the archive: {error}") from None
+        raise UnreadableFileError(f"is damaged in the archive: {error}") from None
     if len(data) != info.file_size:
-        raise BrokenMemberError(f"is cut off: {len(data)} of {info.file_size} bytes are there")
+        raise UnreadableFileError(f"is cut off: {len(data)} of {info.file_size} bytes are there")
     return data
 
 
 @lru_cache(_OPEN_ZIPS)
-def _kept_zip(path: str, _size_bytes: int, _mtime_ns: int) -> ZipFile:
-    return _open_zip(Path(path), path)
+def _kept_zip(path: Path, _size_bytes: int, _mtime_ns: int) -> ZipFile:
+    return _open_zip(path, str(path))
 
 
 def _open_zip(path: Path, root: str) -> ZipFile:

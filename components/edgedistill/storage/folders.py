@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgedistill.errors import DatasetError
 from edgedistill.storage.files import Content, FoundFile, RefusedFile
-from edgedistill.storage.places import is_hidden, is_utf8, shown_place
+from edgedistill.storage.places import is_hidden, is_utf8, one_line, shown_place
 
 
 def folder_tree(path: str) -> "FolderTree":
@@ -55,7 +55,7 @@ class FolderTree:
             with os.scandir(f"{self.root}/{folder}") as entries:
                 yield from entries
         except OSError as error:
-            where = shown_place(f"{self.root}/{folder}").rstrip("/")
+            where = one_line(f"{self.root}/{folder}").rstrip("/")
             raise DatasetError(f"{where} cannot be listed: {error.strerror}.") from None
 
 

@@ -33,6 +33,11 @@ def shown_place(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def one_line(name: str) -> str:
+    """`name` for a sentence: everything but visible characters and spaces becomes escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown_place(name))
+
+
 def why_unsafe(name: str) -> str | None:
     """Why a member of an archive must not be read, or None: its name leads out, or is no name."""
     if not is_utf8(name):

@@ -1,0 +1,51 @@
+"""What a listing of a collection consists of, before any photo is read."""
+
+from dataclasses import dataclass
+
+from edgedistill.storage.files import Content
+
+SAMPLE = "sample"
+"""This word stands for the digits of scikit-learn; a folder of that name is ./sample."""
+
+SPLIT_OF_WORD = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+"""Words for the three splits, in small letters, as folders, files and columns name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPhoto:
+    """A file that is taken for a photo of a class until it is read.
+
+    `root`: what `place` is relative to, an absolute address or `sample`; "" where `place` is an
+    absolute address itself. `root` and `place` are what a manifest calls data_dir and filepath.
+    `split`: train, val or test; `group`: photos that must stay together; "" where not given.
+    `stamp`: another text where the content has changed; "" where that is not known.
+    """
+
+    root: str
+    place: str
+    label_name: str
+    split: str
+    group: str
+    stamp: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that is not read, and why, in one line; `label_name` is "" where it has none."""
+
+    root: str
+    place: str
+    label_name: str
+    reason: str
+
+
+def split_of(word: str) -> str | None:
+    """train, val or test for one of their words in any case, else None."""
+    return SPLIT_OF_WORD.get(word.casefold())

@@ -1,0 +1,233 @@
+"""What the paths of a manifest are relative to: folders, archives, buckets, each opened once."""
+
+import os
+import posixpath
+import re
+import stat
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from edgedistill.errors import DatasetError
+from edgedistill.scan.listing import SAMPLE
+from edgedistill.scan.manifest import ManifestRow
+from edgedistill.scan.sample import write_sample
+from edgedistill.storage.archives import archive_kind, archive_tree, is_archive_name
+from edgedistill.storage.files import BUCKET_SCHEMES, Content, FoundFile, RefusedFile
+from edgedistill.storage.reading import download
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_KEPT_FOLDERS = 4096
+_LEADS_OUT = "its path leads out of {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file of a row; `place` is its path in plain form."""
+
+    place: str
+    stamp: str
+    content: Content
+
+
+class RefusedPathError(ValueError):
+    """Why a row's file is left out."""
+
+
+class Root(Protocol):
+    """What the paths of some rows are relative to; `address` is "" where they need none."""
+
+    address: str
+
+    def locate(self, path: str) -> Located:
+        """The file at `path`; raises RefusedPathError where it must not be read."""
+        ...
+
+
+class Roots:
+    """What rows' paths are relative to; each folder, archive or bucket is opened once.
+
+    A folder costs no memory; of an archive the places of all files are kept, 0.6 kB each.
+    """
+
+    def __init__(self, scratch: Path):
+        self._scratch = scratch
+        self._anywhere = _Anywhere()
+        self._opened: dict[str, Root] = {}
+
+    def of(self, row: ManifestRow, address: str) -> Root:
+        """The root of a row of the manifest at `address`.
+
+        Raises:
+            DatasetError: the row's `data_dir` is nothing that can hold photos.
+        """
+        if stands_alone(row.path):
+            return self._anywhere
+        key = row.data_dir
+        if key not in self._opened:
+            self._opened[key] = self._open(row, address)
+        return self._opened[key]
+
+    def _open(self, row: ManifestRow, address: str) -> Root:
+        root = root_address(row.data_dir, address)
+        require_root(row, address)
+        if root == SAMPLE:
+            return _Folder(SAMPLE, sample_folder(self._scratch))
+        if root.startswith(BUCKET_SCHEMES) and not is_archive_name(root):
+            return _Bucket(root)
+        if Path(root).is_dir():
+            return _Folder(root, Path(root))
+        path = fetched(root, self._scratch) if root.startswith(BUCKET_SCHEMES) else Path(root)
+        files = archive_tree(path, self._scratch, root).files()
+        return _Archive(root, {file.place: file for file in files})
+
+
+def stands_alone(path: str) -> bool:
+    """Whether a row's path is relative to nothing: absolute, or an address."""
+    return path.startswith("/") or _SCHEME.match(path) is not None
+
+
+def require_root(row: ManifestRow, address: str) -> None:
+    """Refuses a row's `data_dir` that is no folder or archive; a bucket is not asked.
+
+    Args:
+        row: a row.
+        address: its manifest's, absolute.
+
+    Raises:
+        DatasetError: it is not there, or is something else: a sentence with the line.
+    """
+    root = root_address(row.data_dir, address)
+    if root == SAMPLE or root.startswith(BUCKET_SCHEMES) or Path(root).is_dir():
+        return
+    is_file = Path(root).is_file()
+    if is_file and archive_kind(Path(root)):
+        return
+    what = "is neither a folder nor an archive" if is_file else "does not exist"
+    raise DatasetError(f"{address}: line {row.line} has the data_dir {root}, which {what}.")
+
+
+def root_address(data_dir: str, address: str) -> str:
+    """The absolute address that a row's path is relative to.
+
+    Args:
+        data_dir: the row's; "" for the folder of the manifest.
+        address: the manifest's, absolute.
+    """
+    if data_dir == SAMPLE or _SCHEME.match(data_dir):
+        return data_dir.rstrip("/")
+    folder = posixpath.dirname(address)
+    if not data_dir:
+        return folder
+    # Joining drops the manifest's folder where data_dir is absolute.
+    joined = posixpath.join(folder, data_dir)
+    return joined if joined.startswith(BUCKET_SCHEMES) else os.path.normpath(joined)
+
+
+def sample_folder(scratch: Path) -> Path:
+    """The sample in `scratch`, written if it is not there."""
+    folder = scratch / SAMPLE
+    if not folder.exists():
+        write_sample(folder)
+    return folder
+
+
+def fetched(address: str, scratch: Path) -> Path:
+    """The object at `address`, downloaded into `scratch`.
+
+    Raises:
+        StorageError: it cannot be had.
+    """
+    number = sum(1 for _ in scratch.iterdir())  # of one name, there may be two in two folders
+    target = scratch / f"{number}-{posixpath.basename(address)}"
+    download(address, target)
+    return target
+
+
+class _Anywhere:
+    """Paths that stand for themselves."""
+
+    address = ""
+
+    def locate(self, path: str) -> Located:
+        if path.startswith(BUCKET_SCHEMES):
+            return Located(path, "", Content(path))
+        if not path.startswith("/"):
+            raise RefusedPathError(
+                f"is an address of a kind that is not read ({', '.join(BUCKET_SCHEMES)})"
+            )
+        return Located(path, _local_stamp(path), Content(path))
+
+
+class _Bucket:
+    """A folder of a bucket."""
+
+    def __init__(self, address: str):
+        self.address = address
+
+    def locate(self, path: str) -> Located:
+        # Object names are no paths: a//b is another one than a/b.
+        if {".", ".."} & set(path.split("/")):
+            path = _normal(path, self.address)
+        return Located(path, "", Content(f"{self.address}/{path}"))
+
+
+class _Folder:
+    """A local folder; `address` is what photos call it."""
+
+    def __init__(self, address: str, folder: Path):
+        self.address = address
+        self._folder = str(folder)
+        self._real_root = Path(os.path.realpath(folder))
+        # Photos lie side by side: a folder's links are followed once.
+        self._is_inside = lru_cache(_KEPT_FOLDERS)(self._leads_inside)
+
+    def locate(self, path: str) -> Located:
+        place = _normal(path, self.address)
+        whole = f"{self._folder}/{place}"
+        if not self._is_inside(posixpath.dirname(whole)):
+            raise RefusedPathError("is behind a link out of the folder")
+        if Path(whole).is_symlink() and not self._leads_inside(whole):
+            raise RefusedPathError("is a link out of the folder")
+        return Located(place, _local_stamp(whole), Content(whole))
+
+    def _leads_inside(self, path: str) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self._real_root)
+
+
+class _Archive:
+    """All files of an archive."""
+
+    def __init__(self, address: str, files: dict[str, FoundFile | RefusedFile]):
+        self.address = address
+        self._files = files
+
+    def locate(self, path: str) -> Located:
+        place = _normal(path, self.address)
+        file = self._files.get(place)
+        if file is None:
+            raise RefusedPathError(f"is not in {self.address}")
+        if isinstance(file, RefusedFile):
+            raise RefusedPathError(file.reason)
+        return Located(place, file.stamp, file.content)
+
+
+def _normal(path: str, root: str) -> str:
+    place = posixpath.normpath(path)
+    if place == ".." or place.startswith("../"):
+        raise RefusedPathError(_LEADS_OUT.format(root))
+    if place == ".":
+        raise RefusedPathError("names no file")
+    return place
+
+
+def _local_stamp(path: str) -> str:
+    """As a folder's files have it; "" for a file that is not there."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return ""
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedPathError("is no ordinary file")
+    return f"{status.st_size}-{status.st_mtime_ns}"
