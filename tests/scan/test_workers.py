@@ -1,85 +1,29 @@
+import importlib
+import itertools
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgedistill.scan.workers import WorkerDiedError, map_in_order
+from edgedistill.scan.workers import Lost, WorkersFailedError, map_in_order
+from tests.scan import worker_functions as work
+
+REPOSITORY = Path(__file__).parents[2]
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
 
 
-def square_later_first(number: int) -> int:
-    time.sleep(0.02 if number % 2 == 0 else 0)
-    return number * number
-
-
-def die_at_3(number: int) -> int:
-    if number == 3:
-        os._exit(9)
-    return number
-
-
-def fail_at_3(number: int) -> int:
-    if number == 3:
-        raise LookupError("three")
-    return number
-
-
-def test_results_come_in_the_order_of_the_items():
-    items = list(range(40))
-    assert list(map_in_order(square_later_first, items, n_workers=2)) == [n * n for n in items]
-
-
-def test_only_a_few_items_are_under_way():
-    taken = []
-
-    class Items(list[int]):
-        def __iter__(self):
-            for item in super().__iter__():
-                taken.append(item)
-                yield item
-
-    results = map_in_order(square_later_first, Items(range(1000)), n_workers=2)
-    next(results)
-    assert len(taken) <= 10
-    results.close()
-
-
-def test_a_worker_that_dies_is_told_with_its_item():
-    results = map_in_order(die_at_3, [1, 2, 3, 4], n_workers=1)
-    with pytest.raises(WorkerDiedError) as caught:
-        list(results)
-    # The pool may break before the results of 1 and 2 have come back.
-    assert caught.value.item in (1, 2, 3)
-
-
-def test_an_error_of_the_function_passes_through():
-    results = map_in_order(fail_at_3, [1, 2, 3, 4], n_workers=1)
-    assert [next(results), next(results)] == [1, 2]
-    with pytest.raises(LookupError, match="three"):
-        next(results)
-
-
-def test_no_items_give_no_results():
-    assert list(map_in_order(die_at_3, [])) == []
-
-
-SCRIPT = """
-import os, time
-from pathlib import Path
-
-from edgedistill.scan.workers import map_in_order
-
-
-def tell_pid_and_wait(place):
-    Path(place).write_text(str(os.getpid()))
-    time.sleep(60)
-
-
-if __name__ == "__main__":
-    next(map_in_order(tell_pid_and_wait, [{place!r}], n_workers=1))
-"""
+def wait_until(is_so: Callable[[], bool], within_s: float = 20) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:
@@ -90,20 +34,261 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's /proc")
-def test_workers_end_when_their_parent_is_killed(tmp_path):
-    place = tmp_path / "pid"
-    script = tmp_path / "parent.py"
-    script.write_text(SCRIPT.format(place=str(place)))
-    parent = subprocess.Popen([sys.executable, str(script)])
-    deadline = time.monotonic() + 20
-    while not (place.exists() and place.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def children() -> set[int]:
+    """Processes that this one has started, also those that ended and were not waited for."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == os.getpid():
+            found.add(int(stat.parent.name))
+    return found
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    """No process, no zombie, no open file is there after the test that was not before."""
+    processes, n_files = children(), open_files()
+    yield
+    assert children() == processes
+    assert open_files() == n_files
+
+
+def test_results_come_in_the_order_of_the_items():
+    squares = list(map_in_order(work.square_odd_first, range(60), n_workers=2))
+    assert squares == [n * n for n in range(60)]
+
+
+def test_no_items_give_no_results_and_start_nothing():
+    before = children()
+    assert list(map_in_order(work.sleep, [])) == []
+    assert children() == before
+
+
+@needs_proc
+def test_endless_items_are_taken_a_few_at_a_time(nothing_is_left):
+    taken = itertools.count()
+    results = map_in_order(work.square_odd_first, taken, n_workers=2)
+    assert list(itertools.islice(results, 50)) == [n * n for n in range(50)]
+    # 50 were given; 2 a worker and 16 may be under way.
+    assert next(taken) <= 50 + 2 * 2 + 16
+    results.close()
+
+
+def test_a_slow_source_does_not_hold_results_back():
+    given = []
+
+    def items() -> Iterator[int]:
+        for number in range(12):
+            yield number
+            time.sleep(0.05)
+
+    for result in map_in_order(work.fail_at_3, (n + 10 for n in items()), n_workers=1):
+        given.append((result, time.monotonic()))
+    assert [result for result, _ in given] == list(range(10, 22))
+    # The source takes 0.6 s; had it been emptied first, all would have come at its end.
+    assert given[-1][1] - given[0][1] > 0.2
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("fate", "reason"),
+    [
+        (signal.SIGKILL, "the decoder's process was killed (signal 9): out of memory?"),
+        (signal.SIGSEGV, "the decoder's process was killed (signal 11)"),
+        (SystemExit(3), "the decoder's process ended with status 3"),
+    ],
+    ids=["killed", "segfault", "exit"],
+)
+def test_a_worker_that_dies_costs_its_one_item(fate, reason, nothing_is_left):
+    items = [1, 2, 3, fate, 5, 6, 7, 8]
+    results = list(map_in_order(work.meet_fate, items, n_workers=1))
+    assert [str(r) for r in results[:3] + results[4:]] == ["1", "2", "3", "5", "6", "7", "8"]
+    assert results[3] == Lost(fate, reason)
+
+
+@needs_proc
+def test_a_worker_that_is_killed_between_items_costs_none(nothing_is_left):
+    before = children()
+    results = map_in_order(work.meet_fate, range(12), n_workers=1)
+    first = next(results)
+    time.sleep(0.3)  # the worker has answered what it had, and the parent has not looked
+    (worker,) = children() - before
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not is_running(worker))
+    assert [first, *results] == list(range(12))
+
+
+def test_deaths_with_a_success_between_them_do_not_end_it():
+    kill = signal.SIGKILL
+    results = list(map_in_order(work.meet_fate, [*[kill] * 11, 1, *[kill] * 11, 2], n_workers=1))
+    assert [r for r in results if not isinstance(r, Lost)] == [1, 2]
+    assert len(results) == 24
+
+
+@needs_proc
+def test_twenty_deaths_in_a_row_end_it(nothing_is_left):
+    results = map_in_order(work.meet_fate, itertools.repeat(signal.SIGSEGV), n_workers=2)
+    with pytest.raises(WorkersFailedError, match=r"20 worker.*in a row.*\(signal 11\)"):
+        for _ in results:
+            pass
+
+
+@needs_proc
+def test_workers_that_cannot_start_end_it(tmp_path, monkeypatch, nothing_is_left):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "decoder_of_today.py").write_text("def read(item):\n    return item\n")
+    read = importlib.import_module("decoder_of_today").read
+    (tmp_path / "decoder_of_today.py").write_text("raise ImportError('no decoder here, none')\n")
+    with pytest.raises(WorkersFailedError, match="no decoder here"):
+        list(map_in_order(read, range(5), n_workers=1))
+
+
+@needs_proc
+def test_an_item_that_takes_too_long_is_lost(nothing_is_left):
+    items = [0.0, 60.0, 0.01]
+    results = list(map_in_order(work.sleep, items, n_workers=1, timeout_s=0.5))
+    assert results == [0.0, Lost(60.0, "took more than 0.5 s to read"), 0.01]
+
+
+def test_a_decoder_that_never_gives_the_interpreter_back_is_ended():
+    items = ["a", "a" * 60 + "b", "ab"]
+    results = list(map_in_order(work.keep_the_interpreter, items, n_workers=1, timeout_s=0.5))
+    assert results == ["a", Lost(items[1], "took more than 0.5 s to read"), "ab"]
+
+
+def test_waiting_for_a_turn_is_no_time_taken():
+    # One worker, 0.1 s each: the last of 8 waits 0.7 s. The parent then is away for 0.6 s.
+    results = map_in_order(work.sleep, [0.1] * 8, n_workers=1, timeout_s=0.4)
+    first = next(results)
+    time.sleep(0.6)
+    assert [first, *results] == [0.1] * 8
+
+
+def test_an_error_of_the_function_is_raised_in_its_turn():
+    results = map_in_order(work.fail_at_3, [1, 2, 3, 4], n_workers=1)
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(LookupError, match="three") as caught:
+        next(results)
+    assert "worker_functions.py" in caught.value.__notes__[0]
+    assert 'raise LookupError("three")' in caught.value.__notes__[0]
+
+
+def test_an_error_that_cannot_be_sent_is_told_in_words():
+    results = map_in_order(work.fail_with_an_error_that_cannot_be_sent, [1], n_workers=1)
+    with pytest.raises(RuntimeError, match="TwoArgumentsError: nothing at all"):
+        next(results)
+
+
+@needs_proc
+def test_an_error_of_the_source_passes_through(nothing_is_left):
+    def items() -> Iterator[int]:
+        yield 1
+        raise LookupError("no more photos")
+
+    with pytest.raises(LookupError, match="no more photos"):
+        list(map_in_order(work.fail_at_3, items(), n_workers=1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux heeds the limit")
+def test_an_item_that_needs_too_much_memory_is_lost():
+    items = [100, 400, 150]
+    results = list(map_in_order(work.take_memory, items, n_workers=1, max_memory_bytes=200 * 2**20))
+    assert results == [100, Lost(400, "needs more memory than 200 MiB to read"), 150]
+    assert list(map_in_order(work.take_memory, items, n_workers=1)) == items
+
+
+def test_arrays_come_back_as_they_were_and_stay_until_the_next_is_asked_for():
+    for expected in map(work.arrays, range(60)):
+        if expected[0] == 0:
+            results = map_in_order(work.arrays, range(60), n_workers=2)
+        number, arrays, text = next(results)  # type: ignore[misc]
+        if number % 20 == 5:
+            time.sleep(0.1)  # the workers fill every slot that they may
+        assert (number, text) == (expected[0], expected[2])
+        assert [a.dtype for a in arrays] == [a.dtype for a in expected[1]]
+        assert all(map(np.array_equal, arrays, expected[1]))
+        # In shared memory: not copied, and nobody may write there.
+        assert not any(a.flags.owndata or a.flags.writeable for a in arrays)
+
+
+@pytest.mark.parametrize("length", [0, 4096, 4097, 3_000_000])
+def test_arrays_that_do_not_fit_their_slot_come_all_the_same(length):
+    results = list(map_in_order(work.as_long, [length] * 3, n_workers=1, array_bytes=4096))
+    assert [len(r) for r in results] == [length] * 3  # type: ignore[arg-type]
+    assert np.array_equal(results[-1], work.as_long(length))  # type: ignore[arg-type]
+
+
+def test_large_items_and_large_results_do_not_block_each_other():
+    items = [str(n % 10) * 300_000 for n in range(10)]
+    done: list[object] = []
+    mapping = map_in_order(work.double, items, n_workers=1)
+    thread = threading.Thread(target=lambda: done.extend(mapping), daemon=True)
+    thread.start()
+    thread.join(timeout=20)
+    assert done == [item * 2 for item in items]
+
+
+def test_few_items_start_one_worker_and_many_start_all():
+    assert len(set(map_in_order(work.own_pid, range(5), n_workers=4))) == 1
+    assert len(set(map_in_order(work.own_pid, range(150), n_workers=2))) == 2
+
+
+@needs_proc
+def test_closing_early_ends_the_workers_at_once(nothing_is_left):
+    results = map_in_order(work.sleep, [0, *[60] * 40], n_workers=2)
+    assert next(results) == 0
+    started = time.monotonic()
+    results.close()
+    assert time.monotonic() - started < 2
+
+
+PARENT = """
+from edgedistill.scan.workers import map_in_order
+from tests.scan.worker_functions import tell_pid_and_wait
+
+if __name__ == "__main__":
+    next(map_in_order(tell_pid_and_wait, [{place!r}], n_workers=1))
+"""
+
+
+def start_parent(folder: Path) -> tuple[subprocess.Popen[str], int]:
+    """A process in a group of its own with one worker, and that worker's id."""
+    place, script = folder / "pid", folder / "parent.py"
+    script.write_text(PARENT.format(place=str(place)))
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: place.exists() and bool(place.read_text()))
     worker = int(place.read_text())
     assert is_running(worker)
+    return parent, worker
+
+
+@needs_proc
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    parent, worker = start_parent(tmp_path)
     parent.kill()
-    parent.wait()
-    while is_running(worker):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    _, stderr = parent.communicate(timeout=20)
+    wait_until(lambda: not is_running(worker), within_s=5)
+    assert stderr == ""
+
+
+@needs_proc
+def test_ctrl_c_ends_parent_and_workers_with_one_traceback(tmp_path):
+    parent, worker = start_parent(tmp_path)
+    os.killpg(parent.pid, signal.SIGINT)
+    _, stderr = parent.communicate(timeout=20)
+    assert not is_running(worker)
+    assert stderr.count("Traceback") == 1
+    assert stderr.splitlines()[-1] == "KeyboardInterrupt"

@@ -1,0 +1,85 @@
+"""What the workers of test_workers.py do: a light module, because each of them imports it."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def square_odd_first(number: int) -> int:
+    time.sleep(0.02 if number % 2 == 0 else 0)
+    return number * number
+
+
+def own_pid(item: object) -> int:
+    time.sleep(0.01)
+    return os.getpid()
+
+
+def meet_fate(item: object) -> object:
+    """Ends this process as the item says, or gives the item back."""
+    if isinstance(item, signal.Signals):
+        os.kill(os.getpid(), item)
+    if isinstance(item, SystemExit):
+        os._exit(item.code)  # type: ignore[arg-type]
+    return item
+
+
+def sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def keep_the_interpreter(text: str) -> str:
+    """For years, and no other thread has its turn."""
+    re.match(r"(a+)+$", text)
+    return text
+
+
+class TwoArgumentsError(Exception):
+    """Cannot be made again from what pickle keeps."""
+
+    def __init__(self, what: str, where: str):
+        super().__init__(f"{what} at {where}")
+
+
+def fail_at_3(number: int) -> int:
+    if number == 3:
+        raise LookupError("three")
+    return number
+
+
+def fail_with_an_error_that_cannot_be_sent(number: int) -> int:
+    raise TwoArgumentsError("nothing", "all")
+
+
+def take_memory(n_mib: int) -> int:
+    return len(bytearray(n_mib * 2**20)) // 2**20
+
+
+Arrays = tuple[int, list[NDArray[Any]], str]
+
+
+def arrays(number: int) -> Arrays:
+    """Two arrays whose length in bytes is no multiple of anything, and one turned around."""
+    generator = np.random.default_rng(number)
+    first = generator.integers(0, 256, (7, 5, 3), np.uint8)
+    return number, [first, generator.random(11), first.T], f"number {number}"
+
+
+def as_long(length: int) -> NDArray[np.uint8]:
+    return np.arange(length, dtype=np.uint8)
+
+
+def double(text: str) -> str:
+    return text * 2
+
+
+def tell_pid_and_wait(place: str) -> None:
+    Path(place).write_text(str(os.getpid()))
+    time.sleep(60)
