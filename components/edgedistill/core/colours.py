@@ -74,7 +74,10 @@ def _bits(image: Image.Image) -> int:
 
 def _lab_to_rgb(image: Image.Image) -> Image.Image:
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
+    # Not optimised: the table that it would interpolate in is 20 levels off at blue.
+    converted = ImageCms.profileToProfile(
+        image, lab, rgb, outputMode="RGB", flags=ImageCms.Flags.NOOPTIMIZE
+    )
     if converted is None:
         raise ValueError("its CIELAB colours cannot be converted")
     return converted

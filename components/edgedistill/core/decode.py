@@ -67,8 +67,9 @@ def decode_picture(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Im
       where pillow-heif is installed. Of other kinds that Pillow knows none is opened.
     - Of several pictures the first: frame of an animation, page of a TIFF, picture of a
       multi-picture JPEG, base of an ultra-HDR JPEG; of HEIC the primary one. An animated PNG
-      gives its default image. Where a first frame does not cover its canvas, the rest is what
-      lies below alpha: the background's colour in a GIF, black in WebP.
+      gives its default image. Where a first frame does not cover its canvas, the rest is black
+      in WebP, and in GIF the transparent colour of the palette or, without one, its first. A GIF
+      grows to hold its first frame.
     - Orientation is applied once: of EXIF, or where it has none of XMP; of a TIFF its own tag;
       of AVIF and HEIC the container's. Where it cannot be read, the picture stays as it is.
     - Colours: see `edgedistill.core.colours.to_rgb`.

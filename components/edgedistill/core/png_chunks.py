@@ -55,7 +55,7 @@ def _check_critical(kind: bytes, chunk: memoryview) -> None:
     if kind not in _PIXEL_CHUNKS:
         raise ValueError("damaged: it has a critical chunk of unknown kind")
     if not _is_intact(chunk):
-        raise ValueError(f"damaged: the checksum of an {kind.decode('ascii')} chunk is wrong")
+        raise ValueError(f"damaged: its chunk {kind.decode('ascii')} has a wrong checksum")
 
 
 def _is_intact(chunk: memoryview) -> bool:
