@@ -16,9 +16,14 @@ REPLACED = "is replaced by a later file of the same name in the archive"
 
 
 def is_hidden(place: str) -> bool:
-    """Whether a component begins with a dot, or is one that systems leave behind."""
+    """Whether a component begins with a dot, or is one that systems leave behind.
+
+    The components "." and ".." hide nothing.
+    """
     return any(
-        name.startswith(".") or name.lower() in _OF_THE_SYSTEM for name in place.split("/") if name
+        name.startswith(".") or name.lower() in _OF_THE_SYSTEM
+        for name in place.split("/")
+        if name not in (".", "..")
     )
 
 
