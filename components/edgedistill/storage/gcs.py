@@ -1,0 +1,171 @@
+"""Google Cloud Storage through google-cloud-storage; credentials come from the environment."""
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgedistill.errors import StorageError
+from edgedistill.storage.buckets import (
+    CONNECT_TIMEOUT_S,
+    SILENCE_TIMEOUT_S,
+    Address,
+    BrokenError,
+    DeniedError,
+    GoneError,
+    ObjectError,
+    Sink,
+    StoredObject,
+)
+
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+_TIMEOUT_S = (CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S)
+_PASSING_STATUS = {408, 429, 500, 502, 503, 504}
+
+_own = threading.local()  # a client holds a requests.Session, which two threads must not share
+_credentials_lock = threading.Lock()
+
+
+def page(address: Address, token: str, n_most: int) -> tuple[list[StoredObject], str]:
+    """See `buckets.Store`."""
+    with _translated(address):
+        listing = _client().list_blobs(
+            address.bucket, prefix=address.name, page_token=token or None, page_size=n_most,
+            fields="items(name,size,generation,crc32c),nextPageToken",
+            retry=None, timeout=_TIMEOUT_S,
+        )  # fmt: skip
+        found = [_stored(blob) for blob in next(listing.pages, ())]
+        return found, listing.next_page_token or ""
+
+
+def describe(address: Address) -> StoredObject:
+    """See `buckets.Store`."""
+    with _translated(address):
+        blob = _blob(address)
+        blob.reload(retry=None, timeout=_TIMEOUT_S)
+        return _stored(blob)
+
+
+def fetch(address: Address, sink: Sink) -> None:
+    """See `buckets.Store`. Content stored with Content-Encoding: gzip arrives unpacked."""
+    with _translated(address):
+        _blob(address).download_to_file(sink, retry=None, timeout=_TIMEOUT_S)
+
+
+def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
+    """See `buckets.Store`."""
+    with _translated(address):
+        _blob(address).download_to_file(
+            sink, start=start or None, raw_download=True, if_generation_match=int(stamp),
+            retry=None, timeout=_TIMEOUT_S,
+        )  # fmt: skip
+
+
+def file_crc32c(path: Path) -> str:
+    """The checksum of a local file as `StoredObject.crc32c` has it."""
+    import base64
+
+    from google_crc32c import extend
+
+    checksum = 0
+    with path.open("rb") as file:
+        while data := file.read(1 << 20):
+            checksum = extend(checksum, data)
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode("ascii")
+
+
+def _blob(address: Address) -> Any:
+    return _client().bucket(address.bucket).blob(address.name)
+
+
+def _stored(blob: Any) -> StoredObject:
+    return StoredObject(blob.name, int(blob.size), str(blob.generation), blob.crc32c or "")
+
+
+def _client() -> Any:
+    """This thread's client for the server that the environment names now."""
+    key = (
+        os.environ.get("STORAGE_EMULATOR_HOST"),
+        os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"),
+    )
+    clients: dict[object, Any] = vars(_own).setdefault("clients", {})
+    if key not in clients:
+        # Otherwise each client asks for the bucket's metadata behind our back, again and again.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+        from google.cloud import storage
+
+        # An emulator takes anybody: the library then makes anonymous credentials itself.
+        credentials = None if key[0] else _credentials(key[1])
+        clients[key] = storage.Client(project=None, credentials=credentials)
+    return clients[key]
+
+
+def _credentials(key_file: str | None) -> Any:
+    with _credentials_lock:
+        return _default_credentials(key_file)
+
+
+@functools.cache
+def _default_credentials(key_file: str | None) -> Any:
+    """Application Default Credentials; `key_file` only tells one environment from another."""
+    import google.auth
+
+    return google.auth.default(scopes=[_SCOPE])[0]
+
+
+@contextlib.contextmanager
+def _translated(address: Address) -> Iterator[None]:
+    """Turns what the library raises into the few kinds that `buckets.Store` promises."""
+    import requests
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+    from google.cloud.storage.exceptions import DataCorruption
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except api.NotFound:
+        raise GoneError("is not there (any more)") from None
+    except api.GoogleAPICallError as error:
+        raise _refusal(address, error.code, str(error.message)) from error
+    except auth.DefaultCredentialsError as error:
+        raise DeniedError(
+            f"{address}: no Google credentials were found; set GOOGLE_APPLICATION_CREDENTIALS "
+            "to a service account's key file, or run in a pod with workload identity."
+        ) from error
+    except auth.TransportError as error:
+        raise BrokenError(_first_line(error)) from error
+    except auth.GoogleAuthError as error:
+        raise DeniedError(
+            f"{address}: Google refused the credentials ({_first_line(error)}); check the service "
+            "account and GOOGLE_APPLICATION_CREDENTIALS."
+        ) from error
+    except requests.exceptions.ContentDecodingError:
+        raise ObjectError("has the Content-Encoding gzip, but is no gzip") from None
+    except requests.exceptions.InvalidURL as error:
+        raise StorageError(f"{address}: STORAGE_EMULATOR_HOST is no URL: {error}.") from error
+    except DataCorruption as error:
+        raise BrokenError("the bytes that came do not have the object's checksum") from error
+    except (requests.RequestException, HTTPError, ConnectionError, TimeoutError) as error:
+        raise BrokenError(_first_line(error)) from error
+
+
+def _refusal(address: Address, status: int | None, message: str) -> Exception:
+    if status in _PASSING_STATUS:
+        return BrokenError(f"the server answers {status}")
+    if status in {401, 403}:
+        return DeniedError(
+            f"{address}: permission denied; the pod's service account needs storage.objects.get "
+            "(and storage.objects.list)."
+        )
+    if status == 412:
+        return StorageError(f"{address}: changed while it was read; run again.")
+    return StorageError(f"{address}: the server refuses: {status} {_first_line(message)}.")
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")[:200]

@@ -1,0 +1,166 @@
+"""S3 and what speaks like it, through boto3; credentials and endpoint come from the environment."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from edgedistill.errors import StorageError
+from edgedistill.storage.buckets import (
+    CONNECT_TIMEOUT_S,
+    SILENCE_TIMEOUT_S,
+    Address,
+    BrokenError,
+    DeniedError,
+    GoneError,
+    ObjectError,
+    Sink,
+    StoredObject,
+)
+
+_CHUNK_BYTES = 1 << 18
+_MOST_CONNECTIONS = 64
+_PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ThrottlingException"}
+_CREDENTIAL_CODES = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "RequestTimeTooSkewed",
+}
+
+_clients: dict[object, Any] = {}  # boto3's clients, unlike its sessions, may be shared by threads
+_clients_lock = threading.Lock()
+
+
+def page(address: Address, token: str, n_most: int) -> tuple[list[StoredObject], str]:
+    """See `buckets.Store`."""
+    rest = {"ContinuationToken": token} if token else {}
+    with _translated(address):
+        answer = _client().list_objects_v2(
+            Bucket=address.bucket, Prefix=address.name, MaxKeys=n_most, **rest
+        )
+        found = [_stored(o["Key"], o["Size"], o["ETag"]) for o in answer.get("Contents", ())]
+        return found, answer.get("NextContinuationToken", "")
+
+
+def describe(address: Address) -> StoredObject:
+    """See `buckets.Store`."""
+    with _translated(address):
+        answer = _client().head_object(Bucket=address.bucket, Key=address.name)
+        return _stored(address.name, answer["ContentLength"], answer["ETag"])
+
+
+def fetch(address: Address, sink: Sink) -> None:
+    """See `buckets.Store`."""
+    _copy(address, sink)
+
+
+def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
+    """See `buckets.Store`."""
+    # A request for a range is answered without a checksum.
+    rest = {"Range": f"bytes={start}-"} if start else {}
+    _copy(address, sink, IfMatch=f'"{stamp}"', **rest)
+
+
+def _copy(address: Address, sink: Sink, **conditions: str) -> None:
+    with _translated(address):
+        answer = _client().get_object(Bucket=address.bucket, Key=address.name, **conditions)
+        # The body checks its length, and its checksum where the server sends one.
+        with contextlib.closing(answer["Body"]) as body:
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
+                sink.write(chunk)
+
+
+def _stored(name: str, size_bytes: int, etag: str) -> StoredObject:
+    return StoredObject(name, size_bytes, etag.strip('"'))
+
+
+def _client() -> Any:
+    """The client for the server that the environment names now."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID")
+    key = tuple(os.environ.get(name) for name in names)
+    with _clients_lock:
+        if key not in _clients:
+            _clients[key] = _new_client()
+        return _clients[key]
+
+
+def _new_client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=SILENCE_TIMEOUT_S,
+        max_pool_connections=_MOST_CONNECTIONS,
+        retries={"total_max_attempts": 1, "mode": "standard"},  # buckets.py tries again
+    )
+    try:
+        return boto3.session.Session().client("s3", config=settings)
+    except ValueError as error:  # an endpoint that is no URL
+        raise StorageError(f"The client for s3:// cannot be made: {error}.") from error
+
+
+@contextlib.contextmanager
+def _translated(address: Address) -> Iterator[None]:
+    """Turns what the library raises into the few kinds that `buckets.Store` promises."""
+    try:
+        from botocore import exceptions as aws
+    except ImportError:
+        raise StorageError(
+            f"{address}: s3:// needs boto3; install it with: pip install 'edgedistill[s3]'."
+        ) from None
+    try:
+        yield
+    except aws.ClientError as error:
+        raise _refusal(address, error.response) from error
+    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound) as error:
+        raise DeniedError(
+            f"{address}: no AWS credentials were found; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or give the pod's service account a role."
+        ) from error
+    except (
+        aws.HTTPClientError,
+        aws.IncompleteReadError,
+        aws.FlexibleChecksumError,
+        ConnectionError,
+        TimeoutError,
+    ) as error:
+        raise BrokenError(_first_line(error)) from error
+    except aws.ParamValidationError as error:
+        raise StorageError(f"{address}: this is no name of a bucket or an object.") from error
+    except aws.BotoCoreError as error:
+        raise StorageError(f"{address}: {_first_line(error)}.") from error
+
+
+def _refusal(address: Address, answer: dict[str, Any]) -> Exception:
+    code = answer.get("Error", {}).get("Code", "")
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _PASSING_CODES or status == 429 or status >= 500:
+        return BrokenError(f"the server answers {status} {code}")
+    if status == 404:
+        return GoneError("is not there (any more)")
+    if code == "InvalidObjectState":
+        return ObjectError("is archived; restore it from its storage class first")
+    if code in _CREDENTIAL_CODES:
+        return DeniedError(
+            f"{address}: AWS refused the credentials ({code}); check AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and the clock."
+        )
+    if status in {401, 403}:
+        return DeniedError(
+            f"{address}: permission denied; the pod's service account needs s3:GetObject "
+            "(and s3:ListBucket)."
+        )
+    if status == 412:
+        return StorageError(f"{address}: changed while it was read; run again.")
+    message = answer.get("Error", {}).get("Message", "")
+    return StorageError(f"{address}: the server refuses: {status} {code} {_first_line(message)}.")
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")[:200]
