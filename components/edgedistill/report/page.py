@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from edgedistill.report.style import STYLE
 
 _JPEG_START = b"\xff\xd8"
+_WEBP_START = b"RIFF"
 _NUMBER = re.compile(r"[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
 _LONGEST_WORD = 24
 _NO_VALUE = ("", "–")
@@ -20,7 +21,7 @@ _NO_VALUE = ("", "–")
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG or JPEG file, with what it shows in words; a wide one takes the page's full width."""
+    """A PNG, JPEG or WebP file, with what it shows in words; a wide one takes the full width."""
 
     data: bytes
     alt: str
@@ -42,6 +43,34 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Shot:
+    """A small picture, and below it a name and a line of text; None: a blank says there is none."""
+
+    picture: Picture | None
+    name: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Small pictures that belong together, with a line of text; framed where it has no title."""
+
+    shots: Sequence[Shot]
+    title: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Exhibits in columns at least `cell_px` wide; a `folded` one opens like a folded table."""
+
+    exhibits: Sequence[Exhibit]
+    cell_px: int
+    title: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
 class Headline:
     """A number that stands large at the top of the page: "91.3 %", what it is, and a remark."""
 
@@ -54,7 +83,9 @@ class Headline:
 class Section:
     """A titled part of the page, shown in the order of its fields; `table` is a lone table.
 
-    A lone picture that is not wide stands beside text and tables where the screen has room.
+    A lone picture that is not wide stands beside text and tables where the screen has room. The
+    bullets are numbered where they are `ordered`; tables that are not folded stand `abreast`
+    where the screen has room.
     """
 
     title: str
@@ -63,6 +94,9 @@ class Section:
     table: Table | None = None
     tables: Sequence[Table] = ()
     images: Sequence[Picture] = ()
+    galleries: Sequence[Gallery] = ()
+    ordered: bool = False
+    abreast: bool = False
 
     @property
     def all_tables(self) -> list[Table]:
@@ -109,8 +143,10 @@ def _section_html(section: Section) -> str:
     parts = [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
     if section.bullets:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in section.bullets)
-        parts.append(f"<ul>{items}</ul>")
-    parts += map(_table_html, section.all_tables)
+        tag = "ol" if section.ordered else "ul"
+        parts.append(f"<{tag}>{items}</{tag}>")
+    parts += _tables_html(section)
+    parts += map(_gallery_html, section.galleries)
     pictures = "".join(map(_picture_html, section.images))
     if pictures:
         pictures = f'<div class="pictures">{pictures}</div>'
@@ -122,16 +158,55 @@ def _section_html(section: Section) -> str:
     return f"<section><h2>{html.escape(section.title)}</h2>\n{body}</section>"
 
 
+def _tables_html(section: Section) -> list[str]:
+    tables = section.all_tables
+    if not section.abreast:
+        return [_table_html(table) for table in tables]
+    open_ones = "".join(f"<div>{_table_html(table)}</div>" for table in tables if not table.folded)
+    folded = [_table_html(table) for table in tables if table.folded]
+    return [f'<div class="abreast">{open_ones}</div>', *folded]
+
+
 def _table_html(table: Table) -> str:
     classes = [' class="number"' if number else "" for number in _number_columns(table)]
     cells = zip(classes, table.header, strict=True)
-    head = "".join(f"<th{c}>{html.escape(text)}</th>" for c, text in cells)
+    head = "".join(f'<th scope="col"{c}>{html.escape(text)}</th>' for c, text in cells)
     body = "\n".join(f"<tr>{_row_html(classes, row)}</tr>" for row in table.rows)
     top = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
     grid = f'<div class="scroll"><table>{top}<tbody>\n{body}\n</tbody></table></div>'
-    if table.folded:
-        return f"<details><summary>{html.escape(table.title)}</summary>{grid}</details>"
-    return (f"<h3>{html.escape(table.title)}</h3>" if table.title else "") + grid
+    return _titled(table, grid)
+
+
+def _titled(part: Table | Gallery, body: str) -> str:
+    """The body below its title, or folded into it."""
+    if part.folded:
+        return f"<details><summary>{html.escape(part.title)}</summary>{body}</details>"
+    return (f"<h3>{html.escape(part.title)}</h3>" if part.title else "") + body
+
+
+def _gallery_html(gallery: Gallery) -> str:
+    exhibits = "\n".join(map(exhibit_html, gallery.exhibits))
+    cell = f'style="--cell:{gallery.cell_px}px"'
+    return _titled(gallery, f'<div class="gallery" {cell}>{exhibits}</div>')
+
+
+def exhibit_html(exhibit: Exhibit) -> str:
+    """An exhibit as it stands in the page: whoever fills a page up to its limit can measure it."""
+    shots = f'<div class="shots">{"".join(map(_shot_html, exhibit.shots))}</div>'
+    title = f"<b>{html.escape(exhibit.title)}</b>" if exhibit.title else ""
+    text = f"<span>{html.escape(exhibit.text)}</span>" if exhibit.text else ""
+    caption = f"<figcaption>{title}{text}</figcaption>" if title or text else ""
+    if title:
+        return f"<figure>{caption}{shots}</figure>"
+    return f'<figure class="tile">{shots}{caption}</figure>'
+
+
+def _shot_html(shot: Shot) -> str:
+    image = _image_html(shot.picture) if shot.picture else '<i class="blank">no picture</i>'
+    if not shot.name and not shot.text:
+        return image
+    name = f"<b>{html.escape(shot.name)}</b>" if shot.name else ""
+    return f'<div class="shot">{image}{name}<span>{html.escape(shot.text)}</span></div>'
 
 
 def _row_html(classes: Sequence[str], row: Sequence[str]) -> str:
@@ -152,12 +227,20 @@ def _number_columns(table: Table) -> list[bool]:
     return flags
 
 
-def _picture_html(picture: Picture) -> str:
-    kind = "jpeg" if picture.data.startswith(_JPEG_START) else "png"
+def _image_html(picture: Picture) -> str:
+    kind = "png"
+    if picture.data.startswith(_JPEG_START):
+        kind = "jpeg"
+    elif picture.data.startswith(_WEBP_START):
+        kind = "webp"
     source = f"data:image/{kind};base64,{base64.b64encode(picture.data).decode('ascii')}"
+    return f'<img src="{source}" alt="{html.escape(picture.alt)}">'
+
+
+def _picture_html(picture: Picture) -> str:
     caption = f"<figcaption>{html.escape(picture.caption)}</figcaption>" if picture.caption else ""
     wide = ' class="wide"' if picture.wide else ""
-    return f'<figure{wide}><img src="{source}" alt="{html.escape(picture.alt)}">{caption}</figure>'
+    return f"<figure{wide}>{_image_html(picture)}{caption}</figure>"
 
 
 def render_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
@@ -167,7 +250,8 @@ def render_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
         parts.append(f"## {_escape(section.title)}")
         parts += [_escape(text) for text in section.paragraphs]
         if section.bullets:
-            parts.append("\n".join(f"- {_escape(text)}" for text in section.bullets))
+            mark = "1." if section.ordered else "-"
+            parts.append("\n".join(f"{mark} {_escape(text)}" for text in section.bullets))
         parts += map(_table_markdown, section.all_tables)
         parts += [_escape(picture.caption or picture.alt) for picture in section.images]
     return "\n\n".join(parts) + "\n"

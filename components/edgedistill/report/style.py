@@ -15,7 +15,9 @@ h1 { font-size: 1.35rem; margin: 0 0 6px; color: var(--soft); font-weight: 600; 
 h2 { font-size: 1.15rem; margin: 0 0 10px; }
 h3 { font-size: 1rem; margin: 14px 0 6px; }
 p, ul { margin: 0 0 12px; max-width: 92ch; }
+p, li, summary { overflow-wrap: break-word; }
 ul { padding-left: 1.2em; } li { margin-bottom: 6px; }
+ol { padding-left: 1.6em; margin: 0 0 12px; max-width: 92ch; }
 .lead { font-size: 1.35rem; line-height: 1.4; font-weight: 600; margin-bottom: 22px; }
 .cards { display: grid; gap: 14px; margin-bottom: 18px;
   grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); }
@@ -47,9 +49,28 @@ figure.wide img { min-width: min(100%, 620px); }
 .beside > .pictures { flex: 1 1 420px; grid-template-columns: 1fr; }
 figure img { display: block; max-width: 100%; height: auto; background: #fff;
   padding: 6px;  border-radius: 6px; }
+.gallery { display: grid; gap: 14px 18px; margin-bottom: 12px; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--cell)), 1fr)); }
+.gallery figure { min-width: 0; }
+.gallery .tile { padding: 10px; border-radius: 8px; background: var(--stripe); height: 100%; }
+.gallery figcaption { margin: 4px 0; }
+.tile figcaption { border-top: 1px solid var(--line); margin: 8px 0 0; padding-top: 4px; }
+.gallery img { padding: 0; background: none; border-radius: 4px; }
+.gallery b, .gallery span { display: block; overflow-wrap: anywhere; }
+.gallery b { color: var(--ink); font-weight: 600; }
+.abreast { display: flex; flex-wrap: wrap; gap: 0 56px; }
+.abreast > div { flex: 1 1 380px; min-width: 0; }
+.shots { display: flex; flex-wrap: wrap; gap: 4px; }
+.shot { flex: 1 1 112px; min-width: 0; font-size: .88rem; color: var(--soft); }
+.shot img, .blank { margin-bottom: 4px; }
+.blank { display: flex; align-items: center; justify-content: center; font-size: .8rem;
+  width: 96px; height: 96px; max-width: 100%; border: 1px dashed var(--line);
+  border-radius: 4px; color: var(--soft); }
+details > .gallery, details > .scroll { margin-top: 10px; }
 @media (max-width: 640px) { main { padding: 18px 10px 40px; } section { padding: 15px 14px; }
   .lead { font-size: 1.15rem; } .cards { gap: 10px; grid-template-columns: 1fr 1fr; }
   .card { padding: 11px 13px; } .card .value { font-size: 1.5rem; } th, td { padding: 5px 9px; }
+  figure:not(.tile) > .shots img { max-width: max(40px, calc(20% - 4px)); }
   figure.wide img { min-width: 620px; } .beside > * { flex-basis: 100% !important; } }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
 """

@@ -1,97 +1,83 @@
-"""The report of scan: counts, files left out, and a few photos of each class to look at."""
+"""The report of scan: the verdict first, then all that it rests on, in one page below 2 MB."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from edgedistill.core.letterbox import letterbox
-from edgedistill.datasets import PackedDataset
-from edgedistill.report.page import Picture, Section, Table, render_page
+from edgedistill.report.page import Headline, Section, render_page
+from edgedistill.scan.class_sizes import class_section
+from edgedistill.scan.evidence import left_out_section, odd_section, pair_sections
+from edgedistill.scan.findings import BAD_FILE, CONFLICT, ScanFacts
+from edgedistill.scan.sheets import class_sheets
+from edgedistill.scan.verdict import division, n_left_out, standing_out, verdict
+from edgedistill.scan.wording import shown_place
 
-_THUMBNAIL_PX = 72
-_PER_CLASS = 10
-_GAP_PX = 6
-_JPEG_QUALITY = 80
-# KFP's dashboard wants a page below 2 MB, and base64 adds a third.
-_MAX_PICTURE_BYTES = 1_000_000
-_MAX_BAD_FILES = 50
+# KFP's dashboard wants less than 2 MB. The photos of the classes take what all else leaves: more
+# than a third of it, as every other section has its own limit.
+_MOST_BYTES = 1_950_000
+
+_WRONG_LABELS = (
+    "Labels that only look wrong, on photos that are in the collection once, are found later: "
+    "when the teacher is trained, evaluate lists in its report the photos whose label the trained "
+    "networks contradict. Here such are found that lie twice in the collection."
+)
 
 
-def render_scan_page(
-    dataset: PackedDataset, bad_files: Sequence[str], counts: Mapping[str, int]
-) -> str:
-    """One self-contained HTML page below 2 MB.
+def render_scan_page(facts: ScanFacts, photo: Callable[[int], NDArray[np.uint8]]) -> str:
+    """One self-contained HTML page below 2 MB, whatever the number of classes and findings.
 
     Args:
-        dataset: the catalogue.
-        bad_files: lines of bad_files.txt.
-        counts: readable photos by class.
+        facts: what was found.
+        photo: gives the student's image of a row of the catalogue, shape (side, side, 3).
     """
-    rarest = min(counts, key=lambda name: counts[name])
-    left_out = f"{len(bad_files):,} files are left out" if bad_files else "no file is left out"
-    lead = (
-        f"{len(dataset):,} readable photos of {len(counts)} classes; {left_out}. "
-        f"The smallest class is '{rarest}' with {counts[rarest]:,}."
-    )
-    sections = [_counts_section(counts), _contact_sheet(dataset)]
-    if bad_files:
-        sections.insert(1, bad_files_section(bad_files))
-    return render_page("Photos", lead, sections)
+    title = f"Photos of {shown_place(facts.data_dir)}"
+    before, after = _sections_before_sheets(facts), _sections_after_sheets(facts)
+
+    def render(sheets: Sequence[Section]) -> str:
+        sections = [*before, *sheets, *after]
+        return render_page(title, verdict(facts), sections, _headlines(facts))
+
+    room_bytes = _MOST_BYTES - len(render([]).encode())
+    return render([class_sheets(facts.counts, photo, room_bytes)])
 
 
-def bad_files_section(bad_files: Sequence[str]) -> Section:
-    """The first lines of bad_files.txt as a table."""
-    rows = [line.split("\t", 1) for line in bad_files[:_MAX_BAD_FILES]]
-    more = len(bad_files) - len(rows)
-    return Section(
-        "Files left out",
-        paragraphs=[f"The first {len(rows)}; bad_files.txt has {more:,} more."] if more else (),
-        table=Table(["file", "reason"], rows),
-    )
+def _headlines(facts: ScanFacts) -> list[Headline]:
+    sizes = facts.counts.values()
+    n_conflicts, n_bad = facts.n_found.get(CONFLICT, 0), facts.n_found.get(BAD_FILE, 0)
+    return [
+        Headline(f"{sum(sizes):,}", "photos", "in the catalogue"),
+        Headline(f"{len(sizes):,}", "classes", f"of {min(sizes):,} to {max(sizes):,} photos"),
+        Headline(
+            f"{n_left_out(facts):,}", "left out",
+            f"{n_bad:,} unusable, {n_conflicts:,} under two labels",
+        ),
+        Headline(f"{facts.n_grouped:,}", "grouped photos", "share a group with another"),
+        Headline(
+            f"{facts.leak_share:.1%}", "leak share",
+            "of test photos, if drawn one by one, with one of their group in train",
+        ),
+    ]  # fmt: skip
 
 
-def _counts_section(counts: Mapping[str, int]) -> Section:
-    total = sum(counts.values())
-    rows = [[name, f"{n:,}", f"{n / total:.1%}"] for name, n in counts.items()]
-    return Section("Classes", table=Table(["class", "photos", "share"], rows))
+def _sections_before_sheets(facts: ScanFacts) -> list[Section]:
+    sections = []
+    remarks = standing_out(facts)
+    if remarks:
+        steps = [f"{_capital(remark.clause)}. {remark.advice}" for remark in remarks]
+        sections.append(Section("Look at this first", bullets=steps, ordered=True))
+    if told := division(facts):
+        sections.append(Section("Divided already", told))
+    return [*sections, class_section(facts)]
 
 
-def _contact_sheet(dataset: PackedDataset) -> Section:
-    pictures: list[Picture] = []
-    n_bytes = 0
-    for label_index, label_name in enumerate(dataset.label_names):
-        strip = _jpeg(_strip(dataset, label_index))
-        n_bytes += len(strip)
-        if n_bytes > _MAX_PICTURE_BYTES:
-            break
-        pictures.append(Picture(strip, f"Photos of {label_name}", label_name, wide=True))
-    shown = (
-        f"; the first {len(pictures)} classes" if len(pictures) < len(dataset.label_names) else ""
-    )
-    return Section(
-        "What the network sees",
-        paragraphs=[f"Some photos of each class, letterboxed as for the student{shown}."],
-        images=pictures,
-    )
+def _sections_after_sheets(facts: ScanFacts) -> list[Section]:
+    found = [*pair_sections(facts), odd_section(facts), left_out_section(facts)]
+    return [
+        *(section for section in found if section),
+        Section("Labels that look wrong", [_WRONG_LABELS]),
+    ]
 
 
-def _strip(dataset: PackedDataset, label_index: int) -> NDArray[np.uint8]:
-    """Photos of one class in a row, taken evenly from all that it has."""
-    rows = np.flatnonzero(dataset.label_indices == label_index)
-    count = min(_PER_CLASS, len(rows))
-    chosen = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
-    step = _THUMBNAIL_PX + _GAP_PX
-    strip = np.full((_THUMBNAIL_PX, count * step - _GAP_PX, 3), 255, np.uint8)
-    for place, row in enumerate(chosen):
-        thumbnail = letterbox(dataset.student_pixels.row(int(row)), _THUMBNAIL_PX)
-        strip[:, place * step : place * step + _THUMBNAIL_PX] = thumbnail
-    return strip
-
-
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY)
-    return file.getvalue()
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,230 @@
+"""What the findings mean, in sentences: whether the photos are fit for training, what to do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgedistill.scan.findings import (
+    BAD_FILE,
+    CONFLICT,
+    DUPLICATE,
+    NEAR_DUPLICATE,
+    OTHER_LABEL,
+    ScanFacts,
+)
+from edgedistill.scan.wording import counted, in_words, listed, quoted
+
+LISTED_KINDS = (CONFLICT, OTHER_LABEL, NEAR_DUPLICATE, DUPLICATE, BAD_FILE)
+"""Kinds that have a section of their own; every other kind is an odd look."""
+FEW_PHOTOS = 100
+"""A class with fewer has fewer than ten photos in a test split of a tenth."""
+SPLIT_NAMES = ("train", "val", "test")
+LEAST_PHOTOS = len(SPLIT_NAMES)
+"""A class needs one photo in each split."""
+
+# Below these shares and ratios a finding is listed further down, but is no reason to worry.
+_NOTABLE_BAD_SHARE = 0.01
+_NOTABLE_IMBALANCE = 10
+_NOTABLE_LEAK = 0.01
+_NOTABLE_ODD_SHARE = 0.02
+_MOST_CLAUSES = 3
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing that stands out: a clause for the verdict, and sentences that say what to do."""
+
+    clause: str
+    advice: str
+
+
+def verdict(facts: ScanFacts) -> str:
+    """The sentence that a hurried reader reads: fit or not, and what stands out most."""
+    remarks = standing_out(facts)
+    if not remarks:
+        return "These photos can be trained on: nothing stands out."
+    clauses = [remark.clause for remark in remarks[:_MOST_CLAUSES]]
+    more = len(remarks) - len(clauses)
+    if more:
+        clauses.append(f"and {in_words(more)} more below")
+    start = (
+        "These photos can be trained on, but look at"
+        if _can_be_split(facts)
+        else "These photos cannot be split for training yet. Look at"
+    )
+    things = counted(len(remarks), "thing").partition(" ")[2]
+    return f"{start} {in_words(len(remarks))} {things} first: {'; '.join(clauses)}."
+
+
+def standing_out(facts: ScanFacts) -> list[Remark]:
+    """All that is worth a look, what matters most first; empty where nothing is."""
+    return [
+        *_conflicts(facts),
+        *_other_labels(facts),
+        *_bad_files(facts),
+        *_small_classes(facts),
+        *_imbalance(facts),
+        *_leak(facts),
+        *_odd_photos(facts),
+    ]
+
+
+def odd_found(facts: ScanFacts) -> dict[str, int]:
+    """Findings by kind of odd look, most frequent first."""
+    found = {k: n for k, n in facts.n_found.items() if k not in LISTED_KINDS and n}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def n_left_out(facts: ScanFacts) -> int:
+    """Files that are not in the catalogue: unusable ones, and those under two labels."""
+    return facts.n_found.get(BAD_FILE, 0) + facts.n_found.get(CONFLICT, 0)
+
+
+def division(facts: ScanFacts) -> list[str]:
+    """Sentences about a collection that is divided already; none for one that is not."""
+    if not facts.split_counts:
+        return []
+    parts = [
+        f"{facts.split_counts[name]:,} for {name}" for name in SPLIT_NAMES if _part(facts, name)
+    ]
+    sentences = [
+        f"This collection is divided already, and its division is kept as it is: {listed(parts)}."
+    ]
+    missing = [name for name in SPLIT_NAMES if not _part(facts, name)]
+    if "train" in missing:
+        sentences.append("It has no photos for train: nothing can be trained before it has some.")
+    elif missing:
+        sentences.append(f"It has none for {listed(missing)}: these are taken from train.")
+    undecided = sum(n for name, n in facts.split_counts.items() if name not in SPLIT_NAMES)
+    if undecided:
+        sentences.append(f"{counted(undecided, 'photo belongs', 'photos belong')} to no part.")
+    return sentences
+
+
+def _part(facts: ScanFacts, name: str) -> int:
+    return facts.split_counts.get(name, 0)
+
+
+def _can_be_split(facts: ScanFacts) -> bool:
+    if facts.split_counts:
+        return _part(facts, "train") > 0
+    return min(facts.counts.values()) >= LEAST_PHOTOS
+
+
+def _conflicts(facts: ScanFacts) -> Iterator[Remark]:
+    n = facts.n_found.get(CONFLICT, 0)
+    if n:
+        clause = (
+            f"{counted(n, 'photo lies', 'photos lie')} under two labels and {_were(n)} left out"
+        )
+        yield Remark(
+            clause,
+            "The very same picture is in two classes, so that one of its labels must be wrong. "
+            "Keep the file in the class where it belongs, delete it in the other, and scan again.",
+        )
+
+
+def _other_labels(facts: ScanFacts) -> Iterator[Remark]:
+    n = facts.n_found.get(OTHER_LABEL, 0)
+    if n:
+        yield Remark(
+            f"{counted(n, 'pair', 'pairs')} of nearly equal photos {_have(n)} different labels",
+            "Most often one of the two labels is wrong. Look at the pairs below, and move the "
+            "photo that is in the wrong class; where both labels are right, leave them.",
+        )
+
+
+def _bad_files(facts: ScanFacts) -> Iterator[Remark]:
+    n = facts.n_found.get(BAD_FILE, 0)
+    share = n / (sum(facts.counts.values()) + n_left_out(facts))
+    if share >= _NOTABLE_BAD_SHARE:
+        clause = f"{counted(n, 'file')} ({share:.1%}) {_were(n)} unusable and left out"
+        yield Remark(
+            clause,
+            "The reasons are below, every file is in bad_files.txt. Convert or copy anew those "
+            "that should be photos, and take away the rest.",
+        )
+
+
+def _small_classes(facts: ScanFacts) -> Iterator[Remark]:
+    few = sorted((n, name) for name, n in facts.counts.items() if n < FEW_PHOTOS)
+    if not few:
+        return
+    n, name = few[0]
+    if len(few) == 1:
+        clause = f"class {quoted(name)} has only {counted(n, 'photo')}"
+    else:
+        clause = (
+            f"{len(few):,} of {len(facts.counts):,} classes have fewer than {FEW_PHOTOS} photos, "
+            f"the smallest, {quoted(name)}, only {n:,}"
+        )
+    least = (
+        f" A class with fewer than {LEAST_PHOTOS} cannot be split at all: add photos, or take "
+        "the class away."
+        if n < LEAST_PHOTOS and not facts.split_counts
+        else ""
+    )
+    yield Remark(
+        clause,
+        "So few teach little, and the test says little about them: collect photos of these "
+        f"classes first, or merge them with a class that the app may confuse them with.{least}",
+    )
+
+
+def _imbalance(facts: ScanFacts) -> Iterator[Remark]:
+    largest, smallest = max(facts.counts.values()), min(facts.counts.values())
+    if largest >= _NOTABLE_IMBALANCE * smallest:
+        ratio = largest / smallest
+        yield Remark(
+            f"the largest class has {ratio:,.0f} times the photos of the smallest",
+            "Leave use_class_weights on, so that each class counts alike in training, and read "
+            "each class's own score in the final report rather than the accuracy alone.",
+        )
+
+
+def _leak(facts: ScanFacts) -> Iterator[Remark]:
+    if facts.leak_share < _NOTABLE_LEAK:
+        return
+    told = f"{facts.leak_share:.1%} of the test photos would have had {_kin(facts)} in train"
+    if facts.split_counts:
+        yield Remark(
+            f"{told} in a draw photo by photo",
+            "This collection's own division is kept, also where it parts such photos: if it was "
+            "drawn photo by photo, its test score is too good. Where a collection is not divided, "
+            "split keeps such photos on one side.",
+        )
+        return
+    yield Remark(
+        f"{told} (now kept together)",
+        "Nothing needs to be done: split keeps the photos of a group on one side. They teach and "
+        "test less than as many photos that have nothing in common.",
+    )
+
+
+def _kin(facts: ScanFacts) -> str:
+    """What the photos of a group are to each other: alike, or grouped by their owner.
+
+    A pair that was found brings at most two photos into groups: where more are grouped, the
+    collection names groups of its own.
+    """
+    n_pairs = sum(facts.n_found.get(k, 0) for k in (OTHER_LABEL, NEAR_DUPLICATE, DUPLICATE))
+    return "a near duplicate" if facts.n_grouped <= 2 * n_pairs else "a photo of their own group"
+
+
+def _odd_photos(facts: ScanFacts) -> Iterator[Remark]:
+    n_photos = sum(facts.counts.values())
+    notable = [(k, n) for k, n in odd_found(facts).items() if n / n_photos >= _NOTABLE_ODD_SHARE]
+    if notable:
+        told = listed([f"{n / n_photos:.1%} {kind}" for kind, n in notable])
+        yield Remark(
+            f"many photos look odd ({told})",
+            "They are kept. Look at some below: take away what no user would photograph, and "
+            "keep what the app will really see.",
+        )
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def _have(n: int) -> str:
+    return "has" if n == 1 else "have"
