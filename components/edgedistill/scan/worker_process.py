@@ -4,6 +4,7 @@ import contextlib
 import mmap
 import os
 import pickle
+import queue
 import resource
 import signal
 import sys
@@ -81,33 +82,39 @@ def array_places(array_bytes: Sequence[int]) -> list[slice]:
     return places
 
 
-def serve(items_fd: int, results_fd: int, lifeline_fd: int, slots_fd: int) -> None:
-    """Answers items until there are no more, or until the parent is gone.
+def serve(items_fd: int, results_fd: int, slots_fd: int) -> None:
+    """Answers items until the parent closes its end of their pipe, or is gone.
 
     Args:
         items_fd: pipe that the setup and then the items come from.
         results_fd: pipe that messages go to.
-        lifeline_fd: pipe that closes when the parent ends, in whatever way.
         slots_fd: file of shared memory.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
     # The kernel ends this process at the alarm, even in a decoder that never comes back.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-    threading.Thread(target=_end_with_parent, args=(lifeline_fd,), daemon=True).start()
+    received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     items = Connection(items_fd, writable=False)
+    threading.Thread(target=_receive, args=(items, received), daemon=True).start()
     results = Connection(results_fd, readable=False)
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        _serve(items, results, slots_fd)
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone
+        _serve(received, results, slots_fd)
 
 
-def _end_with_parent(lifeline_fd: int) -> None:
-    os.read(lifeline_fd, 1)  # nobody writes: it returns when the other end is closed
+def _receive(items: Connection, received: queue.SimpleQueue[bytes]) -> None:
+    """Takes what comes, also while an item is worked on; ends the process when the pipe closes.
+
+    So the parent never waits to hand over, and its end, of whatever kind, is seen at any time.
+    """
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            received.put(items.recv_bytes())
     os._exit(1)
 
 
-def _serve(items: Connection, results: Connection, slots_fd: int) -> None:
-    setup: Setup = pickle.loads(items.recv_bytes())
+def _serve(received: queue.SimpleQueue[bytes], results: Connection, slots_fd: int) -> None:
+    setup: Setup = pickle.loads(received.get())
     try:
         with _alarm_after(START_LIMIT_S):
             function: Callable[[Any], object] = pickle.loads(setup.function)
@@ -119,14 +126,14 @@ def _serve(items: Connection, results: Connection, slots_fd: int) -> None:
         return
     _send(results, Ready())
     while True:
-        number, item = pickle.loads(items.recv_bytes())
+        number, item = pickle.loads(received.get())
         start = number * setup.slot_bytes
         slot = slots[start : start + setup.slot_bytes]
         slot[0] = 1
         with _alarm_after(setup.timeout_s):
             message = _answer(function, item, slot)
         _send(results, message)
-        del message  # its arrays are not kept while the next item is read
+        del item, message  # large ones are not kept while the next item comes
 
 
 def _send(results: Connection, message: Message) -> None:
@@ -158,9 +165,9 @@ def _limit_memory(max_memory_bytes: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 
 
-def _answer(function: Callable[[Any], object], item: bytes, slot: memoryview) -> Message:
+def _answer(function: Callable[[Any], object], item: object, slot: memoryview) -> Message:
     try:
-        return _packed(function(pickle.loads(item)), slot)
+        return _packed(function(item), slot)
     except MemoryError:
         return MemoryRanOut()
     # The parent raises it in its turn.

@@ -43,12 +43,10 @@ _UNANSWERED_PER_WORKER = 2
 _SPARE_SLOTS = 16
 _WAITING_PER_WORKER = 8
 _MOST_DEATHS_IN_A_ROW = 20
-# What a pipe surely takes while its reader is busy; a larger item waits for an idle worker.
-_SMALL_ITEM_BYTES = 8192
 _EXIT_GRACE_S = 5
 _START = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[5:]; "
-    "from edgedistill.scan.worker_process import serve; serve(*map(int, sys.argv[1:5]))"
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[4:]; "
+    "from edgedistill.scan.worker_process import serve; serve(*map(int, sys.argv[1:4]))"
 )
 # A worker is one of many: threads of libraries, and heaps for them, would only take memory.
 _ONE_THREAD = dict.fromkeys(
@@ -132,7 +130,6 @@ class _Task(Generic[Item]):
 
     item: Item
     slot: int
-    message: bytes
     outcome: Answer | Raised | Lost[Item] | None = None
 
 
@@ -144,13 +141,9 @@ class _Worker(Generic[Item]):
     is_ready: bool = False
     unanswered: collections.deque[_Task[Item]] = field(default_factory=collections.deque)
 
-    def has_room_for(self, task: _Task[Item]) -> bool:
-        is_small = len(task.message) <= _SMALL_ITEM_BYTES
-        return len(self.unanswered) < (_UNANSWERED_PER_WORKER if is_small else 1)
-
     def hand(self, task: _Task[Item]) -> None:
         self.unanswered.append(task)
-        _send(self.items, task.message)
+        _send(self.items, (task.slot, task.item))
 
     def end(self, grace_s: float) -> int:
         """Ends the process, after waiting `grace_s` for it to end by itself; its status."""
@@ -163,10 +156,10 @@ class _Worker(Generic[Item]):
             return self.process.wait()
 
 
-def _send(pipe: Connection, message: bytes) -> None:
+def _send(pipe: Connection, message: object) -> None:
     # A worker that has died is found at its other pipe; the item then goes to another one.
     with contextlib.suppress(BrokenPipeError):
-        pipe.send_bytes(message)
+        pipe.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
 
 
 class _Pool(Generic[Item, Result]):
@@ -176,8 +169,6 @@ class _Pool(Generic[Item, Result]):
         self._slots_file = _shared_file(setup.n_slots * setup.slot_bytes)
         self._slots = memoryview(mmap.mmap(self._slots_file.fileno(), 0))
         self._free_slots = list(reversed(range(setup.n_slots)))
-        # Workers hold the reading end; it closes when this process ends, in whatever way.
-        self._lifeline = os.pipe()
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker[Item]] = []
         self._waiting: collections.deque[_Task[Item]] = collections.deque()
@@ -214,12 +205,10 @@ class _Pool(Generic[Item, Result]):
             worker.end(grace_s=_EXIT_GRACE_S)
         self._selector.close()
         self._slots_file.close()
-        for end in self._lifeline:
-            os.close(end)
 
     def _take(self, item: Item) -> _Task[Item]:
         slot = self._free_slots.pop()
-        task = _Task(item, slot, pickle.dumps((slot, pickle.dumps(item))))
+        task = _Task(item, slot)
         self._waiting.append(task)
         return task
 
@@ -228,10 +217,10 @@ class _Pool(Generic[Item, Result]):
         ready = [worker for worker in self._workers if worker.is_ready]
         while self._waiting and ready:
             idlest = min(ready, key=lambda worker: len(worker.unanswered))
-            if not idlest.has_room_for(self._waiting[0]):
+            if len(idlest.unanswered) == _UNANSWERED_PER_WORKER:
                 break
             task = self._waiting.popleft()
-            self._slot(task.slot)[0] = 0
+            self._slot(task.slot)[0] = 0  # not begun
             idlest.hand(task)
         n_starting = len(self._workers) - len(ready)
         wanted = len(self._waiting) // _WAITING_PER_WORKER - n_starting
@@ -246,7 +235,7 @@ class _Pool(Generic[Item, Result]):
     def _start_worker(self) -> None:
         items_out, items_in = os.pipe()
         results_out, results_in = os.pipe()
-        theirs = (items_out, results_in, self._lifeline[0], self._slots_file.fileno())
+        theirs = (items_out, results_in, self._slots_file.fileno())
         try:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _START, *map(str, theirs), *sys.path],
@@ -262,7 +251,7 @@ class _Pool(Generic[Item, Result]):
         )
         self._workers.append(worker)
         self._selector.register(results_out, selectors.EVENT_READ, worker)
-        _send(worker.items, pickle.dumps(self._setup))
+        _send(worker.items, self._setup)
 
     def _receive(self, timeout_s: float | None) -> None:
         for key, _ in self._selector.select(timeout_s):
