@@ -19,6 +19,7 @@ from edgedistill.storage.reading import download
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _KEPT_FOLDERS = 4096
+_KEPT_ROOTS = 64
 _LEADS_OUT = "its path leads out of {}"
 
 
@@ -64,14 +65,13 @@ class Roots:
         """
         if stands_alone(row.path):
             return self._anywhere
-        key = row.data_dir
-        if key not in self._opened:
-            self._opened[key] = self._open(row, address)
-        return self._opened[key]
-
-    def _open(self, row: ManifestRow, address: str) -> Root:
         root = root_address(row.data_dir, address)
-        require_root(row, address)
+        if root not in self._opened:
+            require_root(row, address)
+            self._opened[root] = self._open(root)
+        return self._opened[root]
+
+    def _open(self, root: str) -> Root:
         if root == SAMPLE:
             return _Folder(SAMPLE, sample_folder(self._scratch))
         if root.startswith(BUCKET_SCHEMES) and not is_archive_name(root):
@@ -108,6 +108,7 @@ def require_root(row: ManifestRow, address: str) -> None:
     raise DatasetError(f"{address}: line {row.line} has the data_dir {root}, which {what}.")
 
 
+@lru_cache(_KEPT_ROOTS)
 def root_address(data_dir: str, address: str) -> str:
     """The absolute address that a row's path is relative to.
 
@@ -122,7 +123,11 @@ def root_address(data_dir: str, address: str) -> str:
         return folder
     # Joining drops the manifest's folder where data_dir is absolute.
     joined = posixpath.join(folder, data_dir)
-    return joined if joined.startswith(BUCKET_SCHEMES) else os.path.normpath(joined)
+    if not joined.startswith(BUCKET_SCHEMES):
+        return os.path.normpath(joined)
+    scheme, _, rest = joined.partition("://")
+    bucket, _, name = rest.partition("/")
+    return f"{scheme}://{bucket}{posixpath.normpath(f'/{name}')}".rstrip("/")
 
 
 def sample_folder(scratch: Path) -> Path:
