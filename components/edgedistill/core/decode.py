@@ -163,6 +163,10 @@ def _upright_rgb(image: Image.Image, max_megapixels: float) -> Image.Image:
         raise UnreadablePhotoError(_too_large(image.width * image.height, max_megapixels))
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _prepare_tiff(image)
+    if isinstance(image, ImageFile.ImageFile):
+        # Pillow reads a row in pieces of this size, each time copying those before it: a photo
+        # of 8 million x 12 pixels took a minute. 8 bytes is a pixel's most: four values of 16 bits.
+        image.decodermaxblock = max(image.decodermaxblock, 8 * image.width)
     image.load()
     # Pillow turns a TIFF while it loads it. Not ImageOps.exif_transpose for the others: it writes
     # their other tags back and fails at damaged ones.
