@@ -159,6 +159,7 @@ def test_tables_stand_abreast_but_for_folded_ones():
     assert "first" in abreast
     assert "second" in abreast
     assert "third" in page[page.index("<details>") :]
+    assert page.count("third") == 1
 
 
 def test_each_column_has_a_header_cell_that_says_so():

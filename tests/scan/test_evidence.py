@@ -62,12 +62,15 @@ def test_a_pair_that_both_of_its_photos_tell_is_shown_once_and_counted_twice():
     assert section.paragraphs[1] == "And 1 more in findings.csv."
 
 
-def test_one_place_under_two_labels_is_a_pair_too():
-    finding = Finding(CONFLICT, "1.jpg", "a", "1.jpg", "b")
-    other = Finding(CONFLICT, "2.jpg", "a", "2.jpg", "b")
-    shown = {CONFLICT: [ShownFinding(f, flat(1), flat(1)) for f in (finding, other)]}
-    (section,) = pair_sections(planted(n_found={CONFLICT: 2}, shown=shown))
-    assert len(section.galleries[0].exhibits) == 2
+def test_files_that_a_manifest_lists_under_two_labels_are_told_apart_by_them():
+    found = [
+        Finding(CONFLICT, "1.jpg", "a", "1.jpg", "b"),
+        Finding(CONFLICT, "1.jpg", "a", "2.jpg", "b"),
+        Finding(CONFLICT, "1.jpg", "b", "2.jpg", "a"),
+    ]
+    shown = {CONFLICT: [ShownFinding(f, flat(1), flat(1)) for f in found]}
+    (section,) = pair_sections(planted(n_found={CONFLICT: 3}, shown=shown))
+    assert len(section.galleries[0].exhibits) == 3
     assert len(section.paragraphs) == 1
 
 

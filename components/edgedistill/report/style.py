@@ -62,11 +62,12 @@ figure img { display: block; max-width: 100%; height: auto; background: #fff;
 .abreast > div { flex: 1 1 380px; min-width: 0; }
 .shots { display: flex; flex-wrap: wrap; gap: 4px; }
 .shot { flex: 1 1 112px; min-width: 0; font-size: .88rem; color: var(--soft); }
+.shot span { font-size: .8rem; }
 .shot img, .blank { margin-bottom: 4px; }
 .blank { display: flex; align-items: center; justify-content: center; font-size: .8rem;
   width: 96px; height: 96px; max-width: 100%; border: 1px dashed var(--line);
   border-radius: 4px; color: var(--soft); }
-details > .gallery, details > .scroll { margin-top: 10px; }
+details > .gallery { margin-top: 10px; }
 @media (max-width: 640px) { main { padding: 18px 10px 40px; } section { padding: 15px 14px; }
   .lead { font-size: 1.15rem; } .cards { gap: 10px; grid-template-columns: 1fr 1fr; }
   .card { padding: 11px 13px; } .card .value { font-size: 1.5rem; } th, td { padding: 5px 9px; }
