@@ -1,4 +1,7 @@
+import logging
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +18,36 @@ from edgedistill.split.step import split_catalog
 SPLITS = ("train", "val", "test")
 
 
-def write_catalog(folder: Path, *, teacher_px: int = 6, **photos_of: int) -> PackedDataset:
-    """Photo number i is a plain picture of level i."""
+def photos_of_classes(**photos_of: int) -> list[Photo]:
     names = sorted(photos_of)
     labels = [name for name in names for _ in range(photos_of[name])]
-    photos = [
-        Photo(f"{name}/{i}.jpg", names.index(name), name, 30, 40, f"{i:064x}")
+    return [
+        Photo(
+            filepath=f"{name}/{i}.jpg",
+            label_index=names.index(name),
+            label_name=name,
+            height_px=30,
+            width_px=40,
+            digest=f"{i:064x}",
+        )
         for i, name in enumerate(labels)
     ]
+
+
+def write_catalog(folder: Path, *, teacher_px: int = 6, **photos_of: int) -> PackedDataset:
+    return write_photos_as_catalog(folder, photos_of_classes(**photos_of), teacher_px)
+
+
+def write_photos_as_catalog(
+    folder: Path, photos: Sequence[Photo], teacher_px: int = 6
+) -> PackedDataset:
+    """Photo number i is a plain picture of level i."""
+    names = sorted({p.label_name for p in photos})
     folder.mkdir()
     for size in {4, teacher_px}:
         with ShardWriter(folder / PIXELS_FOLDER / str(size), size) as writer:
             for i in range(len(photos)):
-                writer.append(np.full((size, size, 3), i, np.uint8))
+                writer.append(np.full((size, size, 3), i % 256, np.uint8))
     write_dataset_tables(folder, photos, names, student_px=4, teacher_px=teacher_px, digest="all")
     return PackedDataset.open(folder)
 
@@ -51,7 +71,7 @@ def test_each_photo_goes_to_one_split_with_its_own_pixels(tmp_path):
         part = PackedDataset.open(tmp_path / name)
         for row, photo in enumerate(part.photos):
             number = int(photo.digest, 16)
-            assert photo == catalog.photos[number]
+            assert photo == replace(catalog.photos[number], split=name)
             assert (part.student_pixels.row(row) == number).all()
             assert (part.teacher_pixels.row(row) == number).all()
             seen.append(number)
@@ -133,12 +153,238 @@ def test_a_missing_catalogue_is_told_with_its_path(tmp_path):
         split(tmp_path)
 
 
-def test_the_report_is_a_table_of_counts(tmp_path):
+def test_a_catalogue_where_only_some_photos_have_a_split_is_damaged(tmp_path):
+    photos = photos_of_classes(cup=10)
+    photos[3] = replace(photos[3], split="train")
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    with pytest.raises(ArtifactError, match=r"photos\.csv must give every photo.*got ''"):
+        split(tmp_path)
+
+
+def grouped(photos: Sequence[Photo], **group_of: Sequence[int]) -> list[Photo]:
+    """Photos by number, some in the groups named."""
+    names = {number: name for name, numbers in group_of.items() for number in numbers}
+    return [replace(p, group=names.get(i, "")) for i, p in enumerate(photos)]
+
+
+def given(photos: Sequence[Photo], **numbers_of: Sequence[int]) -> list[Photo]:
+    """Photos by number in the splits named, the rest in train."""
+    names = {number: name for name, numbers in numbers_of.items() for number in numbers}
+    return [replace(p, split=names.get(i, "train")) for i, p in enumerate(photos)]
+
+
+def numbers(folder: Path) -> list[int]:
+    return [int(p.digest, 16) for p in PackedDataset.open(folder).photos]
+
+
+def report(folder: Path) -> str:
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_goes_to_one_split_and_the_rest_fills_up(tmp_path, seed):
+    photos = grouped(photos_of_classes(cup=30, plate=30), a=range(3, 6), b=range(25, 35))
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    metrics = split(tmp_path, seed=seed)
+    held = [set(numbers(tmp_path / name)) for name in SPLITS]
+    for group in (set(range(3, 6)), set(range(25, 35))):
+        assert [len(group & part) for part in held].count(len(group)) == 1
+    assert [len(part) for part in held] == [48, 6, 6]
+    assert (metrics["n_groups_divided"], metrics["leak_share"]) == (0.0, 0.0)
+    assert metrics["largest_count_difference"] == 0.0
+    assert "stay in one part (2 groups)" in report(tmp_path)
+
+
+def test_too_few_groups_are_told_with_what_to_do(tmp_path):
+    photos = grouped(photos_of_classes(cup=40, plate=9), a=range(20), b=range(20, 40))
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    with pytest.raises(DatasetError) as caught:
+        split(tmp_path)
+    assert str(caught.value) == (
+        "class 'cup' has 40 photos but only 2 groups of near duplicates or of photos that belong "
+        "together; a split needs at least 3: add photos of other things, or remove the class."
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["catalog"]
+
+
+def test_classes_that_block_each_other_are_told(tmp_path):
+    # Groups a to d; each class has three of them, and no colouring with three colours serves all.
+    classes = {"cup": "abc", "fork": "abd", "plate": "acd", "tray": "bcd"}
+    photos = photos_of_classes(cup=3, fork=3, plate=3, tray=3)
+    groups = [group for name in sorted(classes) for group in classes[name]]
+    photos = [replace(p, group=g) for p, g in zip(photos, groups, strict=True)]
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    with pytest.raises(DatasetError, match="3 groups that it shares with other classes"):
+        split(tmp_path)
+
+
+def test_a_group_too_large_for_its_part_is_a_difference_that_is_told(tmp_path):
+    # 24 + 3 + 3 are wished; 28 of 30 are one group: 28 + 1 + 1.
+    photos = grouped(photos_of_classes(cup=30, plate=30), burst=range(28))
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    assert split(tmp_path)["largest_count_difference"] == 4.0
+    assert "'cup' is off most, by 4 photos" in report(tmp_path)
+    assert "| cup | 28 | 24 | 1 | 3 | 1 | 3 | 30 |" in report(tmp_path)
+
+
+def test_the_leakage_that_groups_avoid_is_that_of_the_draw_without_them(tmp_path):
+    photos = photos_of_classes(cup=100, plate=100)
+    photos = [replace(p, group=f"pair {i // 2}") for i, p in enumerate(photos)]
+    for name, catalog in (
+        ("grouped", photos), ("alone", [replace(p, group="") for p in photos]),
+    ):  # fmt: skip
+        (tmp_path / name).mkdir()
+        write_photos_as_catalog(tmp_path / name / "catalog", catalog)
+    metrics = split(tmp_path / "grouped")
+    assert split(tmp_path / "alone")["leak_share_avoided"] == 0.0
+    train, test = (set(numbers(tmp_path / "alone" / name)) for name in ("train", "test"))
+    leaked = [number for number in test if number ^ 1 in train]
+    assert metrics["leak_share_avoided"] == len(leaked) / len(test) > 0.5
+    share = f"{len(leaked) / len(test):.1%}"
+    assert f"drawn photo by photo, {share} of the test photos" in report(tmp_path / "grouped")
+
+
+def test_equal_pixels_stay_together_without_a_group(tmp_path):
+    photos = photos_of_classes(cup=20, plate=20)
+    photos[7] = replace(photos[7], digest=photos[3].digest)
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    split(tmp_path)
+    assert sorted(numbers(tmp_path / name).count(3) for name in SPLITS) == [0, 0, 2]
+
+
+def test_a_given_split_is_kept_whatever_the_fractions(tmp_path):
+    photos = given(photos_of_classes(cup=10, plate=10), val=[0, 1, 10], test=[2, 3, 4, 5, 11])
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    metrics = split(tmp_path, seed=7)
+    assert numbers(tmp_path / "val") == [0, 1, 10]
+    assert numbers(tmp_path / "test") == [2, 3, 4, 5, 11]
+    assert len(numbers(tmp_path / "train")) == 12
+    assert metrics["largest_count_difference"] == 0.0
+    assert "own train, val and test is kept as it is" in report(tmp_path)
+    for name in SPLITS:
+        assert {p.split for p in PackedDataset.open(tmp_path / name).photos} == {name}
+
+
+def test_a_missing_val_is_taken_from_train_and_said_so(tmp_path, caplog):
+    # 18 of 20 of each class in train: a ninth of them, 2, for val.
+    photos = given(photos_of_classes(cup=20, plate=20), test=[0, 1, 20, 21])
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    with caplog.at_level(logging.INFO):
+        metrics = split(tmp_path)
+    assert [metrics[f"n_{name}"] for name in SPLITS] == [32.0, 4.0, 4.0]
+    assert numbers(tmp_path / "test") == [0, 1, 20, 21]
+    sentence = "It has no val: 11.1% of each class of its train was drawn for it, with seed 42."
+    assert sentence in report(tmp_path)
+    assert sentence in caplog.text
+    assert "| cup | 16 | 16 | 2 | 2 | 2 | 2 | 20 |" in report(tmp_path)
+
+
+def test_a_missing_test_is_taken_from_train_without_what_leaks(tmp_path):
+    photos = given(photos_of_classes(cup=40, plate=40), val=[*range(4), *range(40, 44)])
+    photos = [replace(p, group=f"pair {i // 2}") for i, p in enumerate(photos)]
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    metrics = split(tmp_path)
+    assert [metrics[f"n_{name}"] for name in SPLITS] == [64.0, 8.0, 8.0]
+    assert metrics["n_groups_divided"] == 0.0
+    assert metrics["leak_share_avoided"] > 0.0
+    assert "It has no test: 11.1%" in report(tmp_path)
+
+
+def test_groups_that_a_given_split_divides_are_loud(tmp_path, caplog):
+    photos = given(photos_of_classes(cup=10, plate=10), val=[0, 10], test=[1, 2, 11, 12])
+    photos = grouped(photos, a=[2, 3, 4], b=[0, 12])
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    metrics = split(tmp_path)
+    # Photo 2 has 3 and 4 in train, photo 12 has 0 in val: 2 of 4 test photos.
+    assert (metrics["n_groups_divided"], metrics["leak_share"]) == (2.0, 0.5)
+    assert numbers(tmp_path / "test") == [1, 2, 11, 12]
+    lead = report(tmp_path).splitlines()[2]
+    assert lead.startswith("The test score of this split will be too good.")
+    assert "2 of 4 test photos (50.0%) have another of their group in train or val" in lead
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [w for w in warnings if "divides 2 groups" in w]
+
+
+def test_a_group_divided_between_train_and_val_alone_spoils_no_test(tmp_path):
+    photos = given(photos_of_classes(cup=10, plate=10), val=[0, 10], test=[1, 11])
+    write_photos_as_catalog(tmp_path / "catalog", grouped(photos, a=[0, 2]))
+    metrics = split(tmp_path)
+    assert (metrics["n_groups_divided"], metrics["leak_share"]) == (1.0, 0.0)
+    assert "divides 1 between train and val; none reaches into test" in report(tmp_path)
+
+
+def test_a_class_missing_in_a_given_train_cannot_be_trained(tmp_path):
+    photos = given(photos_of_classes(cup=4, plate=4), val=[0, 4], test=[1, 5, 6, 7])
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    with pytest.raises(DatasetError) as caught:
+        split(tmp_path)
+    assert str(caught.value) == (
+        "class 'plate' has 0 images in its own train; a split needs at least 1."
+    )
+
+
+def test_a_class_missing_in_a_given_test_is_told(tmp_path, caplog):
+    photos = given(photos_of_classes(cup=4, plate=4), val=[0, 4], test=[1])
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    assert split(tmp_path)["n_test"] == 1.0
+    sentence = "The collection's own test has no photo of 'plate': nothing is known of them"
+    assert sentence in report(tmp_path)
+    assert sentence in caplog.text
+    assert "| plate | 0 | – | – |" in report(tmp_path)
+
+
+def test_what_split_writes_is_a_split_that_it_keeps(tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    write_photos_as_catalog(
+        tmp_path / "first/catalog", grouped(photos_of_classes(cup=40, plate=20), a=range(9))
+    )
+    split(tmp_path / "first", seed=3)
+    written = [p for name in SPLITS for p in PackedDataset.open(tmp_path / "first" / name).photos]
+    catalog = sorted(written, key=lambda p: p.digest)
+    write_photos_as_catalog(tmp_path / "second/catalog", catalog)
+    split(tmp_path / "second", seed=4)
+    for name in SPLITS:
+        first, second = (tmp_path / n / name / "photos.csv" for n in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_report_counts_each_class_next_to_its_wish(tmp_path):
     write_catalog(tmp_path / "catalog", cup=30, plate_x=10)
     split(tmp_path)
-    lines = (tmp_path / "report.md").read_text().splitlines()
-    assert lines[-3:] == [
-        "| cup | 24 | 3 | 3 | 30 |",
-        "| plate\\_x | 8 | 1 | 1 | 10 |",
-        "| all | 32 | 4 | 4 | 40 |",
+    lines = report(tmp_path).splitlines()
+    assert lines[2].startswith(
+        "32 photos to train on, 4 to choose epochs and the threshold on, 4 to report on."
+    )
+    start = lines.index("| class | train | wished | val | wished | test | wished | all |")
+    assert lines[start + 2 : start + 5] == [
+        "| cup | 24 | 24 | 3 | 3 | 3 | 3 | 30 |",
+        "| plate\\_x | 8 | 8 | 1 | 1 | 1 | 1 | 10 |",
+        "| all | 32 | 32 | 4 | 4 | 4 | 4 | 40 |",
     ]
+
+
+def test_the_report_tells_what_few_test_photos_can_tell(tmp_path):
+    # Wilson at 90 % of 14: 65.0 % to 97.8 %; 141 photos for 5 points (tests/core/test_bounds.py).
+    write_catalog(tmp_path / "catalog", cup=140, plate=10)
+    split(tmp_path)
+    text = report(tmp_path)
+    assert (
+        "- 'cup': on 14 test photos, 90% measured would only mean between 65% and 98%; plus or "
+        "minus 5 points take 127 more."
+    ) in text
+    assert "| cup | 14 | 65.0% to 97.8% | 16.4 points |" in text
+    table = [line.split(" | ")[0] for line in text.splitlines()[-2:]]
+    assert table == ["| plate", "| cup"]  # the widest first
+
+
+def test_a_thousand_classes_are_cut_to_the_worst_and_that_is_said(tmp_path):
+    classes = {f"c{i:03}": 10 if i % 2 else 30 for i in range(120)}
+    write_photos_as_catalog(tmp_path / "catalog", photos_of_classes(**classes), teacher_px=4)
+    split(tmp_path)
+    text = report(tmp_path)
+    assert "The 50 of 120 classes with fewest test photos:" in text
+    assert "The 50 of 120 classes that are farthest from the wish:" in text
+    rows = [line for line in text.splitlines() if line.startswith("| c") and "class" not in line]
+    assert len(rows) == 100
+    assert {row.split(" | ")[1] for row in rows[50:]} == {"1"}

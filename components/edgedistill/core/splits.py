@@ -1,24 +1,37 @@
-"""Which photo goes to train, val and test: drawn by a keyed hash, class by class."""
+"""Which photo goes to train, val and test: drawn by a keyed hash, class by class, group by group.
+
+Every group of photos that must stay together has a place in an order that its content and the seed
+give, and each class is cut in that order where its counts are reached. So the draw depends on
+neither names nor the order of files, and more photos move few of the old ones: the cuts hardly do.
+"""
 
 import hashlib
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
-
-LEAST_PHOTOS = 3
-"""A class needs one photo in each split."""
 
 # 90 * 0.35 is 31.499999999999996 in doubles; the half must still round up.
 _ROUNDING_SLACK = 1e-9
+# A move that takes ten photos along to mend one costs more of the old split than it gains.
+_LEAST_WORTH = 0.25
+_STARTS = 8
+
+Counts = tuple[int, int, int]
+"""Photos in train, val and test."""
 
 
 class Item(NamedTuple):
-    """What the draw looks at: a photo's class, the digest of its pixels, and its place."""
+    """What the draw looks at: a photo's class, the digest of its pixels, its place, its group.
+
+    Photos of one `group` stay together, and so do photos of one digest; "" is a photo alone.
+    """
 
     label_name: str
     digest: str
     filepath: str
+    group: str = ""
 
 
 class Split(NamedTuple):
@@ -30,34 +43,44 @@ class Split(NamedTuple):
 
 
 class ClassTooSmallError(ValueError):
-    """A class has fewer photos than there are splits."""
+    """A class has fewer photos than there are splits to be drawn."""
 
-    def __init__(self, label_name: str, n_photos: int):
-        super().__init__(f"class {label_name!r} has {n_photos} photos; wants {LEAST_PHOTOS}")
-        self.label_name = label_name
-        self.n_photos = n_photos
+    def __init__(self, label_name: str, n_photos: int, least: int):
+        super().__init__(f"class {label_name!r} has {n_photos} photos; wants {least}")
+        self.label_name, self.n_photos, self.least = label_name, n_photos, least
 
 
-def split_counts(n_photos: int, val_frac: float, test_frac: float) -> tuple[int, int, int]:
-    """How many photos of a class go to train, val and test.
+class TooFewGroupsError(ValueError):
+    """A class has enough photos, but groups that stay together leave a split without any."""
+
+    def __init__(self, label_name: str, n_photos: int, n_groups: int, least: int):
+        super().__init__(f"class {label_name!r} has {n_groups} groups; wants {least} to part")
+        self.label_name, self.n_photos = label_name, n_photos
+        self.n_groups, self.least = n_groups, least
+
+
+def split_counts(n_photos: int, val_frac: float, test_frac: float) -> Counts:
+    """How many photos of a class are wished for in train, val and test.
 
     Val and test get their fraction, rounded half up but at least 1; train gets the rest. Where
-    that leaves train without any, the larger of val and test (val, if equal) gives one up.
+    that leaves train without any, the larger of val and test (val, if equal) gives one up. A
+    fraction of 0 asks for no such split.
 
     Args:
-        n_photos: at least 3.
-        val_frac: in (0, 1).
-        test_frac: in (0, 1), with `val_frac` below 1.
+        n_photos: at least one for each split that is asked for.
+        val_frac: in [0, 1).
+        test_frac: in [0, 1); of the two, one is above 0 and the sum is below 1.
 
     Raises:
-        ValueError: fewer than 3 photos, or the fractions are out of range.
+        ValueError: too few photos, or the fractions are out of range.
     """
-    if n_photos < LEAST_PHOTOS:
-        raise ValueError(f"n_photos must be at least {LEAST_PHOTOS}; got {n_photos}")
-    if min(val_frac, test_frac) <= 0 or val_frac + test_frac >= 1:
-        raise ValueError(f"fractions must be in (0, 1); got {val_frac} and {test_frac}")
-    val = max(1, _round_half_up(n_photos * val_frac))
-    test = max(1, _round_half_up(n_photos * test_frac))
+    least = 1 + (val_frac > 0) + (test_frac > 0)
+    if min(val_frac, test_frac) < 0 or not 0 < val_frac + test_frac < 1:
+        raise ValueError(f"fractions must be in [0, 1); got {val_frac} and {test_frac}")
+    if n_photos < least:
+        raise ValueError(f"n_photos must be at least {least}; got {n_photos}")
+    val = max(1, _round_half_up(n_photos * val_frac)) if val_frac else 0
+    test = max(1, _round_half_up(n_photos * test_frac)) if test_frac else 0
     while val + test >= n_photos:
         if val >= test:
             val -= 1
@@ -66,39 +89,149 @@ def split_counts(n_photos: int, val_frac: float, test_frac: float) -> tuple[int,
     return n_photos - val - test, val, test
 
 
-def stratified_split(
+def stratified_group_split(
     items: Sequence[Item], *, val_frac: float, test_frac: float, seed: int
 ) -> Split:
-    """Splits each class by itself, so that every class is in every split.
+    """Splits each class in the same shares, without dividing a group.
 
-    Within a class the photos are put in the order of a hash of their pixels, keyed by the seed:
-    the result does not depend on the order of `items`, nor on file names unless two photos are
-    the same. Such photos stand next to each other, so that each of the two cuts of a class parts
-    one group of them at most.
+    A group has a place in [0, 1), by a hash of its content keyed by the seed. Groups of several
+    photos go first, to the part that their place lies in: [0, train_frac) is train, and so on; one
+    too large for its part goes to train, which it hurts least. Where that overfills a part or
+    leaves one without a class, groups are moved, those near a cut first. Then the photos alone, in
+    the order of their places, are dealt to what each class still wants: with enough of them the
+    counts are exact.
 
     Args:
         items: the photos, in any order.
-        val_frac: share of photos for val, in (0, 1).
-        test_frac: share of photos for test, in (0, 1).
+        val_frac: share of photos for val, in [0, 1); 0: no val is drawn.
+        test_frac: share of photos for test, in [0, 1); 0: no test is drawn.
         seed: at least 0; another seed gives another draw.
 
+    Returns:
+        A split with each class in each part that is drawn. Counts differ from `split_counts` by
+        less than the largest group, but where a class has so few groups that a large one must go
+        to a small part, or where groups hold many classes.
+
     Raises:
-        ClassTooSmallError: a class has fewer than 3 photos; the first such class by name is told.
+        ClassTooSmallError: the first class by name with fewer photos than parts.
+        TooFewGroupsError: the first whose groups cannot be spread over the parts.
         ValueError: the fractions are out of range.
     """
-    rows_of: dict[str, list[int]] = defaultdict(list)
-    for row, item in enumerate(items):
-        rows_of[item.label_name].append(row)
+    numbers = group_numbers(items)
+    groups = _ordered_groups(items, numbers, seed)
+    wishes = _wishes(groups, items, val_frac, test_frac)
+    bundles = _place_bundles(groups, wishes, (1 - val_frac - test_frac, 1 - test_frac))
     split = Split([], [], [])
-    for label_name, rows in sorted(rows_of.items()):
-        if len(rows) < LEAST_PHOTOS:
-            raise ClassTooSmallError(label_name, len(rows))
-        rows.sort(key=lambda row: (_keyed_hash(items[row].digest, seed), items[row].filepath))
-        n_train, n_val, _ = split_counts(len(rows), val_frac, test_frac)
-        split.train.extend(rows[:n_train])
-        split.val.extend(rows[n_train : n_train + n_val])
-        split.test.extend(rows[n_train + n_val :])
+    for group, part in zip(bundles.bundles, bundles.parts, strict=True):
+        split[part].extend(group.rows)
+    _deal(split, bundles, [group for group in groups if len(group.rows) == 1])
     return Split(*(sorted(rows) for rows in split))
+
+
+def group_numbers(items: Sequence[Item]) -> list[int]:
+    """The group of each photo as a number: equal where photos share a group or a digest."""
+    parents = list(range(len(items)))
+
+    def root(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
+
+    first_of: dict[tuple[str, str], int] = {}
+    for row, item in enumerate(items):
+        names = [("digest", item.digest)] + ([("group", item.group)] if item.group else [])
+        for name in names:
+            parents[root(row)] = root(first_of.setdefault(name, row))
+    return [root(row) for row in range(len(items))]
+
+
+def honoured_split(
+    items: Sequence[Item], parts: Sequence[str], *, val_frac: float, test_frac: float, seed: int
+) -> Split:
+    """A split that was made already, kept as it is; what it lacks is drawn from its train.
+
+    What shares of train it draws, `shares_of_train` tells.
+
+    Args:
+        items: the photos, in any order.
+        parts: "train", "val" or "test" of each.
+        val_frac: share of photos for val, in (0, 1).
+        test_frac: share of photos for test, in (0, 1).
+        seed: at least 0.
+
+    Raises:
+        ClassTooSmallError: of a class, train has no photo, or too few for what is drawn from it.
+        TooFewGroupsError: groups within train leave a drawn part without a class.
+        ValueError: a part has another name.
+    """
+    given = Split(*([i for i, part in enumerate(parts) if part == name] for name in Split._fields))
+    if sum(map(len, given)) != len(items):
+        raise ValueError(f"parts must be {Split._fields}, one a photo; got {sorted(set(parts))}")
+    n_train = Counter(items[row].label_name for row in given.train)
+    for label in sorted({item.label_name for item in items}):
+        if not n_train[label]:
+            raise ClassTooSmallError(label, 0, 1 + (not given.val) + (not given.test))
+    if given.val and given.test:
+        return given
+    shares = shares_of_train(set(parts), val_frac, test_frac)
+    # Two photos of train may belong together by way of one of test.
+    numbers = group_numbers(items)
+    pool = [items[row]._replace(group=str(numbers[row])) for row in given.train]
+    drawn = stratified_group_split(pool, val_frac=shares[0], test_frac=shares[1], seed=seed)
+    train, val, test = ([given.train[i] for i in rows] for rows in drawn)
+    return Split(train, given.val or val, given.test or test)
+
+
+def shares_of_train(
+    given: Container[str], val_frac: float, test_frac: float
+) -> tuple[float, float]:
+    """What shares of a given train its missing val and test get; 0 for one that is there.
+
+    Between the parts that are drawn, the proportions are those of the fractions: a missing val
+    gets val_frac / (train_frac + val_frac), a missing test test_frac / (train_frac + test_frac);
+    where both are missing, each gets its fraction.
+
+    Args:
+        given: the names of the parts that are there.
+        val_frac: in (0, 1).
+        test_frac: in (0, 1).
+    """
+    whole = 1 - ("val" in given) * val_frac - ("test" in given) * test_frac
+    return ("val" not in given) * val_frac / whole, ("test" not in given) * test_frac / whole
+
+
+def leaked_rows(numbers: Sequence[int], split: Split) -> list[int]:
+    """Photos of test with another of their group in train or val.
+
+    Args:
+        numbers: the group of each photo, of `group_numbers`.
+        split: positions in the same list.
+    """
+    known = {numbers[row] for rows in (split.train, split.val) for row in rows}
+    return [row for row in split.test if numbers[row] in known]
+
+
+def divided_groups(numbers: Sequence[int], split: Split) -> set[int]:
+    """The numbers of the groups with photos in more than one part."""
+    train, val, test = ({numbers[row] for row in rows} for rows in split)
+    return train & val | train & test | val & test
+
+
+def alone(items: Sequence[Item]) -> list[Item]:
+    """The same photos as if each were alone: to see what a draw without groups would do.
+
+    Of photos of one digest, the first place keeps it: what repeats nothing is drawn as before.
+    """
+    first_of: dict[str, str] = {}
+    for item in items:
+        first_of[item.digest] = min(item.filepath, first_of.get(item.digest, item.filepath))
+    return [
+        item._replace(group="")
+        if first_of[item.digest] == item.filepath
+        else item._replace(group="", digest=f"{item.digest} {item.filepath}")
+        for item in items
+    ]
 
 
 def _round_half_up(value: float) -> int:
@@ -107,4 +240,187 @@ def _round_half_up(value: float) -> int:
 
 def _keyed_hash(digest: str, seed: int) -> bytes:
     key = str(seed).encode("ascii")
-    return hashlib.blake2b(digest.encode("ascii"), key=key, digest_size=16).digest()
+    return hashlib.blake2b(digest.encode("utf-8"), key=key, digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Photos that stay together: place in the draw, in [0, 1); positions; photos of each class."""
+
+    place: float
+    rows: list[int]
+    n_of: dict[str, int]
+
+
+def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) -> list[_Group]:
+    """All groups in the order of the draw.
+
+    A group stands where its photo of the smallest digest would: a photo that joins it seldom moves
+    it. The smallest keyed hash would not do: the larger a group, the further to the front (train).
+    """
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for row, number in enumerate(numbers):
+        rows_of[number].append(row)
+    keyed = []
+    for rows in rows_of.values():
+        n_of = Counter(items[row].label_name for row in rows)
+        key = _keyed_hash(min(items[row].digest for row in rows), seed)
+        keyed.append((key, _Group(_fraction(key), rows, dict(n_of))))
+    return [group for _, group in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _fraction(key: bytes) -> float:
+    return int.from_bytes(key[:6], "big") / 2**48
+
+
+def _wishes(
+    groups: Iterable[_Group], items: Iterable[Item], val_frac: float, test_frac: float
+) -> dict[str, Counts]:
+    least = 1 + (val_frac > 0) + (test_frac > 0)
+    n_photos = Counter(item.label_name for item in items)
+    n_groups = Counter(label for group in groups for label in group.n_of)
+    for label, n in sorted(n_photos.items()):
+        if n < least:
+            raise ClassTooSmallError(label, n, least)
+        if n_groups[label] < least:
+            raise TooFewGroupsError(label, n, n_groups[label], least)
+    return {label: split_counts(n, val_frac, test_frac) for label, n in n_photos.items()}
+
+
+class _Move(NamedTuple):
+    """A bundle to put elsewhere; the best sorts last.
+
+    `cured`: parts that no longer lack a class. `worth`: photos that are no longer too many, of
+    each that moves. `nearness`: 0 where the bundle lies in its new part, less the farther it is.
+    """
+
+    cured: int
+    worth: float
+    nearness: float
+    number: int
+    part: int
+
+
+class _Bundles:
+    """Groups of several photos, each in a part, and what that leaves for the photos alone."""
+
+    def __init__(
+        self,
+        bundles: Sequence[_Group],
+        wishes: dict[str, Counts],
+        cuts: tuple[float, float],
+        turn: float,
+    ):
+        self.bundles, self.wishes, self.cuts = bundles, wishes, cuts
+        self.parts = [self._start(group, (group.place + turn) % 1) for group in bundles]
+        self.filled = {label: [0, 0, 0] for label in wishes}
+        for group, part in zip(bundles, self.parts, strict=True):
+            for label, n in group.n_of.items():
+                self.filled[label][part] += n
+        self.n_alone = {name: sum(wishes[name]) - sum(self.filled[name]) for name in wishes}
+
+    def _start(self, group: _Group, place: float) -> int:
+        """Where its place lies; in train where it is more than that part wants of some class."""
+        part = sum(place >= cut for cut in self.cuts)
+        return 0 if any(n > self.wishes[name][part] for name, n in group.n_of.items()) else part
+
+    def lacking_and_overfull(self, label: str) -> tuple[int, int]:
+        """Parts that will lack the class, and photos that are too many somewhere."""
+        pairs = list(zip(self.filled[label], self.wishes[label], strict=True))
+        empty = sum(1 for have, wish in pairs if wish and not have)
+        return max(0, empty - self.n_alone[label]), sum(max(0, have - w) for have, w in pairs)
+
+    def mend(self) -> None:
+        """Moves bundles while that helps, the best move first.
+
+        Each makes fewer parts lack a class, or as many and fewer photos too many: it ends.
+        """
+        changed = set(self.wishes)
+        while changed:
+            moves = sorted(self._moves(changed), reverse=True)
+            changed = set()
+            for move in moves:
+                now = self._move(move.number, move.part)
+                if now is not None and now >= move:  # others may have moved since
+                    self._put(move.number, move.part)
+                    changed.update(self.bundles[move.number].n_of)
+
+    def _moves(self, changed: set[str]) -> Iterator[_Move]:
+        """What helps, among the bundles that hold one of these classes."""
+        faulty = {label for label in self.wishes if self.lacking_and_overfull(label) != (0, 0)}
+        for number, group in enumerate(self.bundles):
+            if not (faulty.isdisjoint(group.n_of) or changed.isdisjoint(group.n_of)):
+                for part in range(3):
+                    move = self._move(number, part)
+                    if move is not None:
+                        yield move
+
+    def _move(self, number: int, part: int) -> _Move | None:
+        """That bundle to that part; None where it does not help."""
+        group, old = self.bundles[number], self.parts[number]
+        before = [self.lacking_and_overfull(label) for label in group.n_of]
+        self._put(number, part)
+        after = [self.lacking_and_overfull(label) for label in group.n_of]
+        self._put(number, old)
+        cured = sum(b[0] - a[0] for b, a in zip(before, after, strict=True))
+        worth = sum(b[1] - a[1] for b, a in zip(before, after, strict=True)) / len(group.rows)
+        if cured < 0 or (cured == 0 and worth < _LEAST_WORTH):
+            return None
+        begin, end = (0.0, *self.cuts, 1.0)[part : part + 2]
+        away = max(0.0, begin - group.place, group.place - end)
+        return _Move(cured, worth, -away, number, part)
+
+    def _put(self, number: int, part: int) -> None:
+        for label, n in self.bundles[number].n_of.items():
+            self.filled[label][self.parts[number]] -= n
+            self.filled[label][part] += n
+        self.parts[number] = part
+
+
+def _place_bundles(
+    groups: Sequence[_Group], wishes: dict[str, Counts], cuts: tuple[float, float]
+) -> _Bundles:
+    """Puts each bundle in a part; starts elsewhere where groups of many classes block each other.
+
+    Raises:
+        TooFewGroupsError: from no start was each class brought into each part.
+    """
+    several = [group for group in groups if len(group.rows) > 1]
+    lacking: list[str] = []
+    for turn in range(_STARTS):
+        bundles = _Bundles(several, wishes, cuts, turn / _STARTS)
+        bundles.mend()
+        lacking = [label for label in wishes if bundles.lacking_and_overfull(label)[0]]
+        if not lacking:
+            return bundles
+    label = min(lacking)
+    n_groups = sum(label in group.n_of for group in groups)
+    parts = sum(n > 0 for n in wishes[label])
+    raise TooFewGroupsError(label, sum(wishes[label]), n_groups, parts)
+
+
+def _deal(split: Split, bundles: _Bundles, alone: Sequence[_Group]) -> None:
+    """Gives the photos alone of each class, in their order, to what its parts still want."""
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for group in alone:
+        rows_of[next(iter(group.n_of))] += group.rows
+    for label, rows in rows_of.items():
+        start = 0
+        shares = _shares(len(rows), bundles.filled[label], bundles.wishes[label])
+        for part, n in zip(split, shares, strict=True):
+            part.extend(rows[start : start + n])
+            start += n
+
+
+def _shares(n_alone: int, filled: Sequence[int], wishes: Sequence[int]) -> list[int]:
+    """What each part gets of the photos alone: its want, or less in proportion, none left empty."""
+    shares = [int(wish > 0 and have == 0) for have, wish in zip(filled, wishes, strict=True)]
+    wants = [max(0, w - have - s) for have, w, s in zip(filled, wishes, shares, strict=True)]
+    left, wanted = n_alone - sum(shares), sum(wants)
+    given = asked = 0
+    for part, want in enumerate(wants):
+        asked += want
+        share = _round_half_up(left * asked / wanted) - given if wanted else 0
+        shares[part] += share
+        given += share
+    return shares
