@@ -1,0 +1,115 @@
+"""How a photo looks in three numbers, and whether it is far from what photos are.
+
+Thresholds were set on two real collections, TrashNet (2,527 photos) and a set of clothes (3,781).
+All sums are of integers; the divisions and the square root at the end are rounded once.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgedistill.core.letterbox import scaled_size
+
+SHARPNESS_SIDE_PX = 128
+"""Longer side at which sharpness is measured, so that large and small photos compare."""
+
+LEAST_SIDE_PX = 64
+MOST_ASPECT = 4.0
+"""The two collections go up to 2.2."""
+LEAST_CONTRAST = 4.0
+"""The flattest of the real photos has 7.4."""
+LEAST_BRIGHTNESS, MOST_BRIGHTNESS = 25.0, 235.0
+"""The real photos lie between 38 and 223."""
+LEAST_SHARPNESS = 0.15
+"""Below it lie about 0.4 % of TrashNet and none of the clothes, but 95 % of both after they were
+enlarged from 40 px or blurred with a deviation of 1 % of the longer side."""
+
+
+class Look(NamedTuple):
+    """A photo in three numbers."""
+
+    brightness: float
+    """Mean luma, 0 to 255."""
+    contrast: float
+    """Standard deviation of the luma, 0 to 127.5."""
+    sharpness: float
+    """Energy of the Laplacian over energy of the gradient (Subbarao et al. 1993 have both): about
+    the square of the typical frequency, whatever the contrast; 0 where nothing changes."""
+
+
+def photo_look(letterboxed: NDArray[np.uint8], height_px: int, width_px: int) -> Look:
+    """Brightness, contrast and sharpness of a photo, without the letterbox's padding.
+
+    Args:
+        letterboxed: shape (side, side, 3), what `letterbox` made of the photo.
+        height_px: of the original.
+        width_px: of the original.
+
+    Raises:
+        ValueError: not a square RGB image of uint8, or a length is below 1.
+    """
+    if letterboxed.dtype != np.uint8 or letterboxed.shape != (*[len(letterboxed)] * 2, 3):
+        raise ValueError(f"letterboxed must be uint8 (n, n, 3); got {letterboxed.shape}")
+    side = len(letterboxed)
+    height, width = scaled_size(height_px, width_px, side)
+    top, left = (side - height) // 2, (side - width) // 2
+    content = np.ascontiguousarray(letterboxed[top : top + height, left : left + width])
+    luma = Image.fromarray(content).convert("L")
+    counts = luma.histogram()
+    n = height * width
+    total = sum(level * count for level, count in enumerate(counts))
+    squares = sum(level * level * count for level, count in enumerate(counts))
+    # A photo smaller than that would be enlarged, and no longer sharp.
+    scale = min(SHARPNESS_SIDE_PX, side, max(height_px, width_px))
+    return Look(
+        brightness=total / n,
+        contrast=math.sqrt(n * squares - total * total) / n,
+        sharpness=_sharpness(luma, *scaled_size(height, width, scale)),
+    )
+
+
+def _sharpness(luma: Image.Image, height: int, width: int) -> float:
+    """Energy of the Laplacian over that of the central differences, at this size."""
+    if min(height, width) < 3:
+        return 0.0
+    across = luma.resize((width, luma.height), Image.Resampling.BILINEAR)
+    small = np.asarray(across.resize((width, height), Image.Resampling.BILINEAR), np.int16)
+    middle, above, below = small[1:-1, 1:-1], small[:-2, 1:-1], small[2:, 1:-1]
+    left, right = small[1:-1, :-2], small[1:-1, 2:]
+    gradient = _energy(right - left) + _energy(below - above)
+    laplacian = _energy(4 * middle - above - below - left - right)
+    return laplacian / gradient if gradient else 0.0
+
+
+def _energy(values: NDArray[np.int16]) -> int:
+    """Sum of squares, exact: at most 1020**2 for each of 128**2 values, and doubles hold 2**53."""
+    flat = values.ravel().astype(np.float64)
+    return int(flat @ flat)
+
+
+def odd_kinds(height_px: int, width_px: int, look: Look) -> tuple[str, ...]:
+    """In which ways a photo is far from the rest; empty for an ordinary one.
+
+    Args:
+        height_px: of the original.
+        width_px: of the original.
+        look: from `photo_look`.
+
+    Returns:
+        Of "tiny", "extreme aspect", "one colour", "very dark", "very bright" and "very blurred",
+        those that apply, in this order. A photo of one colour is not also called blurred.
+    """
+    shorter, longer = sorted((height_px, width_px))
+    one_colour = look.contrast < LEAST_CONTRAST
+    found = {
+        "tiny": shorter < LEAST_SIDE_PX,
+        "extreme aspect": longer > MOST_ASPECT * shorter,
+        "one colour": one_colour,
+        "very dark": look.brightness < LEAST_BRIGHTNESS,
+        "very bright": look.brightness > MOST_BRIGHTNESS,
+        "very blurred": look.sharpness < LEAST_SHARPNESS and not one_colour,
+    }
+    return tuple(kind for kind, applies in found.items() if applies)
