@@ -3,12 +3,10 @@ import warnings
 import numpy as np
 import pytest
 import scipy.special
-from scipy.stats import binomtest
 from sklearn import metrics as sk
 from sklearn.utils.class_weight import compute_class_weight
 
 from edgedistill.core.metrics import (
-    accuracy_interval,
     class_weights,
     classification_scores,
     confusion_matrix,
@@ -103,18 +101,6 @@ def test_the_roc_of_perfect_predictions_keeps_its_corner():
     points = list(zip(roc.false_positive_rate, roc.true_positive_rate, strict=True))
     assert (0.0, 1.0) in points
     assert roc.threshold.max() == 1.0
-
-
-@pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (90, 100), (1, 1), (230, 252)])
-def test_the_interval_of_an_accuracy_is_that_of_wilson(right, n):
-    expected = binomtest(right, n).proportion_ci(0.95, method="wilson")
-    assert accuracy_interval(right / n, n) == pytest.approx((expected.low, expected.high))
-
-
-@pytest.mark.parametrize(("accuracy", "n"), [(1.1, 5), (-0.1, 5), (0.5, 0)])
-def test_an_accuracy_of_no_photos_has_no_interval(accuracy, n):
-    with pytest.raises(ValueError, match="must be"):
-        accuracy_interval(accuracy, n)
 
 
 def test_class_weights_are_those_of_scikit_learn_and_average_to_1_over_the_photos():

@@ -1,6 +1,5 @@
 """How good predictions are: accuracy, F1, confusion matrix, ROC, and weights of classes."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,32 +134,6 @@ def micro_average_roc(label_indices: Indices, probabilities: NDArray[np.floating
     count = min(MAX_ROC_POINTS, len(fpr))
     kept = np.linspace(0, len(fpr) - 1, count).round().astype(np.int64)
     return RocCurve(fpr[kept], tpr[kept], np.minimum(threshold[kept], 1.0))
-
-
-def accuracy_interval(accuracy: float, n_photos: int) -> tuple[float, float]:
-    """Where the accuracy on photos of the same kind lies, with 95 % confidence.
-
-    Args:
-        accuracy: share of right answers, in [0, 1].
-        n_photos: number of photos that it was measured on, at least 1.
-
-    Returns:
-        (low, high), in [0, 1].
-
-    Raises:
-        ValueError: an argument is out of its range.
-
-    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
-    """
-    if not 0 <= accuracy <= 1 or n_photos < 1:
-        raise ValueError(
-            f"accuracy must be in [0, 1] of 1 photo or more; got {accuracy}, {n_photos}"
-        )
-    z = 1.959963984540054  # of the normal distribution, 97.5 % lies below it
-    middle = (accuracy + z**2 / (2 * n_photos)) / (1 + z**2 / n_photos)
-    spread = math.sqrt(accuracy * (1 - accuracy) / n_photos + z**2 / (4 * n_photos**2))
-    half_width = z * spread / (1 + z**2 / n_photos)
-    return max(0.0, middle - half_width), min(1.0, middle + half_width)
 
 
 def class_weights(label_indices: Indices, n_classes: int) -> NDArray[np.float64]:

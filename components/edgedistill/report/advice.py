@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgedistill.core.metrics import accuracy_interval
+from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.run_facts import RunFacts
 
 _DROP = 0.01
@@ -107,9 +107,8 @@ def _about_threshold(threshold: Mapping[str, Any]) -> Iterator[str]:
             "model, or lower threshold_target_accept_accuracy or threshold_min_coverage."
         )
     elif right is not None and right < target:
-        low, high = accuracy_interval(
-            right, max(1, round(threshold["test_coverage"] * threshold["n_test"]))
-        )
+        n_answered = max(1, round(threshold["test_coverage"] * threshold["n_test"]))
+        low, high = wilson_interval(right * n_answered, n_answered)
         chance = "within" if low <= target <= high else "beyond"
         yield (
             f"The threshold's {target:.1%} on validation photos became {right:.1%} on test photos, "

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgedistill.artifacts import CONFIDENCE_PNG, CONFUSION_PNG, RELIABILITY_PNG, THRESHOLD_PNG
-from edgedistill.core.metrics import accuracy_interval
+from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.advice import next_steps, verdict
 from edgedistill.report.page import Headline, Picture, Section, Table, render_page
 from edgedistill.report.plots import learning_curves
@@ -34,7 +34,7 @@ def render_run_page(facts: RunFacts) -> str:
 
 def _headlines(facts: RunFacts) -> list[Headline]:
     metrics, threshold = facts.metrics, facts.threshold
-    low, high = accuracy_interval(metrics["top1"], metrics["n_test"])
+    low, high = wilson_interval(metrics["top1"] * metrics["n_test"], metrics["n_test"])
     drop = 100 * (metrics["top1"] - metrics["top1_student"])
     return [
         Headline(

@@ -18,9 +18,9 @@ from edgedistill.scan.wording import shown_place
 _MOST_BYTES = 1_950_000
 
 _WRONG_LABELS = (
-    "Labels that only look wrong, on photos that are in the collection once, are found later: "
-    "when the teacher is trained, evaluate lists in its report the photos whose label the trained "
-    "networks contradict. Here such are found that lie twice in the collection."
+    "Where one picture lies under two labels, it is told above. A wrong label on a photo that is "
+    "in the collection once shows only when a trained network contradicts it: in the confusion "
+    "matrix and the predictions.csv of evaluate, which come after the training."
 )
 
 
