@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -123,7 +123,7 @@ def _running(command: list[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+        while not _answers(port):
             assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
             assert time.monotonic() < until, f"{command[0]} does not answer"
             time.sleep(0.02)
@@ -131,6 +131,11 @@ def _running(command: list[str], port: int) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass(frozen=True)
@@ -176,12 +181,14 @@ Fault = Cut | Flip | Silence | Trickle | bytes
 class Proxy:
     """Stands before a server: the first connections get the faults, the later ones `then`.
 
-    A fault of bytes is the whole answer to the first request; None is no fault.
+    A fault of bytes is the whole answer to the first request; None is no fault. `before` is
+    called when the connection of that number comes.
     """
 
     target_port: int
     faults: list[Fault] = field(default_factory=list)
     then: Fault | None = None
+    before: dict[int, Callable[[], object]] = field(default_factory=dict)
     n_connections: int = 0
     n_bytes: int = 0
 
@@ -208,6 +215,7 @@ class Proxy:
                 number = self.n_connections
                 self.n_connections += 1
                 self._open.append(client)
+                self.before.get(number, bool)()
                 fault = self.faults[number] if number < len(self.faults) else self.then
                 threading.Thread(target=self._serve, args=(client, fault), daemon=True).start()
 

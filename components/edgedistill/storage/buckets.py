@@ -22,6 +22,9 @@ CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 30.0
 """How long a connection may stay without a byte."""
 
+CUT_OFF = "the answer was cut off"
+
+_PAGE_OBJECTS = 1000
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 8.0
 
@@ -85,7 +88,7 @@ class StoredObject:
 
 
 class Sink(Protocol):
-    """Where the bytes of an object go."""
+    """Where the bytes of an object go; what it raises must be no ValueError."""
 
     def write(self, data: bytes, /) -> int: ...
 
@@ -151,6 +154,12 @@ def retrying(
         if (stop or threading.Event()).wait(wait_s):
             raise StoppedError
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def first_line(error: object) -> str:
+    """What an error of a library says, fit for the middle of a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")[:200]
 
 
 def describe(address: Address, stop: threading.Event | None = None) -> StoredObject:
@@ -241,7 +250,9 @@ def _objects(prefix: Address) -> Iterator[StoredObject]:
     token = ""
     while True:
         try:
-            page, token = retrying(prefix, partial(store(prefix).page, prefix, token, 1000))
+            page, token = retrying(
+                prefix, partial(store(prefix).page, prefix, token, _PAGE_OBJECTS)
+            )
         except GoneError:
             raise _no_bucket(prefix) from None
         yield from page

@@ -11,6 +11,7 @@ from typing import Any
 from edgedistill.errors import StorageError
 from edgedistill.storage.buckets import (
     CONNECT_TIMEOUT_S,
+    CUT_OFF,
     SILENCE_TIMEOUT_S,
     Address,
     BrokenError,
@@ -19,6 +20,7 @@ from edgedistill.storage.buckets import (
     ObjectError,
     Sink,
     StoredObject,
+    first_line,
 )
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -33,11 +35,12 @@ def page(address: Address, token: str, n_most: int) -> tuple[list[StoredObject],
     """See `buckets.Store`."""
     with _translated(address):
         listing = _client().list_blobs(
-            address.bucket, prefix=address.name, page_token=token or None, page_size=n_most,
+            _bucket(address), prefix=address.name, page_token=token or None, page_size=n_most,
             fields="items(name,size,generation,crc32c),nextPageToken",
             retry=None, timeout=_TIMEOUT_S,
         )  # fmt: skip
-        found = [_stored(blob) for blob in next(listing.pages, ())]
+        with _no_cut_head():
+            found = [_stored(blob) for blob in next(listing.pages, ())]
         return found, listing.next_page_token or ""
 
 
@@ -45,19 +48,25 @@ def describe(address: Address) -> StoredObject:
     """See `buckets.Store`."""
     with _translated(address):
         blob = _blob(address)
-        blob.reload(retry=None, timeout=_TIMEOUT_S)
+        with _no_cut_head():
+            blob.reload(retry=None, timeout=_TIMEOUT_S)
         return _stored(blob)
 
 
 def fetch(address: Address, sink: Sink) -> None:
     """See `buckets.Store`. Content stored with Content-Encoding: gzip arrives unpacked."""
     with _translated(address):
-        _blob(address).download_to_file(sink, retry=None, timeout=_TIMEOUT_S)
+        blob = _blob(address)
+        with _no_cut_head():
+            blob.download_to_file(sink, retry=None, timeout=_TIMEOUT_S)
+        # After a cut head, the content looks whole and empty.
+        if not (blob.crc32c or blob.md5_hash):
+            raise BrokenError(CUT_OFF)
 
 
 def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
     """See `buckets.Store`."""
-    with _translated(address):
+    with _translated(address), _no_cut_head():
         _blob(address).download_to_file(
             sink, start=start or None, raw_download=True, if_generation_match=int(stamp),
             retry=None, timeout=_TIMEOUT_S,
@@ -77,8 +86,16 @@ def file_crc32c(path: Path) -> str:
     return base64.b64encode(checksum.to_bytes(4, "big")).decode("ascii")
 
 
+def _bucket(address: Address) -> Any:
+    client = _client()
+    try:
+        return client.bucket(address.bucket)
+    except ValueError as error:
+        raise StorageError(f"{address}: this is no name of a bucket: {_cause(error)}.") from None
+
+
 def _blob(address: Address) -> Any:
-    return _client().bucket(address.bucket).blob(address.name)
+    return _bucket(address).blob(address.name)
 
 
 def _stored(blob: Any) -> StoredObject:
@@ -117,6 +134,20 @@ def _default_credentials(key_file: str | None) -> Any:
 
 
 @contextlib.contextmanager
+def _no_cut_head() -> Iterator[None]:
+    """Notices an answer that ended within its headers.
+
+    The library then has bytes where it wants JSON, or half a number.
+    """
+    try:
+        yield
+    except (AttributeError, ValueError) as error:
+        if isinstance(error, OSError):  # errors of requests: some are both
+            raise
+        raise BrokenError(CUT_OFF) from error
+
+
+@contextlib.contextmanager
 def _translated(address: Address) -> Iterator[None]:
     """Turns what the library raises into the few kinds that `buckets.Store` promises."""
     import requests
@@ -133,24 +164,29 @@ def _translated(address: Address) -> Iterator[None]:
         raise _refusal(address, error.code, str(error.message)) from error
     except auth.DefaultCredentialsError as error:
         raise DeniedError(
-            f"{address}: no Google credentials were found; set GOOGLE_APPLICATION_CREDENTIALS "
-            "to a service account's key file, or run in a pod with workload identity."
+            f"{address}: no usable Google credentials were found; set "
+            "GOOGLE_APPLICATION_CREDENTIALS to a service account's key file, or run in a pod with "
+            "workload identity."
         ) from error
     except auth.TransportError as error:
-        raise BrokenError(_first_line(error)) from error
+        raise BrokenError(_cause(error)) from error
     except auth.GoogleAuthError as error:
         raise DeniedError(
-            f"{address}: Google refused the credentials ({_first_line(error)}); check the service "
+            f"{address}: Google refused the credentials ({_cause(error)}); check the service "
             "account and GOOGLE_APPLICATION_CREDENTIALS."
         ) from error
     except requests.exceptions.ContentDecodingError:
         raise ObjectError("has the Content-Encoding gzip, but is no gzip") from None
-    except requests.exceptions.InvalidURL as error:
+    except (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema,
+    ) as error:
         raise StorageError(f"{address}: STORAGE_EMULATOR_HOST is no URL: {error}.") from error
     except DataCorruption as error:
         raise BrokenError("the bytes that came do not have the object's checksum") from error
     except (requests.RequestException, HTTPError, ConnectionError, TimeoutError) as error:
-        raise BrokenError(_first_line(error)) from error
+        raise BrokenError(_cause(error)) from error
 
 
 def _refusal(address: Address, status: int | None, message: str) -> Exception:
@@ -163,9 +199,10 @@ def _refusal(address: Address, status: int | None, message: str) -> Exception:
         )
     if status == 412:
         return StorageError(f"{address}: changed while it was read; run again.")
-    return StorageError(f"{address}: the server refuses: {status} {_first_line(message)}.")
+    return StorageError(f"{address}: the server refuses: {status} {first_line(message)}.")
 
 
-def _first_line(error: object) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")[:200]
+def _cause(error: BaseException) -> str:
+    """The innermost of the errors that libraries wrap one into another, in one line."""
+    inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
+    return _cause(inner[-1]) if inner else first_line(error)

@@ -287,6 +287,10 @@ def _stamp(content: Content, stop: threading.Event) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+class _FullError(Exception):
+    """A buffer was given more than it may hold."""
+
+
 class _Buffer(io.BytesIO):
     """Bytes in memory, up to a limit, for as long as somebody wants them."""
 
@@ -300,7 +304,7 @@ class _Buffer(io.BytesIO):
             raise StoppedError
         n_written = super().write(data)
         if self.tell() > self._max_bytes:
-            raise _too_large(None, self._max_bytes)
+            raise _FullError
         return n_written
 
 
@@ -315,6 +319,8 @@ def _read_object(content: Content, max_bytes: int, stop: threading.Event) -> byt
 
     try:
         fetch(Address.parse(content.address), open_sink, stop)
+    except _FullError:
+        raise _too_large(None, max_bytes) from None
     except ObjectError as error:
         raise UnreadableFileError(str(error)) from None
     return buffers[0].getvalue()

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from edgedistill.errors import StorageError
 from edgedistill.storage.buckets import (
     CONNECT_TIMEOUT_S,
+    CUT_OFF,
     SILENCE_TIMEOUT_S,
     Address,
     BrokenError,
@@ -17,9 +18,10 @@ from edgedistill.storage.buckets import (
     ObjectError,
     Sink,
     StoredObject,
+    first_line,
 )
 
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 14  # small, so that a slow connection soon sees that nobody waits
 _MOST_CONNECTIONS = 64
 _PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ThrottlingException"}
 _CREDENTIAL_CODES = {
@@ -39,9 +41,10 @@ def page(address: Address, token: str, n_most: int) -> tuple[list[StoredObject],
     """See `buckets.Store`."""
     rest = {"ContinuationToken": token} if token else {}
     with _translated(address):
-        answer = _client().list_objects_v2(
-            Bucket=address.bucket, Prefix=address.name, MaxKeys=n_most, **rest
-        )
+        answer = _ask(
+            _client().list_objects_v2, ("IsTruncated",),
+            Bucket=address.bucket, Prefix=address.name, MaxKeys=n_most, **rest,
+        )  # fmt: skip
         found = [_stored(o["Key"], o["Size"], o["ETag"]) for o in answer.get("Contents", ())]
         return found, answer.get("NextContinuationToken", "")
 
@@ -49,7 +52,10 @@ def page(address: Address, token: str, n_most: int) -> tuple[list[StoredObject],
 def describe(address: Address) -> StoredObject:
     """See `buckets.Store`."""
     with _translated(address):
-        answer = _client().head_object(Bucket=address.bucket, Key=address.name)
+        answer = _ask(
+            _client().head_object, ("ContentLength", "ETag"),
+            Bucket=address.bucket, Key=address.name,
+        )  # fmt: skip
         return _stored(address.name, answer["ContentLength"], answer["ETag"])
 
 
@@ -67,11 +73,28 @@ def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
 
 def _copy(address: Address, sink: Sink, **conditions: str) -> None:
     with _translated(address):
-        answer = _client().get_object(Bucket=address.bucket, Key=address.name, **conditions)
+        answer = _ask(
+            _client().get_object, ("ContentLength",),
+            Bucket=address.bucket, Key=address.name, **conditions,
+        )  # fmt: skip
         # The body checks its length, and its checksum where the server sends one.
         with contextlib.closing(answer["Body"]) as body:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 sink.write(chunk)
+
+
+def _ask(request: Callable[..., Any], needed: Sequence[str], **arguments: Any) -> dict[str, Any]:
+    """An answer that has what every answer has.
+
+    One that ended within its headers looks whole and empty to the library, or its dates odd.
+    """
+    try:
+        answer: dict[str, Any] = request(**arguments)
+    except ValueError as error:
+        raise BrokenError(CUT_OFF) from error
+    if not all(key in answer for key in needed):
+        raise BrokenError(CUT_OFF)
+    return answer
 
 
 def _stored(name: str, size_bytes: int, etag: str) -> StoredObject:
@@ -124,16 +147,17 @@ def _translated(address: Address) -> Iterator[None]:
         ) from error
     except (
         aws.HTTPClientError,
+        aws.ConnectionError,
         aws.IncompleteReadError,
         aws.FlexibleChecksumError,
         ConnectionError,
         TimeoutError,
     ) as error:
-        raise BrokenError(_first_line(error)) from error
+        raise BrokenError(first_line(error)) from error
     except aws.ParamValidationError as error:
         raise StorageError(f"{address}: this is no name of a bucket or an object.") from error
     except aws.BotoCoreError as error:
-        raise StorageError(f"{address}: {_first_line(error)}.") from error
+        raise StorageError(f"{address}: {first_line(error)}.") from error
 
 
 def _refusal(address: Address, answer: dict[str, Any]) -> Exception:
@@ -158,9 +182,4 @@ def _refusal(address: Address, answer: dict[str, Any]) -> Exception:
     if status == 412:
         return StorageError(f"{address}: changed while it was read; run again.")
     message = answer.get("Error", {}).get("Message", "")
-    return StorageError(f"{address}: the server refuses: {status} {code} {_first_line(message)}.")
-
-
-def _first_line(error: object) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")[:200]
+    return StorageError(f"{address}: the server refuses: {status} {code} {first_line(message)}.")
