@@ -151,6 +151,7 @@ def test_two_folders_for_one_split_are_refused(tmp_path, scratch):
         (["cup/1.jpg"], "has one class only, 'cup'; a classifier needs at least 2."),
         (["photos/cup/1", "photos/plate/2"], "The folders in {data}/photos look like classes: "
                                              "give that one as data_dir."),
+        (["train/cup/1", "train/plate/2"], "has one class only, 'train'"),
         (["train/cup/1", "test/cup/2"], "has one class only, 'cup'"),
         (["cup/1.jpg", "plate/"], "class 'plate' has no files that can be read; add some"),
         (["cup/1.jpg", "plate/.hidden"], "class 'plate' has no files that can be read; add some"),
@@ -193,6 +194,7 @@ def test_a_class_of_links_out_is_refused_with_the_reason(tmp_path, scratch):
         (["é" * 63 + "ab"], "at most 127 bytes of UTF-8, and has 128"),
         (["straße", "STRASSE"], "differ only in case"),
         (["caf\u00e9", "cafe\u0301"], "differ only in case or in their Unicode form"),
+        (["\u2121", "tel"], "differ only in case or in their Unicode form"),  # NFKC: TEL
         (["x\ufb01", "xfi"], "differ only in case or in their Unicode form"),
     ],
 )  # fmt: skip
@@ -334,6 +336,16 @@ def test_paths_of_a_manifest_that_leave_their_root_are_left_out(tmp_path, scratc
         "in": "is no ordinary file",
         "ftp://host/1": "is an address of a kind that is not read (gs://, s3://)",
     }
+
+
+def test_a_class_of_which_every_row_leads_out_is_refused(tmp_path, scratch):
+    lines = ("path,label", "1,cup", "2,mug", "../3,plate", "4,cup")
+    manifest = write(make(tmp_path / "data", "1", "2", "4") / "list.csv", *lines)
+    sentence = (
+        rf"class 'plate' has no files that can be read \(\.\./3 its path leads out of {tmp_path}"
+    )
+    with pytest.raises(DatasetError, match=sentence):
+        list(list_collection(str(manifest), scratch))
 
 
 def test_rows_name_folders_archives_and_the_sample_as_their_root(tmp_path, scratch):

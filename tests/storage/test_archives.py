@@ -20,6 +20,7 @@ from edgedistill.storage import archives, unpacking
 from edgedistill.storage.archives import archive_kind, archive_tree, check_archive, read_member
 from edgedistill.storage.files import FoundFile, RefusedFile
 from edgedistill.storage.reading import UnreadableFileError, read
+from edgedistill.storage.tars import TarDamageError, read_members
 
 FILES = {"cup/1.jpg": b"one", "cup/deep/2": b"", "plate/é.png": b"x" * 1500}
 
@@ -194,6 +195,30 @@ def test_sparse_files_of_a_tar_are_refused_and_the_next_file_is_found(tmp_path):
     assert contents(tmp_path, data) == {"a/1": b"one"}
 
 
+def test_headers_of_old_and_gnu_programs_are_read_as_they_meant_them(tmp_path):
+    times = {345: b"00000000001\0", 357: b"00000000002\0"}  # where POSIX has a name's first part
+    # An old program summed the bytes as signed ones: each above 127 counts 256 less.
+    signed = bytearray(header(b"0", "a/é".encode(), b"00000000003\0"))
+    assert sum(byte > 127 for byte in signed) == 2
+    signed[148:156] = b"%06o\0 " % (int(signed[148:154], 8) - 2 * 256)
+    data = (
+        header(b"0", b"a/1", b"00000000003\0", times) + padded(b"one")
+        + header(b"1", b"a/2", b"00000000003\0", times)  # the size of what it links to
+        + bytes(signed) + padded(b"two")
+        + bytes(1024)
+    )  # fmt: skip
+    assert contents(tmp_path, data) == {"a/1": b"one", "a/é": b"two"}
+    assert refused(tmp_path, data) == {"a/2": "is a hard link"}
+
+
+def test_a_member_that_ends_behind_the_end_is_not_told(tmp_path):
+    data = header(b"0", b"a/1", b"00000000003\0") + padded(b"one")
+    members = read_members(io.BytesIO(data + header(b"0", b"a/2", b"00000002000\0") + bytes(1023)))
+    assert next(members).name == "a/1"
+    with pytest.raises(TarDamageError, match="is cut off"):
+        next(members)
+
+
 def test_links_and_encrypted_files_of_a_zip_are_refused_and_told(tmp_path):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -336,6 +361,15 @@ def test_members_that_share_their_bytes_are_refused_as_a_bomb_does_it(tmp_path):
     reason = "shares its bytes with another file of the archive, as in an archive bomb"
     assert refused(tmp_path, bomb) == {"a/1": reason, "a/3": reason}
     assert contents(tmp_path, bomb) == {"a/2": b"honest"}
+
+
+def test_a_member_that_runs_into_the_next_is_refused_and_the_next_is_read(tmp_path):
+    data = bytearray(zipped({"a/1": b"x" * 9, "a/2": b"honest"}, zipfile.ZIP_STORED))
+    entry = data.index(b"PK\1\2")
+    struct.pack_into("<LL", data, entry + 20, 10, 10)  # one byte more, as in a chain of such files
+    reason = "shares its bytes with another file of the archive, as in an archive bomb"
+    assert refused(tmp_path, bytes(data)) == {"a/1": reason}
+    assert contents(tmp_path, bytes(data)) == {"a/2": b"honest"}
 
 
 def test_a_zip_whose_directory_would_fill_the_memory_is_refused(tmp_path, monkeypatch):

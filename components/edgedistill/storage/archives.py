@@ -4,7 +4,6 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -75,7 +74,7 @@ def archive_tree(path: Path, scratch: Path, root: str) -> Tree:
     """
     kind = _kind(path, root)
     if kind == "zip":
-        return ZipTree(root, path, _open_zip(path, root))
+        return ZipTree(root, path)
     if kind != "tar":
         path = unpack_tar(path, kind, scratch, root)
     return TarTree(root, path)
@@ -107,28 +106,30 @@ def _kind(path: Path, root: str) -> str:
     return kind
 
 
-@dataclass(frozen=True, slots=True)
 class ZipTree:
     """All files of the zip at `path`; `root` is the address that the user gave."""
 
-    root: str
-    path: Path
-    archive: ZipFile
+    def __init__(self, root: str, path: Path):
+        self.root = root
+        self.path = path
+        with _open_zip(path, root) as archive:
+            self._members = [
+                info
+                for info in archive.infolist()
+                if not info.is_dir() and not is_hidden(plain_place(_name(info)))
+            ]
+        self._replacements = Replacements(plain_place(_name(info)) for info in self._members)
+        self._overlapping = _overlapping(self._members)
 
     def files(self) -> Iterator[FoundFile | RefusedFile]:
         """Every member that is a file and not hidden; the last of those with one name."""
-        members = [
-            info
-            for info in self.archive.infolist()
-            if not info.is_dir() and not is_hidden(plain_place(_name(info)))
-        ]
-        replacements = Replacements(plain_place(_name(info)) for info in members)
-        overlapping = _overlapping(members)
-        for info in members:
-            place = plain_place(_name(info))
+        replacements = self._replacements.afresh()
+        for info in self._members:
+            name = _name(info)
+            place = plain_place(name)
             replaced = REPLACED if replacements.is_replaced(place) else None
-            shares = _SHARES if info.header_offset in overlapping else None
-            if reason := why_unsafe(_name(info)) or _why_refused(info) or replaced or shares:
+            shares = _SHARES if info.header_offset in self._overlapping else None
+            if reason := why_unsafe(name) or _why_refused(info) or replaced or shares:
                 yield RefusedFile(shown_place(place), reason)
                 continue
             stamp = f"{info.file_size}-{info.CRC:08x}"

@@ -5,8 +5,10 @@ import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from copy import copy
 from hashlib import blake2b
 from itertools import pairwise
+from typing import Self
 
 _OF_THE_SYSTEM = frozenset({"lost+found", "__macosx", "thumbs.db", "desktop.ini"})
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -78,6 +80,12 @@ class Replacements:
         keys = array("Q", map(_key, places))
         ordered = sorted(keys)
         self._to_come = Counter(key for key, following in pairwise(ordered) if key == following)
+
+    def afresh(self) -> Self:
+        """The same, for another pass."""
+        other = copy(self)
+        other._to_come = self._to_come.copy()
+        return other
 
     def is_replaced(self, place: str) -> bool:
         """To be asked once a file, in the order of the first pass."""

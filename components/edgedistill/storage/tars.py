@@ -54,12 +54,13 @@ class TarMember:
     is_folder: bool
 
 
-@dataclass(frozen=True, slots=True)
 class TarTree:
     """All files of the plain tar at `path`; `root` is the address that the user gave."""
 
-    root: str
-    path: Path
+    def __init__(self, root: str, path: Path):
+        self.root = root
+        self.path = path
+        self._counted: Replacements | None = None
 
     def files(self) -> Iterator[FoundFile | RefusedFile]:
         """Every member that is a file and not hidden; the last of those with one name.
@@ -69,13 +70,19 @@ class TarTree:
         """
         try:
             with self.path.open("rb", buffering=0) as file:
-                replacements = Replacements(plain_place(m.name) for m in _told_members(file))
+                replacements = self._replacements(file)
                 for member in _told_members(file):
                     yield self._told(member, replacements)
         except TarDamageError as error:
             raise DatasetError(f"{self.root} {error}; make the archive anew.") from None
         except OSError as error:
             raise DatasetError(f"{self.root} cannot be read: {error.strerror}.") from None
+
+    def _replacements(self, file: BinaryIO) -> Replacements:
+        """Counted at the first listing only: a tar is listed several times."""
+        if self._counted is None:
+            self._counted = Replacements(plain_place(m.name) for m in _told_members(file))
+        return self._counted.afresh()
 
     def _told(self, member: TarMember, replacements: Replacements) -> FoundFile | RefusedFile:
         place = plain_place(member.name)
@@ -152,9 +159,9 @@ def _range(file: BinaryIO, start: int, n_bytes: int) -> bytes:
 def _checked(block: bytes) -> bytes:
     """The kind of a header whose checksum is right."""
     spaced = block[:148] + b" " * 8 + block[156:]
-    # Some old programs added the bytes up as signed ones.
-    signed = sum(byte - 256 if byte > 127 else byte for byte in spaced)
-    if _number(block[148:156]) not in (sum(spaced), signed):
+    difference = sum(spaced) - _number(block[148:156])
+    # Some old programs added the bytes up as signed ones: each above 127 counts 256 less.
+    if difference and difference != 256 * sum(byte > 127 for byte in spaced):
         raise TarDamageError("is damaged: the checksum of a tar header is wrong")
     return block[156:157]
 
