@@ -21,11 +21,16 @@ _AWS_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; `client` is one of its own kind, apart from those of the package."""
+    """A running server; `client` is one of its own kind, apart from those of the package.
+
+    `proxy` stands before it. It is one and the same for all tests, because a client is made for
+    each port, which takes boto3 a quarter of a second.
+    """
 
     scheme: str
     port: int
     client: Any
+    proxy: "Proxy"
 
     def new_bucket(self) -> "Bucket":
         """An empty bucket of a name of its own."""
@@ -71,6 +76,11 @@ def environment(scheme: str, port: int) -> dict[str, str]:
     return {"AWS_ENDPOINT_URL_S3": endpoint, **_AWS_KEYS}
 
 
+def set_environment(scheme: str, port: int) -> None:
+    """Leads the package's own client to this port for the rest of this process."""
+    os.environ.update(environment(scheme, port))
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -98,7 +108,8 @@ def gcs_server() -> Iterator[Server]:
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
             client_options={"api_endpoint": f"http://127.0.0.1:{port}"},
         )
-        yield Server("gs", port, client)
+        with Proxy(port) as proxy:
+            yield Server("gs", port, client, proxy)
 
 
 @contextmanager
@@ -115,7 +126,8 @@ def s3_server() -> Iterator[Server]:
             "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
             aws_access_key_id="test", aws_secret_access_key="test",
         )  # fmt: skip
-        yield Server("s3", port, client)
+        with Proxy(port) as proxy:
+            yield Server("s3", port, client, proxy)
 
 
 @contextmanager
@@ -205,8 +217,15 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.begin()
+
+    def begin(self, *faults: Fault, then: Fault | None = None) -> None:
+        """Closes all connections and counts from 0; the next ones get these faults."""
         for connection in self._open:
             _close(connection)
+        self._open.clear()
+        self.faults, self.then, self.before = list(faults), then, {}
+        self.n_connections = self.n_bytes = 0
 
     def _accept(self) -> None:
         with suppress(OSError):

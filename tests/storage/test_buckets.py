@@ -179,19 +179,21 @@ def test_a_listing_that_is_cut_off_is_never_taken_for_a_short_one(bucket, monkey
     for i in range(3):
         bucket.put(f"{i}.jpg", b"x")
     cuts = [Cut(n_bytes) for n_bytes in range(0, 300, 11)]
-    with Proxy(bucket.server.port, cuts) as proxy:
-        use(monkeypatch, bucket.server.scheme, proxy.port)
-        assert places(bucket.address) == ["0.jpg", "1.jpg", "2.jpg"]
-        assert proxy.n_connections == len(cuts) + 1
+    proxy = bucket.server.proxy
+    proxy.begin(*cuts)
+    use(monkeypatch, bucket.server.scheme, proxy.port)
+    assert places(bucket.address) == ["0.jpg", "1.jpg", "2.jpg"]
+    assert proxy.n_connections == len(cuts) + 1
 
 
 def test_a_listing_goes_on_after_503(bucket, monkeypatch):
     bucket.put("p/1.jpg", b"x")
     busy = answer("503 Service Unavailable", "busy")
-    with Proxy(bucket.server.port, [busy, busy]) as proxy:
-        use(monkeypatch, bucket.server.scheme, proxy.port)
-        assert places(f"{bucket.address}/p") == ["1.jpg"]
-        assert proxy.n_connections == 3
+    proxy = bucket.server.proxy
+    proxy.begin(busy, busy)
+    use(monkeypatch, bucket.server.scheme, proxy.port)
+    assert places(f"{bucket.address}/p") == ["1.jpg"]
+    assert proxy.n_connections == 3
 
 
 def test_without_google_credentials_it_is_said_what_to_do(tmp_path, monkeypatch):
@@ -238,7 +240,7 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(s3, monkeypatch):
 @pytest.mark.parametrize("host", ["localhost:1", "http://", "ftp://localhost:1"])
 def test_an_emulator_that_is_no_url_is_one_sentence(host, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
-    with pytest.raises(StorageError, match="^gs://bucket/photos/: STORAGE_EMULATOR_HOST is no URL"):
+    with pytest.raises(StorageError, match="STORAGE_EMULATOR_HOST is no URL"):
         list(bucket_tree("gs://bucket/photos").files())
 
 

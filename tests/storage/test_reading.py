@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from zipfile import ZipFile
 
 import pytest
@@ -39,12 +40,15 @@ PHOTO = random.Random(1).randbytes(300_000)
 HEAD_BYTES = 5_000  # more than the headers of any answer here
 
 
+@contextmanager
 def behind(monkeypatch, bucket, *faults, then=None):
-    """A proxy before the bucket's server, which the environment now names."""
-    proxy = Proxy(bucket.server.port, list(faults), then)
-    for name, value in environment(bucket.server.scheme, proxy.port).items():
+    """The proxy before the bucket's server, which the environment now names."""
+    server = bucket.server
+    for name, value in environment(server.scheme, server.proxy.port).items():
         monkeypatch.setenv(name, value)
-    return proxy
+    server.proxy.begin(*faults, then=then)
+    yield server.proxy
+    server.proxy.begin()
 
 
 # In a folder
@@ -242,7 +246,10 @@ def test_a_server_that_falls_silent_is_left_and_asked_again(bucket, monkeypatch)
     monkeypatch.setattr(gcs_module, "_TIMEOUT_S", (0.5, 0.5))
     monkeypatch.setattr(s3_module, "SILENCE_TIMEOUT_S", 0.5)
     address = bucket.put("1.jpg", PHOTO)
-    with behind(monkeypatch, bucket, Silence()) as proxy:
+    # A proxy of its own: a client that there is already would keep its patience.
+    with Proxy(bucket.server.port, [Silence()]) as proxy:
+        for name, value in environment(bucket.server.scheme, proxy.port).items():
+            monkeypatch.setenv(name, value)
         assert read(Content(address)) == PHOTO
         assert proxy.n_connections == 2
 

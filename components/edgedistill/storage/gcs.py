@@ -50,7 +50,7 @@ def describe(address: Address) -> StoredObject:
         blob = _blob(address)
         with _no_cut_head():
             blob.reload(retry=None, timeout=_TIMEOUT_S)
-        return _stored(blob)
+            return _stored(blob)
 
 
 def fetch(address: Address, sink: Sink) -> None:

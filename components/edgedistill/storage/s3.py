@@ -21,6 +21,7 @@ from edgedistill.storage.buckets import (
     first_line,
 )
 
+_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"  # boto3 reads it by itself
 _CHUNK_BYTES = 1 << 14  # small, so that a slow connection soon sees that nobody waits
 _MOST_CONNECTIONS = 64
 _PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ThrottlingException"}
@@ -35,6 +36,16 @@ _CREDENTIAL_CODES = {
 
 _clients: dict[object, Any] = {}  # boto3's clients, unlike its sessions, may be shared by threads
 _clients_lock = threading.Lock()
+
+
+def use_endpoint(url: str) -> None:
+    """Sends all that follows, in this process and its children, to another server than AWS's.
+
+    Args:
+        url: http://... or https://...; "" leaves it to the environment.
+    """
+    if url:
+        os.environ[_ENDPOINT_VARIABLE] = url
 
 
 def page(address: Address, token: str, n_most: int) -> tuple[list[StoredObject], str]:
