@@ -39,7 +39,7 @@ _RUN_USAGE = (
 @functools.cache
 def build() -> Any:
     """The pipeline as KFP's compiler and runner take it; kfp is imported here, not for --help."""
-    from kfp.dsl import Dataset, Model
+    from kfp.dsl import HTML, Dataset, Model
 
     from edgedistill.components import (
         calibrate,
@@ -56,6 +56,7 @@ def build() -> Any:
         """What a local run collects its output folder from."""
 
         catalog: Dataset
+        scan_report: HTML
         train: Dataset
         val: Dataset
         test: Dataset
@@ -98,8 +99,8 @@ def build() -> Any:
         ).set_display_name("Choose the threshold")
 
         return Outputs(
-            catalog, train, val, test, teacher_model, student, tflite, predictions,
-            calibrated.outputs["bundle"],
+            catalog, scanned.outputs["report"], train, val, test,
+            teacher_model, student, tflite, predictions, calibrated.outputs["bundle"],
         )  # fmt: skip
 
     return edgedistill
@@ -138,9 +139,12 @@ def run(words: Sequence[str]) -> None:
 def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse."""
     from edgedistill import reuse
-    from edgedistill.scan.folder import check_data_dir, data_fingerprint
+    from edgedistill.scan.collection import check_data_dir
+    from edgedistill.scan.data_fingerprint import data_fingerprint
+    from edgedistill.storage.s3 import use_endpoint
 
     settings = wanted.settings
+    use_endpoint(str(settings["s3_endpoint"]))
     data_dir = str(settings["data_dir"])
     check_data_dir(data_dir)
     check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)

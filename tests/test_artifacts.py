@@ -60,9 +60,10 @@ def test_the_output_folder_has_the_names_that_were_promised():
         "confusion_matrix.csv", "threshold_curve.csv", "threshold_analysis.png",
         "reliability_diagram.png", "confidence_histogram.png", "report.html",
         "training_config.json", "run_metadata.json", "dataset_manifest.json", "train.csv",
-        "val.csv", "test.csv", "bad_files.txt", "training.log",
+        "val.csv", "test.csv", "bad_files.txt", "findings.csv",
+        "scan_report.html", "training.log",
     }  # fmt: skip
-    assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 20
+    assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 22
     assert TRAINING_CONFIG.keys == {"settings"}
 
 

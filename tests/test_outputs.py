@@ -16,6 +16,7 @@ from edgedistill.artifacts import (
     CONFUSION_CSV,
     CONFUSION_PNG,
     DATASET_MANIFEST,
+    FINDINGS_CSV,
     LABELS_FILE,
     METRICS,
     MODEL_FILE,
@@ -43,9 +44,9 @@ from edgedistill.settings import STEP_SETTINGS, resolve
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PRODUCERS = {
-    "catalog": "scan", "train": "split", "val": "split", "test": "split", "teacher": "teacher",
-    "student": "distiller", "tflite": "qat_export", "predictions": "evaluate",
-    "bundle": "calibrate",
+    "catalog": "scan", "scan_report": "scan", "train": "split", "val": "split", "test": "split",
+    "teacher": "teacher", "student": "distiller", "tflite": "qat_export",
+    "predictions": "evaluate", "bundle": "calibrate",
 }  # fmt: skip
 ROW = {
     "stage": "network", "epoch": 1, "loss": 0.5, "train_accuracy": 0.75, "val_loss": 0.6,
@@ -63,9 +64,11 @@ def picture() -> bytes:
 def write_catalog(folder: Path) -> None:
     DATASET_MANIFEST.write(folder, {
         "data_dir": "/photos", "n_photos": 10, "n_bad_files": 1,
-        "classes": {"cup": 5, "mug": 5}, "sizes_px": {"student": 32, "teacher": 32}, "digest": "d",
+        "classes": {"cup": 5, "mug": 5}, "splits": {}, "findings": {"bad file": 1},
+        "sizes_px": {"student": 32, "teacher": 32}, "digest": "d",
     })  # fmt: skip
     (folder / BAD_FILES).write_text("cup/broken.jpg\ttruncated\n", encoding="utf-8")
+    (folder / FINDINGS_CSV).write_text("kind,filepath\nbad file,cup/broken.jpg\n", encoding="utf-8")
 
 
 def write_split(folder: Path, n_photos: int) -> None:
@@ -142,8 +145,11 @@ def run(tmp_path: Path) -> FinishedRun:
         STEP_RECORD.write(folder, record)
         steps.append(FinishedStep(step, folder, reused=number <= 2))
     places = {name: work / "edgedistill-1" / step / name for name, step in PRODUCERS.items()}
-    for place in places.values():
-        place.mkdir()
+    for name, place in places.items():
+        if name == "scan_report":
+            place.write_text("<h1>Photos</h1>", encoding="utf-8")
+        else:
+            place.mkdir()
     write_catalog(places["catalog"])
     for split, n_photos in zip(SPLITS, (8, 1, 1), strict=True):
         write_split(places[split], n_photos)

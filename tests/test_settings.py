@@ -22,7 +22,8 @@ DEFAULTS = {
     "teacher_weights": "imagenet", "student_weights": "imagenet",
     "epochs_teacher": 10, "epochs_student": 20, "epochs_qat": 10, "batch_size": 32,
     "lr_teacher": 1e-3, "lr_student": 1e-3, "lr_qat": 1e-4, "weight_decay": 0.0,
-    "use_class_weights": True, "augment_flip": True, "seed": 42,
+    "use_class_weights": True, "augment_flip": True, "max_megapixels": 178.0,
+    "group_near_duplicates": True, "s3_endpoint": "", "seed": 42,
     "train_frac": 0.8, "val_frac": 0.1, "test_frac": 0.1,
     "distill_alpha": 0.5, "distill_temperature": 4.0, "qat": True,
     "tflite_inference_input_type": "int8", "tflite_inference_output_type": "int8",
@@ -139,6 +140,11 @@ def test_the_teachers_size_follows_its_network_unless_given(text, arch, px):
 def test_a_teachers_size_that_is_no_size_is_refused(text):
     with pytest.raises(SettingError, match="teacher_img_size must be auto or a whole number"):
         ScanSettings(data_dir="x", teacher_img_size=text)
+
+
+def test_an_endpoint_that_is_no_address_is_refused():
+    with pytest.raises(SettingError, match="s3_endpoint must begin with http:// or https://; got "):
+        ScanSettings(data_dir="x", s3_endpoint="minio:9000")
 
 
 def test_what_is_given_overrides_the_preset_and_the_preset_the_defaults():

@@ -132,7 +132,7 @@ def default_text(declared: DeclaredSetting) -> str:
     """The default as it would be typed, or "must be given"."""
     if declared.default is None:
         return "must be given"
-    return value_text(declared.default)
+    return value_text(declared.default) or "left empty"
 
 
 def value_text(value: Value) -> str:

@@ -26,6 +26,8 @@ CONFIDENCE_PNG = "confidence_histogram.png"
 REPORT_HTML = "report.html"
 # To trace.
 BAD_FILES = "bad_files.txt"
+FINDINGS_CSV = "findings.csv"
+SCAN_REPORT_HTML = "scan_report.html"
 TRAINING_LOG = "training.log"
 SPLITS = ("train", "val", "test")
 # Between steps only.
@@ -96,10 +98,22 @@ def _load_json(path: Path) -> dict[str, Any]:
 
 DATASET_MANIFEST = JsonFile(
     "dataset_manifest.json",
-    1,
-    frozenset({"data_dir", "n_photos", "n_bad_files", "classes", "sizes_px", "digest"}),
+    2,
+    frozenset(
+        {
+            "data_dir",
+            "n_photos",
+            "n_bad_files",
+            "classes",
+            "splits",
+            "findings",
+            "sizes_px",
+            "digest",
+        }
+    ),
 )
-"""`classes`: {label_name: photos}. `digest`: SHA-256 over each photo's place, label and pixels."""
+"""`classes`: {label_name: photos}. `splits`: {split: photos}, empty where scan found no division.
+`findings`: {kind: rows of findings.csv}. `digest`: over each photo's place, label and pixels."""
 
 PACKED_DATASET = JsonFile(
     "dataset.json",
@@ -220,7 +234,7 @@ TO_JUDGE = (
 )  # fmt: skip
 TO_TRACE = (
     TRAINING_CONFIG.name, RUN_METADATA.name, DATASET_MANIFEST.name,
-    *(split_csv(s) for s in SPLITS), BAD_FILES, TRAINING_LOG,
+    *(split_csv(s) for s in SPLITS), BAD_FILES, FINDINGS_CSV, SCAN_REPORT_HTML, TRAINING_LOG,
 )  # fmt: skip
 OUTPUT_FILES = (*TO_SHIP, *TO_JUDGE, *TO_TRACE)
 """What a local run leaves in its output folder."""

@@ -5,7 +5,7 @@ rows the pixels follow, and pixels/<size>/00000.npy of shape (n, size, size, 3),
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -31,6 +31,8 @@ COLUMNS = (
 )  # fmt: skip
 """Those of photos.csv, which is also a manifest that scan reads."""
 
+_fields = attrgetter(*COLUMNS)
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
@@ -53,12 +55,16 @@ class Photo:
     data_dir: str = ""
 
 
-def write_photos(path: Path, photos: Iterable[Photo]) -> None:
-    """Writes the table of photos as CSV, one row a photo."""
+def write_photos(path: Path, photos: Iterable[Photo]) -> int:
+    """Writes the table of photos as CSV, one row a photo; gives their number."""
+    n_photos = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(map(attrgetter(*COLUMNS), photos))
+        for photo in photos:
+            writer.writerow(_fields(photo))
+            n_photos += 1
+    return n_photos
 
 
 def read_photos(path: Path) -> list[Photo]:
@@ -167,7 +173,7 @@ class PackedDataset:
 
 def write_dataset_tables(
     folder: Path,
-    photos: Sequence[Photo],
+    photos: Iterable[Photo],
     label_names: list[str],
     *,
     student_px: int,
@@ -186,12 +192,12 @@ def write_dataset_tables(
         digest: names the content.
         split_digest: names all three parts of the split together; None for a whole catalogue.
     """
-    write_photos(folder / PHOTOS_CSV, photos)
+    n_photos = write_photos(folder / PHOTOS_CSV, photos)
     write_labels(folder, label_names)
     PACKED_DATASET.write(
         folder,
         {
-            "n_photos": len(photos),
+            "n_photos": n_photos,
             "student_px": student_px,
             "teacher_px": teacher_px,
             "digest": digest,

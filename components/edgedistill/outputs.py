@@ -16,6 +16,7 @@ from edgedistill.artifacts import (
     CONFUSION_CSV,
     CONFUSION_PNG,
     DATASET_MANIFEST,
+    FINDINGS_CSV,
     LABELS_FILE,
     METRICS,
     MODEL_FILE,
@@ -26,6 +27,7 @@ from edgedistill.artifacts import (
     RELIABILITY_PNG,
     REPORT_HTML,
     RUN_METADATA,
+    SCAN_REPORT_HTML,
     SPLITS,
     TENSORBOARD_FOLDER,
     THRESHOLD,
@@ -44,7 +46,7 @@ from edgedistill.report.run_page import render_run_page
 from edgedistill.runs import FinishedRun
 
 _COPIED = {
-    "catalog": (DATASET_MANIFEST.name, BAD_FILES),
+    "catalog": (DATASET_MANIFEST.name, FINDINGS_CSV, BAD_FILES),
     "predictions": (METRICS.name, CONFUSION_CSV, CONFUSION_PNG),
     "bundle": (
         MODEL_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, THRESHOLD_CURVE_CSV,
@@ -69,6 +71,7 @@ def collect(
         for artifact, names in _COPIED.items():
             for name in names:
                 _copy(run.artifacts[artifact] / name, folder / name)
+        _copy(run.artifacts["scan_report"], folder / SCAN_REPORT_HTML)
         for split in SPLITS:
             _copy(run.artifacts[split] / PHOTOS_CSV, folder / split_csv(split))
         for artifact, training in _TRAINED.items():

@@ -91,13 +91,24 @@ class ScanSettings(TeacherChoice):
     """Settings of the step scan."""
 
     data_dir: str = required(
-        "Folder with one folder of photos a class, or 'sample': the digits of scikit-learn."
+        "Photos: a folder with one folder a class, an archive of one, a CSV or JSONL manifest, any "
+        "of them in a bucket (gs://, s3://), or 'sample': the digits of scikit-learn."
     )
     teacher_img_size: str = setting(
         "auto", "Side of the teacher's images; auto: what its network was published for.", unit="px"
     )
     student_img_size: int = setting(
         240, "Side of the student's images, and of the phone's.", unit="px", ge=32, le=1024
+    )
+    max_megapixels: float = setting(
+        178.0, "Larger photos are left out; the default is Pillow's own limit.",
+        unit="megapixels", gt=0, le=1000,
+    )  # fmt: skip
+    group_near_duplicates: bool = setting(
+        True, "Keep photos of nearly the same picture in one split; false: equal pixels alone."
+    )
+    s3_endpoint: str = setting(
+        "", "Address of an S3 server other than AWS's; empty: AWS_ENDPOINT_URL_S3, else AWS."
     )
 
     def __post_init__(self) -> None:
@@ -107,6 +118,10 @@ class ScanSettings(TeacherChoice):
             raise SettingError(
                 "teacher_img_size must be auto or a whole number at least 32 and at most 1024; "
                 f"got {text}."
+            )
+        if self.s3_endpoint and not self.s3_endpoint.startswith(("http://", "https://")):
+            raise SettingError(
+                f"s3_endpoint must begin with http:// or https://; got {self.s3_endpoint}."
             )
 
     @property

@@ -31,10 +31,22 @@ def test_a_data_set_is_named_whatever_its_order():
     assert dataset_digest(photos) == dataset_digest(reversed(photos))
 
 
+def test_the_digest_of_a_data_set_is_the_sum_of_its_photos_digests():
+    def of_one(*fields: bytes) -> int:
+        framed = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
+        return int(hashlib.sha256(framed).hexdigest(), 16)
+
+    total = of_one(b"a/1.jpg", b"a", b"11") + of_one(b"b/1.jpg", b"b", b"22")
+    photos = [("a/1.jpg", "a", "11"), ("b/1.jpg", "b", "22")]
+    assert int(dataset_digest(photos), 16) == total % 2**256
+    assert len(dataset_digest(photos)) == 64
+
+
 @pytest.mark.parametrize(
     "other",
     [
         [("a/1.jpg", "a", "11")],
+        [("a/1.jpg", "a", "11"), ("b/1.jpg", "b", "22"), ("b/1.jpg", "b", "22")],
         [("a/1.jpg", "a", "11"), ("b/1.jpg", "b", "23")],
         [("a/1.jpg", "a", "11"), ("b/1.jpg", "c", "22")],
         [("a/1.jpg", "a", "11"), ("b/2.jpg", "b", "22")],

@@ -113,7 +113,7 @@ def test_a_collection_without_faults_has_a_short_page():
 
 def test_the_page_says_where_labels_that_look_wrong_are_found(full_page):
     place = full_page.index("<h2>Labels that look wrong")
-    assert "when the teacher is trained, evaluate lists in its report" in full_page[place:]
+    assert "shows only when a trained network contradicts it" in full_page[place:]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import csv
 import io
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from edgedistill.core.letterbox import letterbox
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError, DatasetError
 from edgedistill.scan.step import scan_photos
-from edgedistill.settings import ScanSettings
+from edgedistill.settings import ScanSettings, SplitSettings
+from edgedistill.split.step import split_catalog
 
 ODD_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "odd-images"
 
@@ -60,11 +63,20 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     return data, out, scan(data, out)
 
 
-def scan(data_dir: Path | str, out: Path, student_px: int = 32, teacher: str = "48"):
+def scan(
+    data_dir: Path | str,
+    out: Path,
+    student_px: int = 32,
+    teacher: str = "48",
+    n_workers: int | None = None,
+    **more: Any,
+) -> dict[str, float]:
     settings = ScanSettings(
-        data_dir=str(data_dir), student_img_size=student_px, teacher_img_size=teacher
+        data_dir=str(data_dir), student_img_size=student_px, teacher_img_size=teacher, **more
     )
-    return scan_photos(str(out / "catalog"), str(out / "report.html"), settings)
+    return scan_photos(
+        str(out / "catalog"), str(out / "report.html"), settings, n_workers=n_workers
+    )
 
 
 def test_the_table_lists_the_readable_photos_by_label_and_place(scanned):
@@ -112,6 +124,8 @@ def test_the_manifest_counts_classes_and_names_the_content(scanned):
         "n_photos": 4,
         "n_bad_files": 2,
         "classes": {"cup": 2, "plate": 2},
+        "splits": {},
+        "findings": {"bad file": 2, "tiny": 4},
         "sizes_px": {"student": 32, "teacher": 48},
         "digest": dataset_digest((p.filepath, p.label_name, p.digest) for p in photos),
     }
@@ -120,7 +134,11 @@ def test_the_manifest_counts_classes_and_names_the_content(scanned):
 def test_metrics_are_counts(scanned):
     metrics = dict(scanned[2])
     assert metrics.pop("seconds") > 0
-    assert metrics == {"n_photos": 4.0, "n_bad_files": 2.0, "n_classes": 2.0, "smallest_class": 2.0}
+    assert metrics == {
+        "n_photos": 4.0, "n_bad_files": 2.0, "n_classes": 2.0, "smallest_class": 2.0,
+        "n_conflicts": 0.0, "n_duplicates": 0.0, "n_near_duplicates": 0.0, "n_odd": 4.0,
+        "n_grouped": 0.0, "leak_share": 0.0,
+    }  # fmt: skip
     assert all(type(value) is float for value in metrics.values())
 
 
@@ -137,9 +155,9 @@ def test_a_folder_scanned_twice_gives_the_same_files(data, tmp_path):
 def test_the_report_shows_counts_bad_files_and_photos_within_its_limit(scanned):
     _, out, _ = scanned
     page = (out / "report.html").read_text()
-    assert "4 readable photos of 2 classes; 2 files are left out" in page
+    assert "2 unusable, 0 under two labels" in page
     assert "cup/broken.jpg" in page
-    assert page.count("data:image/jpeg;base64,") == 2
+    assert page.count("data:image/webp;base64,") >= 2
     assert len(page) < 2_000_000
 
 
@@ -166,7 +184,7 @@ def test_a_file_whose_name_is_not_utf8_is_a_bad_file(data, tmp_path):
     (data / "cup" / "\udcff.jpg").write_bytes(photo(6))
     scan(data, tmp_path)
     bad = (tmp_path / "catalog/bad_files.txt").read_text(encoding="utf-8")
-    assert "cup/\\udcff.jpg\tits name is not UTF-8\n" in bad
+    assert "cup/\\xff.jpg\tits name is not UTF-8\n" in bad
 
 
 def test_the_sample_is_the_digits_of_scikit_learn(tmp_path):
@@ -186,6 +204,218 @@ def test_the_sample_is_the_digits_of_scikit_learn(tmp_path):
         grey = np.floor(digits.images[number] * 255 / 16 + 0.5).astype(np.uint8)
         expected = letterbox(np.stack([grey] * 3, axis=2), 32)
         np.testing.assert_array_equal(dataset.student_pixels.row(row), expected)
+
+
+def smooth(seed: int, height: int = 120, width: int = 160) -> Image.Image:
+    """A picture as a photo is one: large shapes and soft edges, another for each seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def pairs_found(out: Path) -> list[dict[str, str]]:
+    """The findings that name two photos."""
+    return [found for found in rows_of(out / "catalog/findings.csv") if found["other"]]
+
+
+def six_a_class(folder: Path, **more: bytes) -> Path:
+    """Six pictures that are no copies in each of two classes, and `more`."""
+    plain = {
+        f"{name}/{number}.png": encoded(smooth(100 * place + number))
+        for place, name in enumerate(("cup", "plate"))
+        for number in range(6)
+    }
+    return make(folder / "collection", **plain, **more)
+
+
+def test_equal_pixels_of_one_class_are_kept_in_one_group_whatever_their_format(tmp_path):
+    data = six_a_class(
+        tmp_path, **{"cup/copy.bmp": encoded(smooth(0), "BMP"), "cup/copy.png": encoded(smooth(0))}
+    )
+    metrics = scan(data, tmp_path)
+    group_of = {p.filepath: p.group for p in PackedDataset.open(tmp_path / "catalog").photos}
+    assert group_of["cup/0.png"] == group_of["cup/copy.bmp"] == group_of["cup/copy.png"] != ""
+    assert [group for group in group_of.values() if group] == [group_of["cup/0.png"]] * 3
+    assert metrics["n_photos"] == 14
+    assert (metrics["n_duplicates"], metrics["n_grouped"]) == (2, 3)
+    # Each of the three leaks unless neither of the others is in train: 1 - 0.2 ** 2; of 14 photos.
+    assert metrics["leak_share"] == pytest.approx(3 * 0.96 / 14)
+    found = pairs_found(tmp_path)
+    assert [(f["kind"], f["filepath"], f["other"]) for f in found] == [
+        ("duplicate", "cup/copy.bmp", "cup/0.png"), ("duplicate", "cup/copy.png", "cup/0.png"),
+    ]  # fmt: skip
+
+
+def test_equal_pixels_under_two_labels_are_left_out_and_told_loudly(tmp_path, caplog):
+    data = six_a_class(
+        tmp_path, **{"plate/a.png": encoded(smooth(2)), "plate/b.png": encoded(smooth(2))}
+    )
+    metrics = scan(data, tmp_path)
+    dataset = PackedDataset.open(tmp_path / "catalog")
+    kept = [f"cup/{n}.png" for n in (0, 1, 3, 4, 5)] + [f"plate/{n}.png" for n in range(6)]
+    assert [p.filepath for p in dataset.photos] == kept
+    for row, place in enumerate(kept):  # the pixels moved up with the rows
+        pixels = decode_photo((data / place).read_bytes())
+        np.testing.assert_array_equal(dataset.student_pixels.row(row), letterbox(pixels, 32))
+        np.testing.assert_array_equal(dataset.teacher_pixels.row(row), letterbox(pixels, 48))
+    assert (metrics["n_conflicts"], metrics["n_bad_files"], metrics["n_grouped"]) == (3, 3, 0)
+    found = pairs_found(tmp_path)
+    assert [tuple(f.values())[:5] for f in found] == [
+        ("conflict", "cup/2.png", "cup", "plate/a.png", "plate"),
+        ("conflict", "plate/a.png", "plate", "cup/2.png", "cup"),
+        ("conflict", "plate/b.png", "plate", "cup/2.png", "cup"),
+    ]
+    bad = (tmp_path / "catalog/bad_files.txt").read_text().splitlines()
+    assert bad[0] == "cup/2.png\thas the same pixels as plate/a.png, which is labelled plate"
+    assert "3 photos are left out because their very pixels stand under two labels" in caplog.text
+    assert "plate/a.png" in (tmp_path / "report.html").read_text()
+
+
+def test_a_class_of_conflicts_alone_ends_the_scan(tmp_path):
+    data = make(
+        tmp_path / "data",
+        **{"a/1.png": encoded(smooth(1)), "b/1.png": encoded(smooth(1)), "b/2.png": photo(3)},
+    )
+    with pytest.raises(DatasetError, match=r"class 'a' has no readable photos; .* labelled b"):
+        scan(data, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def variants() -> dict[str, bytes]:
+    """One picture, resized, encoded again and made brighter."""
+    bright = smooth(5).point([min(255, round(v * 1.2)) for v in range(256)] * 3)
+    return {
+        "cup/small.png": encoded(smooth(5).resize((80, 60))),
+        "cup/again.jpg": encoded(smooth(5), "JPEG", quality=40),
+        "cup/bright.webp": encoded(bright, "WEBP"),
+    }
+
+
+def test_nearly_equal_pictures_share_a_group(tmp_path):
+    metrics = scan(six_a_class(tmp_path, **variants()), tmp_path, student_px=64)
+    group_of = {p.filepath: p.group for p in PackedDataset.open(tmp_path / "catalog").photos}
+    assert {name for name, group in group_of.items() if group} == {"cup/5.png", *variants()}
+    assert len(set(group_of.values())) == 2
+    assert metrics["n_grouped"] == 4
+    found = pairs_found(tmp_path)
+    assert {f["kind"] for f in found} == {"near duplicate"}
+
+
+def test_nearly_equal_pictures_of_two_classes_are_kept_and_pointed_out(tmp_path):
+    data = six_a_class(tmp_path, **{"plate/5 again.jpg": encoded(smooth(5), "JPEG", quality=40)})
+    metrics = scan(data, tmp_path, student_px=64)
+    assert metrics["n_photos"] == 13
+    found = pairs_found(tmp_path)
+    assert [f["kind"] for f in found] == ["near duplicate of another class"]
+    assert {found[0]["filepath"], found[0]["other"]} == {"cup/5.png", "plate/5 again.jpg"}
+    assert {found[0]["label_name"], found[0]["other_label"]} == {"cup", "plate"}
+
+
+def test_nearly_equal_pictures_are_not_compared_where_that_is_switched_off(tmp_path):
+    data = six_a_class(tmp_path, **variants(), **{"cup/copy.bmp": encoded(smooth(0), "BMP")})
+    metrics = scan(data, tmp_path, student_px=64, group_near_duplicates=False)
+    assert (metrics["n_near_duplicates"], metrics["n_duplicates"]) == (0, 1)
+    assert metrics["n_grouped"] == 2
+
+
+def test_groups_of_a_manifest_are_kept_and_joined_by_equal_pictures(tmp_path):
+    data = six_a_class(tmp_path, **{"cup/copy.bmp": encoded(smooth(0), "BMP")})
+    rows = [f"cup/{n}.png,cup,{group}" for n, group in enumerate(["b", "b", "a", "", "", ""])]
+    rows += ["cup/copy.bmp,cup,a", *(f"plate/{n}.png,plate," for n in range(6))]
+    (data / "list.csv").write_text("path,label,group\n" + "\n".join(rows) + "\n")
+    scan(data / "list.csv", tmp_path)
+    photos = PackedDataset.open(tmp_path / "catalog").photos
+    # 0 and 1 are b, 2 and the copy are a, and the copy has the pixels of 0: all four are one.
+    in_group = {p.filepath: p.group for p in photos if p.group}
+    assert in_group == dict.fromkeys(("cup/0.png", "cup/1.png", "cup/2.png", "cup/copy.bmp"), "a")
+
+
+def split(catalog: Path, out: Path) -> None:
+    parts = [str(out / name) for name in ("train", "val", "test")]
+    split_catalog(str(catalog), *parts, str(out / "split.md"), SplitSettings())
+
+
+def test_the_tables_of_a_split_repeat_that_split_from_anywhere(tmp_path):
+    data = six_a_class(tmp_path, **{"cup/copy.bmp": encoded(smooth(0), "BMP")})
+    scan(data, tmp_path / "first")
+    split(tmp_path / "first/catalog", tmp_path / "first")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("train", "val", "test"):
+        shutil.copy(tmp_path / "first" / name / "photos.csv", elsewhere / f"{name}.csv")
+    scan(elsewhere, tmp_path / "again")
+    split(tmp_path / "again/catalog", tmp_path / "again")
+    for name in ("train", "val", "test"):
+        first, again = (PackedDataset.open(tmp_path / run / name) for run in ("first", "again"))
+        assert again.photos == first.photos
+        assert (again.digest, again.split_digest) == (first.digest, first.split_digest)
+
+
+def test_a_divided_collection_keeps_its_division(tmp_path):
+    data = make(
+        tmp_path / "data",
+        **{
+            f"{part}/{name}/{number}.png": encoded(smooth(1000 * place + number))
+            for place, (part, name) in enumerate(
+                (part, name) for part in ("train", "valid") for name in ("cup", "plate")
+            )
+            for number in range(4)
+        },
+    )
+    scan(data, tmp_path)
+    photos = PackedDataset.open(tmp_path / "catalog").photos
+    assert [p.label_name for p in photos] == ["cup"] * 8 + ["plate"] * 8
+    assert {(p.filepath.split("/")[0], p.split) for p in photos} == {
+        ("train", "train"), ("valid", "val"),
+    }  # fmt: skip
+    assert DATASET_MANIFEST.read(tmp_path / "catalog")["splits"] == {"train": 8, "val": 8}
+
+
+def test_an_archive_gives_the_catalogue_of_its_folder(tmp_path):
+    data = six_a_class(tmp_path)
+    scan(data, tmp_path / "folder")
+    for kind in ("zip", "gztar"):
+        archive = shutil.make_archive(str(tmp_path / "photos"), kind, data)
+        scan(archive, tmp_path / kind)
+        folder, other = (PackedDataset.open(tmp_path / run / "catalog") for run in ("folder", kind))
+        assert other.digest == folder.digest
+        assert {p.data_dir for p in other.photos} == {archive}
+        shard = "catalog/pixels/32/00000.npy"
+        assert (tmp_path / kind / shard).read_bytes() == (tmp_path / "folder" / shard).read_bytes()
+
+
+def test_photos_beyond_the_limit_of_pixels_are_left_out_with_the_sentence(tmp_path):
+    data = six_a_class(tmp_path, **{"cup/large.png": encoded(smooth(9, 200, 201))})
+    # 200 x 201 = 40,200 pixels, 0.0402 megapixels; the others have 0.0192.
+    metrics = scan(data, tmp_path, max_megapixels=0.04)
+    assert (metrics["n_photos"], metrics["n_bad_files"]) == (12, 1)
+    assert "cup/large.png" in (tmp_path / "catalog/bad_files.txt").read_text()
+
+
+def test_the_number_of_workers_changes_no_byte(tmp_path):
+    data = six_a_class(tmp_path, **variants())
+    for n_workers in (1, 3):
+        scan(data, tmp_path / str(n_workers), n_workers=n_workers)
+    one, three = (
+        {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+        for root in (tmp_path / "1", tmp_path / "3")
+    )
+    assert one == three
+
+
+def test_nothing_but_the_outputs_is_left_behind(data, tmp_path):
+    scan(data, tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["catalog", "report.html"]
 
 
 @pytest.mark.skipif(not ODD_IMAGES.is_dir(), reason="the odd images are not on this machine")

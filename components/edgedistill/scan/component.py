@@ -17,13 +17,17 @@ def scan(
     data_dir: str,
     teacher_img_size: str,
     student_img_size: int,
+    max_megapixels: float,
+    group_near_duplicates: bool,
+    s3_endpoint: str,
 ) -> None:
-    """Finds, verifies, turns upright, letterboxes and packs every photo of a data folder.
+    """Finds, verifies, turns upright, letterboxes and packs every photo of a collection.
 
     Returns:
         catalog: Every readable photo, packed at both image sizes, with its table.
-        metrics: n_photos, n_bad_files and n_classes.
-        report: Photos per class, and which files could not be read.
+        metrics: Counts of photos, classes and findings, and the share of test photos that would
+            have leaked.
+        report: What is wrong or odd with the photos, and what to do about it.
     """
     from edgedistill import logs
 
@@ -39,6 +43,9 @@ def scan(
         data_dir=data_dir,
         teacher_img_size=teacher_img_size,
         student_img_size=student_img_size,
+        max_megapixels=max_megapixels,
+        group_near_duplicates=group_near_duplicates,
+        s3_endpoint=s3_endpoint,
     )
     results = scan_photos(catalog.path, report.path, settings)
     log_metrics(metrics, results)

@@ -1,13 +1,17 @@
 """What is wrong or odd with a collection: kinds of findings, and what the report needs of them."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgedistill.core.letterbox import letterbox
 
 CONFLICT = "conflict"
 BAD_FILE = "bad file"
@@ -15,15 +19,21 @@ OTHER_LABEL = "near duplicate of another class"
 DUPLICATE = "duplicate"
 NEAR_DUPLICATE = "near duplicate"
 
+SHOWN_PX = 112
+_SHOWN_PAIRS = 24
+_SHOWN_REASONS = 2_000  # they have no pictures, and the report counts them by reason
+
 COLUMNS = ("kind", "filepath", "label_name", "other", "other_label", "detail")
 """Those of findings.csv."""
+
+_fields = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One row of findings.csv: a photo, what is the matter with it, and why.
 
-    `kind`: one of the names above, or one of `core.look.ODD_KINDS`. `other`, `other_label`: the
+    `kind`: one of the names above, or what `core.look.odd_kinds` says. `other`, `other_label`: the
     photo that it is compared with, "" where there is none. `detail`: a reason, or how alike the
     two are.
     """
@@ -34,6 +44,14 @@ class Finding:
     other: str = ""
     other_label: str = ""
     detail: str = ""
+
+
+class Found(NamedTuple):
+    """A finding and the rows of its photos; None for a photo that is not packed."""
+
+    finding: Finding
+    row: int | None = None
+    other_row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +87,40 @@ class ScanFacts:
     shown: Mapping[str, Sequence[ShownFinding]]
 
 
-def write_findings(path: Path, findings: Iterable[Finding]) -> None:
-    """Writes findings.csv, one row a finding, in the order given."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(map(attrgetter(*COLUMNS), findings))
+class FindingsFile:
+    """Writes findings.csv, counts its rows by kind, and keeps the first of each for the report.
+
+    Use as a context manager; memory holds a few small pictures, whatever the number of findings.
+    """
+
+    def __init__(self, path: Path):
+        self.n_found: Counter[str] = Counter()
+        self.shown: defaultdict[str, list[ShownFinding]] = defaultdict(list)
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(COLUMNS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, found: Iterable[Found], photo: Callable[[int], NDArray[np.uint8]]) -> None:
+        """Takes in findings, of each kind the worst first.
+
+        Args:
+            found: findings and the rows that they are about.
+            photo: gives the image of a row.
+        """
+        for finding, *rows in found:
+            self._writer.writerow(_fields(finding))
+            self.n_found[finding.kind] += 1
+            most = _SHOWN_REASONS if finding.kind == BAD_FILE else _SHOWN_PAIRS
+            if self.n_found[finding.kind] <= most:
+                pictures = [None if row is None else _small(photo(row)) for row in rows]
+                self.shown[finding.kind].append(ShownFinding(finding, *pictures))
+
+
+def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return letterbox(image, min(SHOWN_PX, len(image)))

@@ -1,8 +1,7 @@
-"""What a worker process does with one photo: read, decode, fingerprint, letterbox."""
+"""What a worker process does with one photo: read, decode, name, look at, letterbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +9,24 @@ from numpy.typing import NDArray
 from edgedistill.core.decode import UnreadablePhotoError, decode_photo
 from edgedistill.core.fingerprint import pixel_digest
 from edgedistill.core.letterbox import letterbox
+from edgedistill.core.look import Look, photo_look
+from edgedistill.core.perceptual import perceptual_fingerprint
+from edgedistill.storage.files import Content
+from edgedistill.storage.reading import UnreadableFileError, read
+
+Fetched = Content | bytes | UnreadableFileError
+"""A file to decode: where it lies, or what came of it over the network."""
 
 
 @dataclass(frozen=True)
 class ReadPhoto:
-    """A readable photo: size and digest of the upright original, and it letterboxed."""
+    """A readable photo: size, digest and look of the upright original, and it letterboxed."""
 
     height_px: int
     width_px: int
     digest: str
+    look: Look
+    fingerprint: NDArray[np.uint8]
     images: tuple[NDArray[np.uint8], ...]
 
 
@@ -29,23 +37,30 @@ class BadFile:
     reason: str
 
 
-def read_photo(place: str, *, folder: Path, sizes_px: Sequence[int]) -> ReadPhoto | BadFile:
+def read_photo(
+    task: tuple[int, Fetched], *, sizes_px: Sequence[int], max_megapixels: float
+) -> ReadPhoto | BadFile:
     """Reads and decodes a photo once, and letterboxes it at each size.
 
     Args:
-        place: relative to `folder`.
-        folder: the data folder.
-        sizes_px: sides of the squares, in the order of the result's images.
+        task: the file's number, which the caller needs, and the file.
+        sizes_px: sides of the squares, in the order of the result's images; the first is the one
+            that is fingerprinted.
+        max_megapixels: larger photos are left out.
     """
+    fetched = task[1]
     try:
-        place.encode("utf-8")
-        image = decode_photo((folder / place).read_bytes())
-    except UnicodeEncodeError:
-        return BadFile("its name is not UTF-8")
-    except OSError as error:
-        return BadFile(f"cannot be read: {error.strerror}")
-    except UnreadablePhotoError as error:
+        if isinstance(fetched, UnreadableFileError):
+            raise fetched
+        data = fetched if isinstance(fetched, bytes) else read(fetched)
+        image = decode_photo(data, max_megapixels=max_megapixels)
+    except (UnreadableFileError, UnreadablePhotoError) as error:
         return BadFile(str(error))
     height, width, _ = image.shape
     images = tuple(letterbox(image, size) for size in sizes_px)
-    return ReadPhoto(height, width, pixel_digest(image), images)
+    return ReadPhoto(
+        height, width, pixel_digest(image),
+        photo_look(images[0], height, width),
+        perceptual_fingerprint(images[0], height, width),
+        images,
+    )  # fmt: skip

@@ -1,188 +1,198 @@
-"""The step scan: a folder of photos becomes a packed data set."""
+"""The step scan: a collection of photos becomes a catalogue of packed pixels and of findings."""
 
-import contextlib
 import logging
-import os
-import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
-from edgedistill import logs
-from edgedistill.artifacts import BAD_FILES, DATASET_MANIFEST, PIXELS_FOLDER
+from edgedistill.artifacts import BAD_FILES, DATASET_MANIFEST, FINDINGS_CSV, PIXELS_FOLDER
 from edgedistill.core.fingerprint import dataset_digest
-from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
+from edgedistill.datasets import write_dataset_tables
 from edgedistill.errors import DatasetError
 from edgedistill.folders import complete_folder, write_file
-from edgedistill.pixels import ShardWriter
-from edgedistill.scan.folder import SAMPLE, find_photos
+from edgedistill.pixels import PackedPixels
+from edgedistill.scan.collection import list_collection
+from edgedistill.scan.duplicates import (
+    Duplicates,
+    find_conflicts,
+    find_duplicates,
+    group_names,
+    leave_out,
+)
+from edgedistill.scan.findings import (
+    CONFLICT,
+    DUPLICATE,
+    NEAR_DUPLICATE,
+    OTHER_LABEL,
+    FindingsFile,
+    Found,
+    ScanFacts,
+)
+from edgedistill.scan.inspection import inspect_catalog
+from edgedistill.scan.packing import pack_photos
 from edgedistill.scan.page import render_scan_page
-from edgedistill.scan.photo import BadFile, ReadPhoto, read_photo
-from edgedistill.scan.sample import write_sample
-from edgedistill.scan.workers import WorkerDiedError, map_in_order
+from edgedistill.scan.table import PhotoTable, one_line
+from edgedistill.scan.verdict import odd_found
 from edgedistill.settings import ScanSettings
+from edgedistill.storage.s3 import use_endpoint
 
 _log = logging.getLogger(__name__)
-_TAB = "\t"
-_LOGGED_SHARE = 10  # a line every tenth of the way, where there is no terminal
 
 
-@dataclass(frozen=True)
-class _Scanned:
-    """What came of the photos: rows of the table, and lines of bad_files.txt by class."""
-
-    photos: list[Photo]
-    bad_files: dict[str, list[str]]
-
-    @property
-    def bad_file_lines(self) -> list[str]:
-        return [line for lines in self.bad_files.values() for line in lines]
-
-
-def scan_photos(catalog: str, report: str, settings: ScanSettings) -> dict[str, float]:
-    """Decodes every photo once and packs it at the student's and the teacher's size.
+def scan_photos(
+    catalog: str, report: str, settings: ScanSettings, *, n_workers: int | None = None
+) -> dict[str, float]:
+    """Decodes every photo once, packs it at both sizes, and says what is wrong with the data.
 
     Args:
-        catalog: folder to write: a packed data set, dataset_manifest.json, bad_files.txt.
+        catalog: folder to write: a packed data set, dataset_manifest.json, findings.csv,
+            bad_files.txt.
         report: HTML file to write.
-        settings: `data_dir` and the image sizes.
+        settings: where the photos are, the image sizes, and what is refused.
+        n_workers: processes that decode; None: one a core that this process may use.
 
     Returns:
-        n_photos (readable), n_bad_files, n_classes, smallest_class (its photos), seconds.
+        n_photos (packed), n_bad_files (left out, conflicts among them), n_classes, smallest_class
+        (its photos), n_conflicts, n_duplicates, n_near_duplicates, n_odd (findings of each kind),
+        n_grouped (photos that share a group), leak_share (in [0, 1]), seconds.
 
     Raises:
-        DatasetError: the folder is no folder of classes, or a class has no readable photo.
-        StorageError: `data_dir` is an address or an archive.
+        DatasetError: the collection cannot be trained on: no classes, one only, a class without
+            a readable photo, names that cannot be labels.
+        StorageError: a place that cannot be read from.
     """
     started = time.monotonic()
-    with _photo_folder(settings.data_dir) as folder, complete_folder(catalog) as out:
-        photos_of = find_photos(str(folder))
-        _log.info("scan: %d files of %d classes", sum(map(len, photos_of.values())), len(photos_of))
-        scanned = _pack_photos(folder, photos_of, out, settings)
-        counts = Counter(photo.label_name for photo in scanned.photos)
-        _check_counts(counts, scanned.bad_files)
-        _write_tables(out, scanned, list(photos_of), counts, settings)
-    page = render_scan_page(PackedDataset.open(catalog), scanned.bad_file_lines, counts)
+    use_endpoint(settings.s3_endpoint)
+    Path(catalog).parent.mkdir(parents=True, exist_ok=True)
+    with (
+        complete_folder(catalog) as out,
+        tempfile.TemporaryDirectory(prefix=".scan-", dir=Path(catalog).parent) as scratch,
+        PhotoTable(Path(scratch)) as table,
+    ):
+        table.add(list_collection(settings.data_dir, Path(scratch)))
+        label_names = table.label_names()
+        _log.info("scan: %d files of %d classes", table.n_files, len(label_names))
+        facts = _fill_catalog(out, table, label_names, settings, n_workers)
+        n_left_out = table.n_left_out
+        pixels = PackedPixels(_pixel_folder(out, settings.student_img_size), table.n_photos)
+        page = render_scan_page(facts, pixels.row)
     write_file(report, page)
-    n_bad = len(scanned.bad_file_lines)
     seconds = time.monotonic() - started
-    _log.info("scan: %d photos packed, %d left out, %.1f s", len(scanned.photos), n_bad, seconds)
-    return {
-        "n_photos": float(len(scanned.photos)),
-        "n_bad_files": float(n_bad),
-        "n_classes": float(len(counts)),
-        "smallest_class": float(min(counts.values())),
-        "seconds": seconds,
-    }
+    n_photos = sum(facts.counts.values())
+    _log.info("scan: %d photos packed, %d left out, %.1f s", n_photos, n_left_out, seconds)
+    return {**_metrics(facts, n_left_out), "seconds": seconds}
 
 
-@contextlib.contextmanager
-def _photo_folder(data_dir: str) -> Iterator[Path]:
-    """The user's folder, or one with the sample for as long as it is needed."""
-    if data_dir != SAMPLE:
-        yield Path(data_dir)
-        return
-    with tempfile.TemporaryDirectory(prefix="edgedistill-sample-") as folder:
-        write_sample(Path(folder))
-        yield Path(folder)
+def _fill_catalog(
+    out: Path,
+    table: PhotoTable,
+    label_names: list[str],
+    settings: ScanSettings,
+    n_workers: int | None,
+) -> ScanFacts:
+    """Packs, inspects and groups the photos, and writes all of the catalogue."""
+    sizes_px = {"student": settings.student_img_size, "teacher": settings.teacher_px}
+    folders = [_pixel_folder(out, size) for size in sorted(set(sizes_px.values()))]
+    student = _pixel_folder(out, settings.student_img_size)
+    fingerprints = pack_photos(table, out, settings, n_workers)
+    _check_classes(table, label_names)
+    with FindingsFile(out / FINDINGS_CSV) as findings:
+        conflicts = find_conflicts(table)
+        if conflicts:
+            findings.add(conflicts, PackedPixels(student, table.n_photos).row)
+            fingerprints = leave_out(conflicts, table, folders, fingerprints)
+            _warn_of_conflicts(conflicts)
+            _check_classes(table, label_names)
+        duplicates = find_duplicates(
+            table, fingerprints, compare_pictures=settings.group_near_duplicates
+        )
+        photos = PackedPixels(student, table.n_photos)
+        findings.add(inspect_catalog(table, duplicates), photos.row)
+    facts = ScanFacts(
+        data_dir=settings.data_dir,
+        counts=table.counts(),
+        split_counts=table.split_counts() if table.splits() != {""} else {},
+        n_grouped=duplicates.n_grouped,
+        leak_share=duplicates.leak_share,
+        n_found=findings.n_found,
+        shown=findings.shown,
+    )
+    _write_tables(out, table, duplicates, facts, sizes_px)
+    return facts
 
 
-def _pack_photos(
-    folder: Path, photos_of: Mapping[str, Sequence[str]], out: Path, settings: ScanSettings
-) -> _Scanned:
-    """Reads the photos in order and writes their pixels; the rows follow the shards."""
-    todo = [(i, name, place) for i, name in enumerate(photos_of) for place in photos_of[name]]
-    sizes_px = sorted({settings.student_img_size, settings.teacher_px})
-    scanned = _Scanned([], {name: [] for name in photos_of})
-    read = partial(read_photo, folder=folder, sizes_px=sizes_px)
-    results = map_in_order(read, [place for _, _, place in todo])
-    with contextlib.ExitStack() as open_writers, contextlib.closing(results):
-        writers = [
-            open_writers.enter_context(ShardWriter(out / PIXELS_FOLDER / str(size), size))
-            for size in sizes_px
-        ]
-        rows = zip(todo, _with_progress(_readable_errors(results), len(todo)), strict=True)
-        for (label_index, label_name, place), result in rows:
-            if isinstance(result, BadFile):
-                line = f"{_one_line(place)}{_TAB}{_one_line(result.reason)}"
-                scanned.bad_files[label_name].append(line)
-                continue
-            for writer, image in zip(writers, result.images, strict=True):
-                writer.append(image)
-            scanned.photos.append(_row(place, label_index, label_name, result))
-    return scanned
+def _pixel_folder(out: Path, size_px: int) -> Path:
+    return out / PIXELS_FOLDER / str(size_px)
 
 
-def _row(place: str, label_index: int, label_name: str, read: ReadPhoto) -> Photo:
-    return Photo(place, label_index, label_name, read.height_px, read.width_px, read.digest)
-
-
-def _readable_errors(results: Iterable[ReadPhoto | BadFile]) -> Iterator[ReadPhoto | BadFile]:
-    try:
-        yield from results
-    except WorkerDiedError as error:
-        raise DatasetError(
-            f"a worker process was killed while it read photos, at {error.item} or soon after: "
-            "most often memory ran out. Give the step more memory, or take the photo away."
-        ) from None
-
-
-def _with_progress(
-    results: Iterable[ReadPhoto | BadFile], total: int
-) -> Iterator[ReadPhoto | BadFile]:
-    """The same, with a bar on a terminal and a line every tenth of the way elsewhere."""
-    if sys.stderr.isatty() or logs.PROGRESS_VARIABLE in os.environ:
-        yield from tqdm(results, total=total, desc="scan", unit=" photos", leave=False, ncols=72)
-        return
-    for number, result in enumerate(results, start=1):
-        yield result
-        if number * _LOGGED_SHARE // total > (number - 1) * _LOGGED_SHARE // total:
-            _log.info("scan: %d of %d photos", number, total)
-
-
-def _one_line(text: str) -> str:
-    """`text` with everything but visible characters and spaces written as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _check_counts(counts: Mapping[str, int], bad_files: Mapping[str, Sequence[str]]) -> None:
-    for label_name, lines in bad_files.items():
-        if counts.get(label_name, 0) == 0:
+def _check_classes(table: PhotoTable, label_names: list[str]) -> None:
+    counts = table.counts()
+    for label_name in label_names:
+        if label_name not in counts:
+            reasons = [told for told in table.left_out() if told[1] == label_name]
+            _, _, place, reason = reasons[0]
             raise DatasetError(
-                f"class '{label_name}' has no readable photos; bad files: {len(lines)}, the first "
-                f"is {lines[0].replace(_TAB, ': ')}. Replace them, or take the folder away."
+                f"class '{label_name}' has no readable photos; bad files: {len(reasons)}, the "
+                f"first is {place}: {reason}. Replace them, or take the class away."
             )
+
+
+def _warn_of_conflicts(conflicts: list[Found]) -> None:
+    first = conflicts[0].finding
+    _log.warning(
+        "scan: %d photos are left out because their very pixels stand under two labels, such as "
+        "%s (%s) and %s (%s); findings.csv lists them all",
+        len(conflicts), first.filepath, first.label_name, first.other, first.other_label,
+    )  # fmt: skip
 
 
 def _write_tables(
     out: Path,
-    scanned: _Scanned,
-    label_names: list[str],
-    counts: Mapping[str, int],
-    settings: ScanSettings,
+    table: PhotoTable,
+    duplicates: Duplicates,
+    facts: ScanFacts,
+    sizes_px: dict[str, int],
 ) -> None:
-    digest = dataset_digest((p.filepath, p.label_name, p.digest) for p in scanned.photos)
-    sizes_px = {"student": settings.student_img_size, "teacher": settings.teacher_px}
+    digest = dataset_digest((p.filepath, p.label_name, p.digest) for p in table.photos())
+    group_of = group_names(table, duplicates.groups)
+    photos = (
+        replace(photo, group=group_of.get(row, "")) for row, photo in enumerate(table.photos())
+    )
     write_dataset_tables(
-        out, scanned.photos, label_names,
+        out, photos, list(facts.counts),
         student_px=sizes_px["student"], teacher_px=sizes_px["teacher"], digest=digest,
     )  # fmt: skip
     DATASET_MANIFEST.write(
         out,
         {
-            "data_dir": settings.data_dir,
-            "n_photos": len(scanned.photos),
-            "n_bad_files": len(scanned.bad_file_lines),
-            "classes": {name: counts[name] for name in label_names},
+            "data_dir": facts.data_dir,
+            "n_photos": table.n_photos,
+            "n_bad_files": table.n_left_out,
+            "classes": facts.counts,
+            "splits": facts.split_counts,
+            "findings": facts.n_found,
             "sizes_px": sizes_px,
             "digest": digest,
         },
     )
-    bad_files = "".join(f"{line}\n" for line in scanned.bad_file_lines)
-    (out / BAD_FILES).write_text(bad_files, encoding="utf-8")
+    with (out / BAD_FILES).open("w", encoding="utf-8") as bad_files:
+        bad_files.writelines(
+            f"{one_line(place)}\t{reason}\n" for _, _, place, reason in table.left_out()
+        )
+
+
+def _metrics(facts: ScanFacts, n_left_out: int) -> dict[str, float]:
+    found = facts.n_found
+    return {
+        "n_photos": float(sum(facts.counts.values())),
+        "n_bad_files": float(n_left_out),
+        "n_classes": float(len(facts.counts)),
+        "smallest_class": float(min(facts.counts.values())),
+        "n_conflicts": float(found.get(CONFLICT, 0)),
+        "n_duplicates": float(found.get(DUPLICATE, 0)),
+        "n_near_duplicates": float(found.get(NEAR_DUPLICATE, 0) + found.get(OTHER_LABEL, 0)),
+        "n_odd": float(sum(odd_found(facts).values())),
+        "n_grouped": float(facts.n_grouped),
+        "leak_share": facts.leak_share,
+    }

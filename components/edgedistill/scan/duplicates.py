@@ -1,0 +1,142 @@
+"""Photos that are the same picture: under two labels they are left out, else they are grouped."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedistill.core.near_duplicates import MOST_PHOTOS, groups_of, near_duplicate_pairs
+from edgedistill.errors import DatasetError
+from edgedistill.pixels import remove_rows
+from edgedistill.scan.findings import CONFLICT, Finding, Found
+from edgedistill.scan.table import PhotoTable
+
+Pairs = NDArray[np.int64]
+
+# The shares of the split that most people draw: what a draw photo by photo would have leaked.
+_USUAL_TRAIN_FRAC = 0.8
+_NAME_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What photos have in common.
+
+    `same`: pairs of rows of equal pixels, each photo after the first with the first. `near`: pairs
+    of nearly equal pictures that are not equal, most alike first, and `likeness` of each in
+    [0, 1]. `groups`: for each row the smallest row of its group, its own where it is alone.
+    """
+
+    same: Pairs
+    near: Pairs
+    likeness: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+    @property
+    def n_grouped(self) -> int:
+        """Photos that share their group with another."""
+        sizes = np.bincount(self.groups)[self.groups]
+        return int(np.count_nonzero(sizes > 1))
+
+    @property
+    def leak_share(self) -> float:
+        """The share of test photos with another of their group in train, were groups ignored.
+
+        A photo of a group of k is without one with probability (1 - 0.8) ** (k - 1), as each of
+        the others goes to train with probability 0.8 in the usual split of 80/10/10.
+        """
+        sizes = np.bincount(self.groups)[self.groups]
+        return float(np.mean(1 - (1 - _USUAL_TRAIN_FRAC) ** (sizes - 1)))
+
+
+def find_conflicts(table: PhotoTable) -> list[Found]:
+    """Every photo whose very pixels stand under another label too, with the first such photo."""
+    conflicts = []
+    for _, told in itertools.groupby(table.equal_digests(), key=lambda row: row[0]):
+        same = [(row, label) for _, row, label in told]
+        for row, label in same:
+            other = next((pair for pair in same if pair[1] != label), None)
+            if other is not None:
+                finding = Finding(CONFLICT, *table.name_of(row), *table.name_of(other[0]))
+                conflicts.append(Found(finding, row, other[0]))
+    return sorted(conflicts, key=lambda pair: pair.row or 0)
+
+
+def leave_out(
+    conflicts: list[Found], table: PhotoTable, pixels: list[Path], fingerprints: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Takes the photos of conflicts out of the table, the pixels and the fingerprints."""
+    rows = [pair.row for pair in conflicts if pair.row is not None]
+    reasons = [
+        f"has the same pixels as {pair.finding.other}, which is labelled {pair.finding.other_label}"
+        for pair in conflicts
+    ]
+    table.remove(rows, reasons)
+    for folder in pixels:
+        remove_rows(folder, rows)
+    kept: NDArray[np.uint8] = np.delete(fingerprints, rows, axis=0)
+    return kept
+
+
+def find_duplicates(
+    table: PhotoTable, fingerprints: NDArray[np.uint8], *, compare_pictures: bool
+) -> Duplicates:
+    """Pairs of equal and of nearly equal photos, and the groups that follow from them.
+
+    Args:
+        table: whose conflicts were left out.
+        fingerprints: of its photos, by row.
+        compare_pictures: false: only equal pixels and the collection's own groups count.
+    """
+    same = _pairs_of_equal_names(table.equal_digests())
+    own = _pairs_of_equal_names(table.own_groups())
+    near, likeness = np.empty((0, 2), np.int64), np.empty(0)
+    if compare_pictures:
+        _require_comparable(len(fingerprints))
+        near, likeness = near_duplicate_pairs(fingerprints)
+        groups = groups_of(len(fingerprints), same)
+        new = groups[near[:, 0]] != groups[near[:, 1]]
+        order = np.argsort(-likeness[new], kind="stable")
+        near, likeness = near[new][order], likeness[new][order]
+    groups = groups_of(len(fingerprints), np.concatenate([same, own, near]))
+    return Duplicates(same, near, likeness, groups)
+
+
+def _require_comparable(n_photos: int) -> None:
+    if n_photos > MOST_PHOTOS:
+        raise DatasetError(
+            f"near duplicates are looked for among at most {MOST_PHOTOS:,} photos; got "
+            f"{n_photos:,}: pass --group_near_duplicates false."
+        )
+
+
+def _pairs_of_equal_names(named_rows: Iterable[Sequence[Any]]) -> Pairs:
+    """(first, later) for each row after the first of a name; the rows come by name."""
+    pairs = []
+    for _, told in itertools.groupby(named_rows, key=lambda entry: entry[0]):
+        first, *others = [entry[1] for entry in told]
+        pairs += [(first, other) for other in others]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def group_names(table: PhotoTable, groups: NDArray[np.int64]) -> dict[int, str]:
+    """The name of the group of each row that is not alone, by row.
+
+    A group is named by its content: by the first of the names that the collection gave, else by
+    the smallest digest in it; adding photos elsewhere does not change it.
+    """
+    is_shared = np.bincount(groups, minlength=len(groups))[groups] > 1
+    own: dict[int, str] = {}
+    smallest: dict[int, str] = {}
+    for row, photo in enumerate(table.photos()):
+        group = int(groups[row])
+        if photo.group:
+            own[group] = min(photo.group, own.get(group, photo.group))
+        if is_shared[row]:
+            smallest[group] = min(photo.digest, smallest.get(group, photo.digest))
+    names = {group: f"same-{digest[:_NAME_DIGITS]}" for group, digest in smallest.items()} | own
+    return {row: names[g] for row, g in enumerate(groups.tolist()) if g in names}

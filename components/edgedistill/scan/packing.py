@@ -1,0 +1,108 @@
+"""Reads every file of a scan's table in worker processes and packs what can be read."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from edgedistill import logs
+from edgedistill.artifacts import PIXELS_FOLDER
+from edgedistill.core.perceptual import N_BYTES
+from edgedistill.errors import DatasetError
+from edgedistill.pixels import ShardWriter
+from edgedistill.scan.photo import BadFile, Fetched, ReadPhoto, read_photo
+from edgedistill.scan.table import PhotoTable
+from edgedistill.scan.workers import Lost, WorkersFailedError, map_in_order
+from edgedistill.settings import ScanSettings
+from edgedistill.storage.reading import read_ahead
+
+_log = logging.getLogger(__name__)
+_LOGGED_SHARE = 10  # a line every tenth of the way, where there is no terminal
+# A decoder holds the photo in up to four channels, upright and not, and letterboxed, next to
+# Python itself. What wants more than this is no photo.
+_BYTES_A_PIXEL = 16
+_BYTES_BESIDE = 2 * 2**30
+_SLOT_BYTES_BESIDE = 2**16
+
+_Read = ReadPhoto | BadFile | Lost[tuple[int, Fetched]]
+
+
+def pack_photos(
+    table: PhotoTable, out: Path, settings: ScanSettings, n_workers: int | None
+) -> NDArray[np.uint8]:
+    """Writes the pixels of every readable file at both sizes, and notes in the table what came.
+
+    Returns:
+        The photos' perceptual fingerprints, by row: shape (n, 299).
+    """
+    sizes_px = list(dict.fromkeys((settings.student_img_size, settings.teacher_px)))
+    fingerprints = bytearray()
+    with contextlib.ExitStack() as open_things:
+        writers = [
+            open_things.enter_context(ShardWriter(out / PIXELS_FOLDER / str(size), size))
+            for size in sizes_px
+        ]
+        results = open_things.enter_context(
+            contextlib.closing(_results(table, settings, sizes_px, n_workers))
+        )
+        row = 0
+        for file, result in _with_progress(results, table.n_files):
+            if not isinstance(result, ReadPhoto):
+                table.leave_file_out(file, result.reason)
+                continue
+            for writer, image in zip(writers, result.images, strict=True):
+                writer.append(image)
+            fingerprints += result.fingerprint.tobytes()
+            table.add_photo(file, row, result)
+            row += 1
+    return np.frombuffer(fingerprints, np.uint8).reshape(row, N_BYTES)
+
+
+def _results(
+    table: PhotoTable, settings: ScanSettings, sizes_px: list[int], n_workers: int | None
+) -> Generator[tuple[int, _Read], None, None]:
+    """The number of each file and what came of it, in the table's order."""
+    under_way: deque[int] = deque()
+    read = partial(read_photo, sizes_px=sizes_px, max_megapixels=settings.max_megapixels)
+    with contextlib.closing(read_ahead(table.to_read())) as fetched:
+        results = map_in_order(
+            read,
+            _noted(fetched, under_way),
+            n_workers=n_workers,
+            max_memory_bytes=int(settings.max_megapixels * 1e6) * _BYTES_A_PIXEL + _BYTES_BESIDE,
+            array_bytes=sum(3 * size * size for size in sizes_px) + _SLOT_BYTES_BESIDE,
+        )
+        with contextlib.closing(results):
+            try:
+                for result in results:
+                    yield under_way.popleft(), result
+            except WorkersFailedError as error:
+                raise DatasetError(f"photos cannot be read: {error}") from None
+
+
+def _noted(
+    fetched: Iterable[tuple[int, Fetched]], files: deque[int]
+) -> Iterator[tuple[int, Fetched]]:
+    """The same, with the number of each file put aside: results come without it."""
+    for task in fetched:
+        files.append(task[0])
+        yield task
+
+
+def _with_progress(results: Iterable[tuple[int, _Read]], total: int) -> Iterator[tuple[int, _Read]]:
+    """The same, with a bar on a terminal and a line every tenth of the way elsewhere."""
+    if sys.stderr.isatty() or logs.PROGRESS_VARIABLE in os.environ:
+        yield from tqdm(results, total=total, desc="scan", unit=" photos", leave=False, ncols=72)
+        return
+    for number, result in enumerate(results, start=1):
+        yield result
+        if number * _LOGGED_SHARE // total > (number - 1) * _LOGGED_SHARE // total:
+            _log.info("scan: %d of %d photos", number, total)
