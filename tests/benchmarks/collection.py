@@ -6,7 +6,13 @@ Each row is a process of its own; seconds are its processor's, so that others on
 little. `growth` is its peak of resident memory beyond what it had before
 listing; `times` compares the seconds of ten times as many files.
 
-Seen:
+Seen on 2026-11-22 (2 shared cores, load 10), at 100,000 files, after ten times fewer:
+
+    folder      0.79 s,  8.7 times the time,  0.2 MB
+    photos.zip  2.00 s, 11.0 times the time, 36.7 MB (zipfile's directory)
+    photos.tar  3.19 s,  9.1 times the time,  0.0 MB
+    photos.tgz  3.46 s,  9.1 times the time,  0.0 MB
+    photos.csv  2.17 s,  6.4 times the time,  0.0 MB
 """
 
 import io
