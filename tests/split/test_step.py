@@ -227,6 +227,14 @@ def test_a_group_too_large_for_its_part_is_a_difference_that_is_told(tmp_path):
     assert "| cup | 28 | 24 | 1 | 3 | 1 | 3 | 30 |" in report(tmp_path)
 
 
+def test_a_part_that_gets_too_few_is_a_difference_too(tmp_path):
+    # 24 + 3 + 3 are wished of three groups of 10: 10 + 10 + 10, train lacks 14.
+    photos = photos_of_classes(cup=30, plate=30)
+    photos = grouped(photos, a=range(10), b=range(10, 20), c=range(20, 30))
+    write_photos_as_catalog(tmp_path / "catalog", photos)
+    assert split(tmp_path)["largest_count_difference"] == 14.0
+
+
 def test_the_leakage_that_groups_avoid_is_that_of_the_draw_without_them(tmp_path):
     photos = photos_of_classes(cup=100, plate=100)
     photos = [replace(p, group=f"pair {i // 2}") for i, p in enumerate(photos)]
@@ -254,13 +262,14 @@ def test_equal_pixels_stay_together_without_a_group(tmp_path):
 
 def test_a_given_split_is_kept_whatever_the_fractions(tmp_path):
     photos = given(photos_of_classes(cup=10, plate=10), val=[0, 1, 10], test=[2, 3, 4, 5, 11])
-    write_photos_as_catalog(tmp_path / "catalog", photos)
+    write_photos_as_catalog(tmp_path / "catalog", grouped(photos, burst=[2, 3]))
     metrics = split(tmp_path, seed=7)
     assert numbers(tmp_path / "val") == [0, 1, 10]
     assert numbers(tmp_path / "test") == [2, 3, 4, 5, 11]
     assert len(numbers(tmp_path / "train")) == 12
     assert metrics["largest_count_difference"] == 0.0
     assert "own train, val and test is kept as it is" in report(tmp_path)
+    assert "stay in one part (1 group)." in report(tmp_path)  # nothing was drawn, nothing avoided
     for name in SPLITS:
         assert {p.split for p in PackedDataset.open(tmp_path / name).photos} == {name}
 
@@ -288,6 +297,7 @@ def test_a_missing_test_is_taken_from_train_without_what_leaks(tmp_path):
     assert metrics["n_groups_divided"] == 0.0
     assert metrics["leak_share_avoided"] > 0.0
     assert "It has no test: 11.1%" in report(tmp_path)
+    assert "| cup | 32 | 32 | 4 | 4 | 4 | 4 | 40 |" in report(tmp_path)
 
 
 def test_groups_that_a_given_split_divides_are_loud(tmp_path, caplog):
@@ -297,6 +307,7 @@ def test_groups_that_a_given_split_divides_are_loud(tmp_path, caplog):
     metrics = split(tmp_path)
     # Photo 2 has 3 and 4 in train, photo 12 has 0 in val: 2 of 4 test photos.
     assert (metrics["n_groups_divided"], metrics["leak_share"]) == (2.0, 0.5)
+    assert metrics["leak_share_avoided"] == 0.0
     assert numbers(tmp_path / "test") == [1, 2, 11, 12]
     lead = report(tmp_path).splitlines()[2]
     assert lead.startswith("The test score of this split will be too good.")
