@@ -41,7 +41,7 @@ def list_collection(data_dir: str, scratch: Path) -> Iterator[ListedPhoto | Left
     """Every file that may be a photo, and every file that is left out, in any order.
 
     Files of any suffix are listed: what is a photo is told by reading it. Memory grows with the
-    number of classes, and by 0.4 kB a file for a zip, not with the files of a folder or a bucket.
+    number of classes, and by 0.5 kB a file for a zip, not with the files of a folder or a bucket.
 
     Args:
         data_dir: a folder of class folders, or of splits of them, or of the train.csv and its

@@ -49,7 +49,7 @@ class Root(Protocol):
 class Roots:
     """What rows' paths are relative to; each folder, archive or bucket is opened once.
 
-    A folder costs no memory; of an archive the places of all files are kept, 0.6 kB each.
+    A folder costs no memory; of an archive the places of all files are kept, 0.3 kB each.
     """
 
     def __init__(self, scratch: Path):
