@@ -21,7 +21,7 @@ def split(
     val_frac: float,
     test_frac: float,
 ) -> None:
-    """Divides the photos into train, val and test, each class in the same shares.
+    """Divides the photos into train, val and test, each class in the same shares, groups whole.
 
     Args:
         catalog: What scan wrote.
@@ -30,8 +30,8 @@ def split(
         train: Photos to train on.
         val: Photos to choose epochs and the threshold on.
         test: Photos to report on, seen once.
-        metrics: Photos of each split.
-        report: Photos per class and split.
+        metrics: Photos of each split, and the share of test photos that leak, or would have.
+        report: Photos per class and split, what leaks, and what the test photos can tell.
     """
     from edgedistill import logs
 

@@ -156,11 +156,21 @@ def _counts_section(facts: SplitFacts) -> Section:
             f"The {_MAX_ROWS} of {len(names):,} classes that are farthest from the wish:"
         )
         names = sorted(names, key=lambda name: (-facts.difference(name), name))[:_MAX_ROWS]
-    header = ["class", *(word for part in _PARTS for word in (part, "wished")), "all"]
-    rows = [[name, *_count_cells(facts.counts[name], facts.wishes[name])] for name in names]
     wished = [sum(wishes) for wishes in zip(*facts.wishes.values(), strict=True)]
-    rows.append(["all", *_count_cells(facts.n_photos, wished)])
-    return Section("Photos", paragraphs, table=Table(header, rows))
+    rows = [(name, facts.counts[name], facts.wishes[name]) for name in names]
+    rows.append(("all", facts.n_photos, wished))
+    return Section("Photos", paragraphs, table=_counts_table(rows, _is_drawn(facts)))
+
+
+def _counts_table(
+    rows: Sequence[tuple[str, Sequence[int], Sequence[int]]], with_wishes: bool
+) -> Table:
+    """Counts by part; the wish stands beside each where something was drawn."""
+    if not with_wishes:
+        cells = [[name, *(f"{n:,}" for n in (*have, sum(have)))] for name, have, _ in rows]
+        return Table(["class", *_PARTS, "all"], cells)
+    header = ["class", *(word for part in _PARTS for word in (part, "wished")), "all"]
+    return Table(header, [[name, *_count_cells(have, wish)] for name, have, wish in rows])
 
 
 def _count_cells(counts: Sequence[int], wishes: Sequence[int]) -> list[str]:
@@ -168,10 +178,16 @@ def _count_cells(counts: Sequence[int], wishes: Sequence[int]) -> list[str]:
     return [*cells, f"{sum(counts):,}"]
 
 
+def _is_drawn(facts: SplitFacts) -> bool:
+    return not facts.given or bool(facts.taken_frac)
+
+
 def _difference_sentence(facts: SplitFacts) -> str:
-    if facts.given and not facts.taken_frac:
+    if not _is_drawn(facts):
         return "Nothing was drawn, so nothing was wished for: the counts are the collection's."
     off = [name for name in facts.counts if facts.difference(name)]
+    if not off and facts.given:
+        return "What was drawn has just the photos of each class that its share asks for."
     if not off:
         return "Every class has just the photos that its shares ask for."
     worst = max(off, key=facts.difference)

@@ -127,7 +127,7 @@ def _too_few_groups(error: TooFewGroupsError, place: str) -> str:
         )
     return (
         f"{first} in {error.n_groups} groups that it shares with other classes, and no division "
-        f"of them brings every class into all {error.least} parts: {remedy}"
+        f"of them was found that brings every class into all {error.least} parts: {remedy}"
     )
 
 
