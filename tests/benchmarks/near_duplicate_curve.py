@@ -1,3 +1,4 @@
+# ruff: noqa: T201
 """Precision and recall of near-duplicate pairs over the threshold, on variants of real photos.
 
     python -m tests.benchmarks.near_duplicate_curve [SHEET.png]
@@ -57,6 +58,14 @@ def toned(image: Picture, tone: Callable[[float], float]) -> Picture:
     return image.point([min(255, max(0, round(tone(level)))) for level in range(256)] * 3)
 
 
+def _times(factor: float, around: float = 0.0) -> Callable[[float], float]:
+    return lambda level: (level - around) * factor + around
+
+
+def _power(gamma: float) -> Callable[[float], float]:
+    return lambda level: 255 * (level / 255) ** gamma
+
+
 def scaled(image: Picture, factor: float) -> Picture:
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC)
@@ -77,12 +86,9 @@ def variants(image: Picture, chance: random.Random) -> dict[str, Picture]:
         "resize to a square": image.resize((224, 224), Image.Resampling.BICUBIC),
         **{f"JPEG {q}": encoded(image, "JPEG", q) for q in (95, 60, 30)},
         **{f"WebP {q}": encoded(image, "WEBP", q) for q in (80, 40)},
-        **{f"brightness {b}": toned(image, lambda v, b=b: v * b) for b in (0.75, 0.87, 1.12, 1.25)},
-        **{
-            f"contrast {c}": toned(image, lambda v, c=c: (v - mean) * c + mean)
-            for c in (0.75, 1.25)
-        },
-        **{f"gamma {g}": toned(image, lambda v, g=g: 255 * (v / 255) ** g) for g in (0.75, 1.25)},
+        **{f"brightness {b}": toned(image, _times(b)) for b in (0.75, 0.87, 1.12, 1.25)},
+        **{f"contrast {c}": toned(image, _times(c, mean)) for c in (0.75, 1.25)},
+        **{f"gamma {g}": toned(image, _power(g)) for g in (0.75, 1.25)},
         "saturation 1.3": ImageEnhance.Color(image).enhance(1.3),
         "warmer": warmer(image),
         "grey": image.convert("L").convert("RGB"),
@@ -136,7 +142,7 @@ def measure(name: str, sheet_path: Path | None) -> None:
     pairs, scores = near_duplicate_pairs(originals, least_likeness=min(THRESHOLDS))
     if sheet_path is not None:
         sheet(paths, pairs, scores).save(sheet_path.with_stem(f"{sheet_path.stem}-{name}"))
-    print(f"\n{name}: {len(originals)} photos\n{'least likeness':32}", *THRESHOLDS, sep="  ")  # noqa: T201
+    print(f"\n{name}: {len(originals)} photos\n{'least likeness':32}", *THRESHOLDS, sep="  ")
     same_scene = {tuple(p) for p in pairs[scores >= LEAST_OF_SAME_SCENE[name]].tolist()}
     sources = np.array(sorted(chosen))
     right, wrong = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
@@ -157,17 +163,17 @@ def measure(name: str, sheet_path: Path | None) -> None:
             recall.append((kept & is_right).sum() / len(sources))
             right[place] += (kept & is_right).sum()
             wrong[place] += (kept & is_wrong).sum()
-        print(f"{kind:32}", *(f"{value:5.3f}" for value in recall), sep="  ")  # noqa: T201
+        print(f"{kind:32}", *(f"{value:5.3f}" for value in recall), sep="  ")
     print(
         f"{'precision over all kinds':32}",
         *(f"{p:5.3f}" for p in right / (right + wrong)),
         sep="  ",
-    )  # noqa: T201
+    )
     for least in THRESHOLDS:
-        kept = pairs[scores >= least]
-        sizes = np.bincount(groups_of(len(originals), kept))
-        print(  # noqa: T201
-            f"originals alone at {least}: {len(kept)} pairs, {(sizes > 1).sum()} groups, "
+        listed = pairs[scores >= least]
+        sizes = np.bincount(groups_of(len(originals), listed))
+        print(
+            f"originals alone at {least}: {len(listed)} pairs, {(sizes > 1).sum()} groups, "
             f"largest {sizes.max()}"
         )
 
@@ -175,7 +181,7 @@ def measure(name: str, sheet_path: Path | None) -> None:
 def main() -> int:
     """Prints the curves; 2 where the photos are absent."""
     if not all((DATA / name).is_dir() for name in COLLECTIONS):
-        print(f"{DATA} has no {' and '.join(COLLECTIONS)}: nothing to measure on.")  # noqa: T201
+        print(f"{DATA} has no {' and '.join(COLLECTIONS)}: nothing to measure on.")
         return 2
     for name in COLLECTIONS:
         measure(name, Path(sys.argv[1]) if len(sys.argv) > 1 else None)

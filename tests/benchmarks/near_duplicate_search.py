@@ -1,3 +1,4 @@
+# ruff: noqa: T201
 """Near-duplicate search over 100,000 and 1,000,000 generated fingerprints.
 
     nice python -m tests.benchmarks.near_duplicate_search [--photos 100000 1000000]
@@ -58,9 +59,9 @@ def measure(n: int) -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     recall = float((groups[sources] == groups[n - len(sources) :]).mean())
     largest = int(np.bincount(groups).max())
-    print(  # noqa: T201
-        f"{n:>9,} | {found:7.1f} s | {cpu:6.1f} s | {grouped:5.1f} s | {before:6.0f} -> {peak:6.0f} MiB | "
-        f"{recall:6.4f} | {len(pairs):>7,} | {largest}",
+    print(
+        f"{n:>9,} | {found:7.1f} s | {cpu:6.1f} s | {grouped:5.1f} s | "
+        f"{before:6.0f} -> {peak:6.0f} MiB | {recall:6.4f} | {len(pairs):>7,} | {largest}",
         flush=True,
     )
     return cpu
@@ -71,11 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--photos", type=int, nargs="+", default=[100_000, 1_000_000])
     sizes = parser.parse_args().photos
-    print(
-        "   photos |    search | processor | groups | peak before -> after | recall | pairs | largest"
-    )  # noqa: T201
+    print("photos | search | processor | groups | peak before -> after | recall | pairs | largest")
     seconds = [measure(n) for n in sizes]
-    print(f"growth: {seconds[-1] / seconds[0]:.1f}")  # noqa: T201
+    print(f"growth: {seconds[-1] / seconds[0]:.1f}")
 
 
 if __name__ == "__main__":
