@@ -240,6 +240,12 @@ def test_few_items_start_one_worker_and_many_start_all():
     assert len(set(map_in_order(work.own_pid, range(150), n_workers=2))) == 2
 
 
+def test_a_slow_item_does_not_hold_those_behind_it(tmp_path):
+    # 18 items for 2 workers: if half of them waited behind item 0, it would see 9 at most.
+    items = [(str(tmp_path), number) for number in range(18)]
+    assert all(map_in_order(work.wait_for_others, items, n_workers=2))
+
+
 @needs_proc
 def test_closing_early_ends_the_workers_at_once(nothing_is_left):
     results = map_in_order(work.sleep, [0, *[60] * 40], n_workers=2)
