@@ -9,7 +9,7 @@ listing; `times` compares the seconds of ten times as many files.
 Seen on 2026-11-22 (2 shared cores, load 10), at 100,000 files, after ten times fewer:
 
     folder      0.79 s,  8.7 times the time,  0.2 MB
-    photos.zip  2.00 s, 11.0 times the time, 36.7 MB (zipfile's directory; 0.5 kB a file by tracemalloc)
+    photos.zip  2.00 s, 11.0 times the time, 36.7 MB (zipfile's directory; 0.5 kB a file)
     photos.tar  3.19 s,  9.1 times the time,  0.0 MB
     photos.tgz  3.46 s,  9.1 times the time,  0.0 MB
     photos.csv  2.17 s,  6.4 times the time,  0.0 MB
