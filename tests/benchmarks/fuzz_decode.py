@@ -5,9 +5,9 @@
 
 Seeds are small files of every kind that is read, made here, and those of a folder of odd images
 where one is given. Input number i of a seed is always the same bytes, so a crash or a hang can be
-had again with --first i --inputs 1. Each worker may address 2 GiB at most and gets 10 seconds an
-input; where one dies, the next goes on behind the input that killed it. Exit status 1 if an input
-killed a worker, hung it, or made the decoder raise anything but its own error.
+had again with --first i --inputs 1. Each worker may address 2 GiB at most and gets 10 seconds of a
+core an input; where one dies, the next goes on behind the input that killed it. Exit status 1 if an
+input killed a worker, hung it, or made the decoder raise anything but its own error.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import sys
 import time
 import zlib
@@ -35,7 +36,8 @@ from edgedistill.core.decode import UnreadablePhotoError, decode_photo
 from edgedistill.core.photo_kinds import photo_kind
 
 ADDRESS_SPACE_BYTES = 2 << 30
-SECONDS_AN_INPUT = 10.0
+CORE_SECONDS_AN_INPUT = 10.0
+SECONDS_AN_INPUT = 120.0  # also of one that only waits, on a machine that is busy
 LARGEST_SEED_BYTES = 9_000
 OUTCOMES = (
     "not reached",
@@ -234,6 +236,7 @@ def _work(board: Board, seeds: Seeds, seed: int, first: int, start: int) -> None
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.disable(logging.CRITICAL)
     for place in range(start, len(board.outcomes)):
+        signal.setitimer(signal.ITIMER_PROF, CORE_SECONDS_AN_INPUT)  # its signal ends the process
         board.since_s.value = time.monotonic()
         board.current.value = place
         board.outcomes[place] = OUTCOMES.index(outcome(mutated(seeds, seed, first + place)))
@@ -259,7 +262,7 @@ def run(seeds: Seeds, *, seed: int, first: int, n_inputs: int) -> tuple[Board, l
         board.current.value, board.since_s.value = start, time.monotonic() + 30  # time to start
         worker = context.Process(target=_work, args=(board, seeds, seed, first, start))
         worker.start()
-        is_hung = _wait(worker, board)
+        is_hung = _wait(worker, board) or worker.exitcode == -signal.SIGPROF
         if worker.exitcode == 0:
             break
         place = board.current.value

@@ -1,6 +1,7 @@
 import io
 import re
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -312,6 +313,9 @@ def test_the_reason_of_a_bomb_tells_its_size():
     assert str(caught.value) == "it has 400.0 megapixels, more than the limit of 178"
 
 
+_WORDS = r"'?two(\\n| )lines(\\\\)?\\x1b\[31m( at 0x7f00dead)?'?"
+
+
 @pytest.mark.parametrize(
     "error", [RecursionError, MemoryError, struct.error, SystemError, KeyError]
 )
@@ -322,7 +326,33 @@ def test_whatever_pillow_raises_becomes_a_reason(monkeypatch, error):
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
     with pytest.raises(UnreadablePhotoError) as caught:
         decode_photo(encoded(Image.new("RGB", (2, 2))))
-    assert re.fullmatch(r"'?two.*lines\\x1b\[31m'?|there is not enough memory.*", str(caught.value))
+    words = r"there is not enough memory to decode it" if error is MemoryError else _WORDS
+    assert re.fullmatch(words, str(caught.value))
+
+
+def test_pixels_for_which_there_is_no_memory_become_a_reason():
+    # 5,000 x 5,000 pixels take 100 MB in Pillow and then 75 MB more as an array.
+    code = """if True:
+        import io, resource
+        from PIL import Image
+        from edgedistill.core.decode import UnreadablePhotoError, decode_photo
+        file = io.BytesIO()
+        Image.new("1", (5000, 5000)).save(file, "PNG")
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + {room} * 10**6, -1))
+        try:
+            print(decode_photo(file.getvalue()).shape)
+        except UnreadablePhotoError as error:
+            print(error)
+    """
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", code.replace("{room}", str(room))],
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout.strip()
+        for room in (150, 600)
+    ]  # fmt: skip
+    assert seen == ["there is not enough memory to decode it", "(5000, 5000, 3)"]
 
 
 def test_an_interruption_is_not_taken_for_a_bad_photo(monkeypatch):
@@ -338,6 +368,36 @@ def test_heic_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
     with pytest.raises(UnreadablePhotoError, match=r"pip install 'edgedistill\[heic\]'"):
+        decode_photo(data)
+
+
+def test_a_wide_row_is_read_at_once_not_in_pieces_that_are_copied_again_and_again(monkeypatch):
+    n_calls = 0
+
+    class Counting:
+        def __init__(self, decoder: Any) -> None:
+            self.decoder = decoder
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.decoder, name)
+
+        def decode(self, *args: Any) -> Any:
+            nonlocal n_calls
+            n_calls += 1
+            return self.decoder.decode(*args)
+
+    really = Image._getdecoder
+    data = encoded(Image.new("RGB", (400_000, 1)), "BMP")  # a row of 1.2 MB; Pillow reads 64 KB
+    monkeypatch.setattr(Image, "_getdecoder", lambda *args: Counting(really(*args)))
+    assert decode_photo(data).shape == (1, 400_000, 3)
+    assert n_calls == 1
+
+
+def test_no_other_plug_in_of_pillows_is_tried():
+    # Bytes that Pillow takes for a Photo CD, which its plug-in knows at byte 2,048 alone.
+    data = b"II*\0" + bytes(2_044) + b"PCD_" + bytes(3_000)
+    assert Image.open(io.BytesIO(data)).format == "PCD"
+    with pytest.raises(UnreadablePhotoError, match="damaged: its TIFF header"):
         decode_photo(data)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from edgedistill.core.letterbox import letterbox, scaled_size
 
@@ -91,9 +92,9 @@ def test_pixels_equal_an_integer_triangle_filter_bit_for_bit():
         height, width = random.integers(1, 200, 2)
         target = int(random.integers(1, 90))
         image = random.integers(0, 256, (height, width, 3), np.uint8)
-        np.testing.assert_array_equal(
-            letterbox(image, target), integer_letterbox(image, target), f"{image.shape} {target}"
-        )
+        expected = integer_letterbox(image, target)
+        np.testing.assert_array_equal(letterbox(image, target), expected, f"{image.shape} {target}")
+        np.testing.assert_array_equal(letterbox(Image.fromarray(image), target), expected)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,8 @@ def test_pixels_equal_an_integer_triangle_filter_bit_for_bit():
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((4, 4, 3), np.float32),
         np.zeros((0, 4, 3), np.uint8),
+        Image.new("RGBA", (4, 4)),
+        Image.new("L", (4, 4)),
     ],
 )
 def test_anything_but_rgb_bytes_is_refused(image):
