@@ -30,6 +30,12 @@ FINDINGS_CSV = "findings.csv"
 SCAN_REPORT_HTML = "scan_report.html"
 TRAINING_LOG = "training.log"
 SPLITS = ("train", "val", "test")
+# Kinds of rows in FINDINGS_CSV, besides what is odd about the look of a photo.
+CONFLICT = "conflict"
+BAD_FILE = "bad file"
+OTHER_LABEL = "near duplicate of another class"
+DUPLICATE = "duplicate"
+NEAR_DUPLICATE = "near duplicate"
 # Between steps only.
 PHOTOS_CSV = "photos.csv"
 PIXELS_FOLDER = "pixels"

@@ -53,7 +53,7 @@ def good_run() -> RunFacts:
             "test_accept_accuracy": 0.955, "test_coverage": 0.88, "n_test": 200,
         },
         manifest={
-            "data_dir": "photos", "n_photos": 2000, "n_bad_files": 0, "digest": "abc",
+            "data_dir": "photos", "splits": {}, "findings": {}, "n_photos": 2000, "n_bad_files": 0, "digest": "abc",
             "classes": {"cup": 500, "fork": 700, "plate": 800},
             "sizes_px": {"student": 240, "teacher": 300},
         },
@@ -155,7 +155,11 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
             changed("manifest", classes={"cup": 49, "fork": 500}),
             "'fork' has 500 photos and 'cup' only 49",
         ),
-        (dataclasses.replace(good_run(), bad_files=["cup/1.jpg\tbroken"]), "1 file could not be"),
+        (dataclasses.replace(good_run(), bad_files=["cup/1.jpg\tbroken"]), "1 file took no"),
+        (
+            changed("manifest", findings={"conflict": 4, "near duplicate of another class": 1}),
+            "4 photos left out, 1 pair nearly equal and kept. scan_report.html shows them",
+        ),
     ],
 )
 def test_what_stands_out_is_said_with_what_to_do(run, said):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edgedistill.artifacts import CONFLICT, OTHER_LABEL
 from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.run_facts import RunFacts
 
@@ -126,7 +127,7 @@ def _about_photos(facts: RunFacts) -> Iterator[str]:
             "such a class by ten points or more. Add photos, or raise test_frac."
         )
     weak = sorted(
-        (name for name, c in per_class.items() if c["f1"] < _WEAK_F1),
+        (name for name, c in per_class.items() if c["support"] and c["f1"] < _WEAK_F1),
         key=lambda name: float(per_class[name]["f1"]),
     )
     if weak:
@@ -141,9 +142,20 @@ def _about_photos(facts: RunFacts) -> Iterator[str]:
             f"'{common}' has {counts[common]:,} photos and '{rare}' only {counts[rare]:,}: add "
             "photos of the rare one."
         )
+    found: Mapping[str, int] = facts.manifest["findings"]
+    if found.get(CONFLICT) or found.get(OTHER_LABEL):
+        yield (
+            f"One picture lies under two labels: {_counted(found.get(CONFLICT, 0), 'photo')} left "
+            f"out, {_counted(found.get(OTHER_LABEL, 0), 'pair')} nearly equal and kept. "
+            "scan_report.html shows them side by side: mend their labels."
+        )
     if facts.bad_files:
-        files = "1 file" if len(facts.bad_files) == 1 else f"{len(facts.bad_files):,} files"
-        yield f"{files} could not be read and took no part: see the list below."
+        files = _counted(len(facts.bad_files), "file")
+        yield f"{files} took no part: see the list below and scan_report.html."
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def _points(difference: float) -> str:

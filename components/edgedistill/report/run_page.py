@@ -143,7 +143,7 @@ def _photos_section(facts: RunFacts) -> Section:
     paragraphs = [
         f"{total:,} readable photos: {counts['train']:,} to train on, {counts['val']:,} to choose "
         f"epochs and the threshold on, {counts['test']:,} to report on. "
-        f"{len(facts.bad_files):,} files could not be read."
+        f"{len(facts.bad_files):,} files are left out. scan_report.html tells more of them."
     ]
     if more > 0:
         paragraphs.append(f"bad_files.txt lists {more:,} more than the table below.")
@@ -152,7 +152,7 @@ def _photos_section(facts: RunFacts) -> Section:
         Table(["class", "photos", "share"], rows, title="Photos by class", folded=len(rows) > 12)
     ]
     if bad:
-        tables.append(Table(["file", "reason"], bad, title="Files that could not be read"))
+        tables.append(Table(["file", "reason"], bad, title="Files left out"))
     return Section("Photos", paragraphs=paragraphs, tables=tables)
 
 

@@ -11,13 +11,12 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.artifacts import BAD_FILE as BAD_FILE
+from edgedistill.artifacts import CONFLICT as CONFLICT
+from edgedistill.artifacts import DUPLICATE as DUPLICATE
+from edgedistill.artifacts import NEAR_DUPLICATE as NEAR_DUPLICATE
+from edgedistill.artifacts import OTHER_LABEL as OTHER_LABEL
 from edgedistill.core.letterbox import letterbox
-
-CONFLICT = "conflict"
-BAD_FILE = "bad file"
-OTHER_LABEL = "near duplicate of another class"
-DUPLICATE = "duplicate"
-NEAR_DUPLICATE = "near duplicate"
 
 SHOWN_PX = 112
 _SHOWN_PAIRS = 24

@@ -59,12 +59,6 @@ class WorkersFailedError(RuntimeError):
     """No worker can start, or one after the other died without a result; the message says how."""
 
 
-class WorkerDiedError(RuntimeError):
-    """Not raised any more: see `Lost`."""
-
-    item: object
-
-
 @dataclass(frozen=True, slots=True)
 class Lost(Generic[Item]):
     """An item without a result, because its worker died; `reason` is one line for the user."""
