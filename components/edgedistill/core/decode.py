@@ -172,7 +172,7 @@ def _upright_rgb(image: Image.Image, max_megapixels: float) -> Image.Image:
     if image.width * image.height > max_megapixels * 1e6:
         raise UnreadablePhotoError(_too_large(image.width * image.height, max_megapixels))
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        _refuse_preview(image)
+        _prepare_tiff(image)
     if isinstance(image, ImageFile.ImageFile):
         # Pillow reads a row in pieces of this size, each time copying those before it: a photo
         # of 8 million x 12 pixels took a minute. 8 bytes is a pixel's most: four values of 16 bits.
@@ -185,10 +185,13 @@ def _upright_rgb(image: Image.Image, max_megapixels: float) -> Image.Image:
     return rgb if transpose is None else rgb.transpose(transpose)
 
 
-def _refuse_preview(image: TiffImagePlugin.TiffImageFile) -> None:
+def _prepare_tiff(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Refuses a preview, and reads the tags, which loading would do and then fail at rubbish."""
     subfile_type = image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)
     if _DNG_VERSION in image.tag_v2 or (isinstance(subfile_type, int) and subfile_type & 1):
         raise UnreadablePhotoError(_RAW)
+    with contextlib.suppress(Exception):
+        image.getexif()
 
 
 def _orientation(image: Image.Image) -> int:
