@@ -139,8 +139,8 @@ def run(words: Sequence[str]) -> None:
 def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse."""
     from edgedistill import reuse
-    from edgedistill.scan.collection import check_data_dir
-    from edgedistill.scan.data_fingerprint import data_fingerprint
+    from edgedistill.scan.sources.collection import check_data_dir
+    from edgedistill.scan.sources.data_fingerprint import data_fingerprint
     from edgedistill.storage.s3 import use_endpoint
 
     settings = wanted.settings

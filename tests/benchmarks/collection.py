@@ -74,7 +74,8 @@ KINDS = {
 
 def measure(data_dir: str, scratch: str) -> None:
     """Runs in a process of its own; prints files, seconds, and kilobytes of growth."""
-    from edgedistill.scan.collection import data_fingerprint, list_collection
+    from edgedistill.scan.sources.collection import list_collection
+    from edgedistill.scan.sources.data_fingerprint import data_fingerprint
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()

@@ -53,8 +53,8 @@ def good_run() -> RunFacts:
             "test_accept_accuracy": 0.955, "test_coverage": 0.88, "n_test": 200,
         },
         manifest={
-            "data_dir": "photos", "splits": {}, "findings": {}, "n_photos": 2000, "n_bad_files": 0, "digest": "abc",
-            "classes": {"cup": 500, "fork": 700, "plate": 800},
+            "data_dir": "photos", "splits": {}, "findings": {}, "n_photos": 2000,
+            "n_bad_files": 0, "digest": "abc", "classes": {"cup": 500, "fork": 700, "plate": 800},
             "sizes_px": {"student": 240, "teacher": 300},
         },
         config={"settings": resolve({"data_dir": "photos"})},

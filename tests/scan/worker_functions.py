@@ -16,8 +16,8 @@ def square_odd_first(number: int) -> int:
     return number * number
 
 
-def own_pid(item: object) -> int:
-    time.sleep(0.01)
+def own_pid(seconds: float) -> int:
+    time.sleep(seconds)
     return os.getpid()
 
 

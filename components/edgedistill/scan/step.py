@@ -12,7 +12,6 @@ from edgedistill.datasets import write_dataset_tables
 from edgedistill.errors import DatasetError
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.pixels import PackedPixels
-from edgedistill.scan.collection import list_collection
 from edgedistill.scan.duplicates import (
     Duplicates,
     find_conflicts,
@@ -31,9 +30,10 @@ from edgedistill.scan.findings import (
 )
 from edgedistill.scan.inspection import inspect_catalog
 from edgedistill.scan.packing import pack_photos
-from edgedistill.scan.page import render_scan_page
+from edgedistill.scan.report.page import render_scan_page
+from edgedistill.scan.report.verdict import odd_found
+from edgedistill.scan.sources.collection import list_collection
 from edgedistill.scan.table import PhotoTable, one_line
-from edgedistill.scan.verdict import odd_found
 from edgedistill.settings import ScanSettings
 from edgedistill.storage.s3 import use_endpoint
 

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from edgedistill.core.look import Look
 from edgedistill.datasets import Photo
-from edgedistill.scan.collection import LeftOut, ListedPhoto
 from edgedistill.scan.findings import BAD_FILE, CONFLICT
 from edgedistill.scan.photo import ReadPhoto
+from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.storage.files import Content
 
 _TABLES = """

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.report.page import Headline, Section, render_page
-from edgedistill.scan.class_sizes import class_section
-from edgedistill.scan.evidence import left_out_section, odd_section, pair_sections
 from edgedistill.scan.findings import BAD_FILE, CONFLICT, ScanFacts
-from edgedistill.scan.sheets import class_sheets
-from edgedistill.scan.verdict import division, n_left_out, standing_out, verdict
-from edgedistill.scan.wording import shown_place
+from edgedistill.scan.report.class_sizes import class_section
+from edgedistill.scan.report.evidence import left_out_section, odd_section, pair_sections
+from edgedistill.scan.report.sheets import class_sheets
+from edgedistill.scan.report.verdict import division, n_left_out, standing_out, verdict
+from edgedistill.scan.report.wording import shown_place
 
 # KFP's dashboard wants less than 2 MB. The photos of the classes take what all else leaves: more
 # than a third of it, as every other section has its own limit.

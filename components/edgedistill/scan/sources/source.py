@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgedistill.errors import DatasetError, StorageError
-from edgedistill.scan.listing import SAMPLE, split_of
-from edgedistill.scan.manifest import MANIFEST_SUFFIXES, is_csv_manifest, is_manifest_name
+from edgedistill.scan.sources.listing import SAMPLE, split_of
+from edgedistill.scan.sources.manifest import MANIFEST_SUFFIXES, is_csv_manifest, is_manifest_name
 from edgedistill.storage.archives import archive_kind, is_archive_name
 from edgedistill.storage.files import BUCKET_SCHEMES
 from edgedistill.storage.folders import folder_tree

@@ -1,6 +1,6 @@
 import pytest
 
-from edgedistill.scan.wording import counted, in_words, listed, quoted, visible
+from edgedistill.scan.report.wording import counted, in_words, listed, quoted, visible
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from edgedistill.scan.listing import SAMPLE
-from edgedistill.scan.manifest import read_manifest
-from edgedistill.scan.roots import fetched, root_address, stands_alone
-from edgedistill.scan.source import Source, find_source
+from edgedistill.scan.sources.listing import SAMPLE
+from edgedistill.scan.sources.manifest import read_manifest
+from edgedistill.scan.sources.roots import fetched, root_address, stands_alone
+from edgedistill.scan.sources.source import Source, find_source
 from edgedistill.storage.archives import is_archive_name
 from edgedistill.storage.buckets import bucket_tree
 from edgedistill.storage.files import Content, FoundFile, Tree

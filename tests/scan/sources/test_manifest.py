@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgedistill.errors import DatasetError
-from edgedistill.scan.manifest import (
+from edgedistill.scan.sources.manifest import (
     ManifestRow,
     is_csv_manifest,
     is_manifest_name,

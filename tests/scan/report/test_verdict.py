@@ -1,8 +1,8 @@
 import pytest
 
 from edgedistill.scan.findings import BAD_FILE, CONFLICT, DUPLICATE, NEAR_DUPLICATE, OTHER_LABEL
-from edgedistill.scan.verdict import division, n_left_out, odd_found, standing_out, verdict
-from tests.scan.planted import planted
+from edgedistill.scan.report.verdict import division, n_left_out, odd_found, standing_out, verdict
+from tests.scan.report.planted import planted
 
 
 def clauses(**facts) -> list[str]:

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from edgedistill.report.page import Exhibit, Shot, exhibit_html
-from edgedistill.scan.sheets import class_sheets, thumbnail, within_room
-from tests.scan.planted import flat, noise
+from edgedistill.scan.report.sheets import class_sheets, thumbnail, within_room
+from tests.scan.report.planted import flat, noise
 
 
 def test_a_thumbnail_is_small_and_never_larger_than_the_photo():

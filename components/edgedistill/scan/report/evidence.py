@@ -17,9 +17,9 @@ from edgedistill.scan.findings import (
     ScanFacts,
     ShownFinding,
 )
-from edgedistill.scan.sheets import thumbnail, within_room
-from edgedistill.scan.verdict import odd_found
-from edgedistill.scan.wording import counted, listed, shown_class, shown_detail, shown_place
+from edgedistill.scan.report.sheets import thumbnail, within_room
+from edgedistill.scan.report.verdict import odd_found
+from edgedistill.scan.report.wording import counted, listed, shown_class, shown_detail, shown_place
 
 _MOST_PAIRS = 12
 _MOST_ODD = 12

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgedistill.errors import StorageError
-from edgedistill.scan.class_folders import list_class_folders
-from edgedistill.scan.classes_seen import checked_classes, checked_folders
-from edgedistill.scan.data_fingerprint import data_fingerprint
-from edgedistill.scan.listing import SAMPLE, LeftOut, ListedPhoto
-from edgedistill.scan.manifest import read_manifest
-from edgedistill.scan.roots import (
+from edgedistill.scan.sources.class_folders import list_class_folders
+from edgedistill.scan.sources.classes_seen import checked_classes, checked_folders
+from edgedistill.scan.sources.listing import SAMPLE, LeftOut, ListedPhoto
+from edgedistill.scan.sources.manifest import read_manifest
+from edgedistill.scan.sources.roots import (
     RefusedPathError,
     Roots,
     fetched,
@@ -17,21 +16,12 @@ from edgedistill.scan.roots import (
     root_address,
     sample_folder,
 )
-from edgedistill.scan.source import SHAPE_WANTED, Source, find_source
+from edgedistill.scan.sources.source import SHAPE_WANTED, Source, find_source
 from edgedistill.storage.archives import archive_kind, archive_tree, check_archive
 from edgedistill.storage.buckets import bucket_tree
 from edgedistill.storage.files import Content
 from edgedistill.storage.folders import folder_tree
 from edgedistill.storage.reading import ABSENT, stamp
-
-__all__ = [
-    "SAMPLE",
-    "LeftOut",
-    "ListedPhoto",
-    "check_data_dir",
-    "data_fingerprint",
-    "list_collection",
-]
 
 _NO_FOLDERS = f"has no class folders; {SHAPE_WANTED}"
 _NO_ROWS = "lists no photos"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edgedistill.errors import DatasetError
-from edgedistill.scan.listing import split_of
+from edgedistill.scan.sources.listing import split_of
 from edgedistill.storage.places import is_utf8
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".ndjson")

@@ -1,4 +1,3 @@
-from edgedistill.scan.evidence import left_out_section, odd_section, pair_sections
 from edgedistill.scan.findings import (
     BAD_FILE,
     CONFLICT,
@@ -8,7 +7,8 @@ from edgedistill.scan.findings import (
     Finding,
     ShownFinding,
 )
-from tests.scan.planted import bad, flat, noise, pair, planted
+from edgedistill.scan.report.evidence import left_out_section, odd_section, pair_sections
+from tests.scan.report.planted import bad, flat, noise, pair, planted
 
 
 def test_the_gravest_kind_comes_first_and_what_was_not_found_not_at_all():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from edgedistill.errors import DatasetError
-from edgedistill.scan.listing import LeftOut, ListedPhoto, split_of
+from edgedistill.scan.sources.listing import LeftOut, ListedPhoto, split_of
 from edgedistill.storage.files import FoundFile, RefusedFile, Tree
 from edgedistill.storage.places import why_unsafe
 

@@ -1,7 +1,7 @@
 import pytest
 
-from edgedistill.scan.class_sizes import class_section
-from tests.scan.planted import planted
+from edgedistill.scan.report.class_sizes import class_section
+from tests.scan.report.planted import planted
 
 
 def test_shares_are_of_all_photos_and_the_smallest_is_marked():

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edgedistill.errors import DatasetError
-from edgedistill.scan.class_names import check_class_names, quoted
-from edgedistill.scan.listing import LeftOut, ListedPhoto
+from edgedistill.scan.sources.class_names import check_class_names, quoted
+from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.storage.places import is_hidden, one_line
 
 Listed = Iterable[ListedPhoto | LeftOut]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from edgedistill.errors import DatasetError
-from edgedistill.scan.listing import SAMPLE
-from edgedistill.scan.manifest import ManifestRow
-from edgedistill.scan.sample import write_sample
+from edgedistill.scan.sources.listing import SAMPLE
+from edgedistill.scan.sources.manifest import ManifestRow
+from edgedistill.scan.sources.sample import write_sample
 from edgedistill.storage.archives import archive_kind, archive_tree, is_archive_name
 from edgedistill.storage.files import BUCKET_SCHEMES, Content, FoundFile, RefusedFile
 from edgedistill.storage.reading import download

@@ -14,9 +14,9 @@ from edgedistill.scan.findings import (
     Finding,
     ShownFinding,
 )
-from edgedistill.scan.page import render_scan_page
+from edgedistill.scan.report.page import render_scan_page
 from tests.report.test_page import parse
-from tests.scan.planted import bad, flat, noise, pair, planted
+from tests.scan.report.planted import bad, flat, noise, pair, planted
 
 LIMIT_BYTES = 2_000_000
 ODD = "very dark"
@@ -187,7 +187,7 @@ def test_names_of_nothing_but_escapes_stay_below_two_megabytes_too():
 
 def test_rendering_loads_neither_matplotlib_nor_tensorflow():
     code = (
-        "import sys, edgedistill.scan.page; "
+        "import sys, edgedistill.scan.report.page; "
         "print(sorted({'matplotlib', 'tensorflow', 'kfp'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,14 +9,10 @@ from pathlib import Path
 import pytest
 
 from edgedistill.errors import DatasetError, EdgedistillError, StorageError
-from edgedistill.scan.class_names import check_class_names
-from edgedistill.scan.collection import (
-    LeftOut,
-    ListedPhoto,
-    check_data_dir,
-    data_fingerprint,
-    list_collection,
-)
+from edgedistill.scan.sources.class_names import check_class_names
+from edgedistill.scan.sources.collection import check_data_dir, list_collection
+from edgedistill.scan.sources.data_fingerprint import data_fingerprint
+from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.storage.reading import read
 from tests.storage.servers import Bucket, environment, gcs_server
 

@@ -11,7 +11,7 @@ from edgedistill.scan.findings import (
     OTHER_LABEL,
     ScanFacts,
 )
-from edgedistill.scan.wording import counted, in_words, listed, quoted
+from edgedistill.scan.report.wording import counted, in_words, listed, quoted
 
 LISTED_KINDS = (CONFLICT, OTHER_LABEL, NEAR_DUPLICATE, DUPLICATE, BAD_FILE)
 """Kinds that have a section of their own; every other kind is an odd look."""

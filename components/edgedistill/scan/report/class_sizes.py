@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from edgedistill.core.bounds import photos_for_half_width, wilson_interval
 from edgedistill.report.page import Section, Table
 from edgedistill.scan.findings import ScanFacts
-from edgedistill.scan.wording import counted, quoted, shown_class
+from edgedistill.scan.report.wording import counted, quoted, shown_class
 
 _HEADER = ("class", "photos", "share")
 _ALL_OPEN = 60

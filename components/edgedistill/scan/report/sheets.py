@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgedistill.core.letterbox import letterbox
 from edgedistill.report.page import Exhibit, Gallery, Picture, Section, Shot, exhibit_html
-from edgedistill.scan.wording import counted, shown_class
+from edgedistill.scan.report.wording import counted, shown_class
 
 Image8 = NDArray[np.uint8]
 
