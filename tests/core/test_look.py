@@ -68,9 +68,10 @@ def test_a_photo_enlarged_from_40_px_is_blurred_and_a_plain_sharp_object_is_not(
     assert odd_kinds(400, 400, look(enlarged)) == ("very blurred",)
 
 
-def test_a_small_sharp_photo_is_not_called_blurred_for_its_being_enlarged():
-    noise = np.random.default_rng(0).integers(0, 256, (70, 70)).astype(float)
-    assert odd_kinds(70, 70, look(grey(noise))) == ()
+def test_a_small_photo_is_measured_at_its_own_size():
+    # A wave of 8 px in a photo of 64: at 128 px it would be one of 16, with a quarter of this.
+    wave = np.tile(128 + 100 * np.cos(math.pi / 4 * np.arange(64)), (64, 1))
+    assert look(grey(wave)).sharpness == pytest.approx(math.tan(math.pi / 8) ** 2, rel=0.1)
 
 
 @pytest.mark.parametrize(

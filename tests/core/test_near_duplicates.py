@@ -29,8 +29,8 @@ def disturbed(fingerprints: NDArray[np.uint8], seed: int = 1) -> NDArray[np.uint
     return values.astype(np.int8).view(np.uint8)
 
 
-def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return perceptual_fingerprint(letterbox(image, 240), *image.shape[:2])
+def fingerprint(image: NDArray[np.uint8], size_px: int = 240) -> NDArray[np.uint8]:
+    return perceptual_fingerprint(letterbox(image, size_px), *image.shape[:2])
 
 
 def test_copies_are_paired_with_their_originals_and_nothing_else():
@@ -80,6 +80,12 @@ def test_a_burst_of_a_thousand_is_one_group_and_costs_a_few_pairs_each():
     assert set(groups_of(1_000, pairs)) == {0}
 
 
+def test_all_copies_of_a_photo_come_into_its_group():
+    sources = np.arange(1_200) % 200
+    pairs, _ = near_duplicate_pairs(disturbed(invented(200)[sources]))
+    np.testing.assert_array_equal(groups_of(1_200, pairs), sources)
+
+
 def test_thousands_of_equal_photos_are_one_group_by_as_many_pairs():
     pairs, _ = near_duplicate_pairs(np.repeat(invented(1), 5_000, axis=0))
     assert len(pairs) == 4_999
@@ -100,7 +106,7 @@ def test_few_photos_have_no_pairs(n: int):
 def test_handwritten_digits_are_too_small_to_be_near_duplicates():
     images = load_digits().images * (255 / 16)  # 1,797 of 8 x 8 px, levels 0 to 16
     found = [
-        fingerprint(np.repeat(np.rint(image).astype(np.uint8)[:, :, None], 3, axis=2))
+        fingerprint(np.repeat(np.rint(image).astype(np.uint8)[:, :, None], 3, axis=2), 64)
         for image in images
     ]
     assert not comparable(np.stack(found)).any()

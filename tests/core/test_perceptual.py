@@ -76,6 +76,14 @@ def test_brightness_and_contrast_are_not_seen():
     assert difference(fingerprint(grey(levels)), fingerprint(grey(levels * 0.5 + 100))) <= 6
 
 
+def test_another_mean_is_the_very_same_fingerprint():
+    levels = 20 + (scene(2, SIDE, SIDE)[:, :, 0].astype(float) - 20) / 12
+    dark = perceptual_fingerprint(grey(levels), SIDE, SIDE)
+    assert comparable(dark[None]).all()
+    bright = perceptual_fingerprint(grey(np.rint(levels) + 200), SIDE, SIDE)
+    np.testing.assert_array_equal(dark, bright)
+
+
 def test_size_is_hardly_seen():
     image = scene(3, 320, 240)
     half = image.reshape(160, 2, 120, 2, 3).mean((1, 3)).astype(np.uint8)

@@ -23,6 +23,15 @@ from edgedistill.core.perceptual import (
 )
 
 LEAST_LIKENESS = 0.875
+"""Chosen from `tests/benchmarks/near_duplicate_curve.py`, on TrashNet and a set of clothes.
+
+At this value 0.98 to 1.00 of the copies that were resized, re-encoded or changed in brightness,
+contrast, gamma or colour are found, 0.90 and 0.89 of those that lost 5 % of each axis, 0.30 and
+0.13 of those that lost 10 %; 0.997 of TrashNet's reported pairs are right. Of the originals
+themselves 32 and 4 pairs are reported, and the largest groups have 2 and 3 photos. At 0.85 crops
+gain 0.04, and look-alikes of one class on one background (bottles from above, plain T-shirts)
+begin to be taken for one picture.
+"""
 
 MOST_PHOTOS = 2**20
 """More than this many different fingerprints do not fit beside a key into 64 bits."""
@@ -40,9 +49,10 @@ _SKETCH_BITS = 64
 _MOST_SIGNS_APART = 18
 _COMPARED = 120
 _LEAST_CORRELATION = 0.6
-# The full comparison is dear (0.1 ms). Of a photo's candidates its nearest 2 are compared, then
-# up to 8 with photos it is not yet grouped with: bursts are connected early, and look-alikes by
-# the thousand cost no more than this.
+# The full comparison is dear (0.1 ms). Of a photo's candidates the nearest 2 among the photos
+# before it (in the order of bytes) and the nearest 2 after it are compared, then up to 8 of each
+# with photos it is not yet grouped with. Bursts are thus connected early, and look-alikes by the
+# thousand cost no more than this.
 _ROUNDS = (2, 8)
 
 _CHUNK = 1 << 17

@@ -95,10 +95,8 @@ def perceptual_fingerprint(
 
 def _stored(small: Floats) -> NDArray[np.uint8]:
     """The fingerprint of a (32, 32) picture of whole levels."""
-    # Rounded cosines do not quite add up to zero: without the mean, none of it leaks.
-    centred = small - np.rint(small.sum() / small.size)
-    # At most 2**8 * 2**10 * 2**20; in units of 2**-8 afterwards, so that squares add up exactly.
-    spectrum = np.rint(_ANALYSIS @ centred @ _ANALYSIS.T / 2**12)[_VERTICAL, _HORIZONTAL]
+    # Sums reach 2**38; in units of 2**-8 afterwards, so that the sum of squares stays below 2**50.
+    spectrum = np.rint(_ANALYSIS @ small @ _ANALYSIS.T / 2**12)[_VERTICAL, _HORIZONTAL]
     energy = float(spectrum @ spectrum)
     # The transform multiplies a picture's sum of squares by (32 / 2)**2, and 2**8 is its unit.
     contrast = math.sqrt(energy) / (_SIDE / 2 * 2**8) / _SIDE
