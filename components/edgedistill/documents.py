@@ -117,7 +117,12 @@ def _code(text: str) -> str:
 def _artifact_rows(sockets: Mapping[str, Any]) -> list[list[str]]:
     """Name, type and description of the artifacts among a component's inputs or outputs."""
     return [
-        [f"`{name}`", socket.type.removeprefix("system.").partition("@")[0], socket.description]
+        [f"`{name}`", socket.type.removeprefix("system.").partition("@")[0], _one_line(socket)]
         for name, socket in sockets.items()
         if socket.type.startswith("system.")
     ]
+
+
+def _one_line(socket: Any) -> str:
+    """The description, which a docstring may break; a row of a table must not."""
+    return " ".join(socket.description.split())

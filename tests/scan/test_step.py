@@ -341,8 +341,8 @@ def test_groups_of_a_manifest_are_kept_and_joined_by_equal_pictures(tmp_path):
 
 
 def split(catalog: Path, out: Path) -> None:
-    parts = [str(out / name) for name in ("train", "val", "test")]
-    split_catalog(str(catalog), *parts, str(out / "split.md"), SplitSettings())
+    train, val, test = (str(out / name) for name in ("train", "val", "test"))
+    split_catalog(str(catalog), train, val, test, str(out / "split.md"), SplitSettings())
 
 
 def test_the_tables_of_a_split_repeat_that_split_from_anywhere(tmp_path):
