@@ -90,7 +90,6 @@ def serve(items_fd: int, results_fd: int, slots_fd: int) -> None:
         results_fd: pipe that messages go to.
         slots_fd: file of shared memory.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
     # The kernel ends this process at the alarm, even in a decoder that never comes back.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])

@@ -44,6 +44,7 @@ _SPARE_SLOTS = 16
 _WAITING_PER_WORKER = 8
 _MOST_DEATHS_IN_A_ROW = 20
 _EXIT_GRACE_S = 5
+# Ctrl-C is the parent's matter, from the first moment on.
 _START = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[4:]; "
     "from edgedistill.scan.worker_process import serve; serve(*map(int, sys.argv[1:4]))"
