@@ -11,8 +11,8 @@ input killed a worker, hung it, or made the decoder raise anything but its own e
 
 Seen (2026-11-22, Pillow 13.0, pillow-heif 1.8.1, 243 seed files, --seed 3, 300,000 inputs): 39 %
 decoded; refused 25 % in the decoder's words, 20 % damaged, 12 % truncated, 5 % for other reasons;
-3 for want of memory; no crash, no hang, nothing escaped; largest worker 1.8 GiB (a picture of 100
-megapixels in 800 bytes of WebP). Before, the same inputs found two faults: WebP of 8 million x 12
+3 for want of memory; no crash, no hang, nothing escaped; largest worker 1.8 GiB (800 bytes of WebP
+that hold 100 megapixels take 1.6). Before, the same inputs found two faults: WebP of 8 million x 12
 pixels took more than 10 seconds, and an array without memory escaped as MemoryError.
 """
 
