@@ -105,7 +105,7 @@ def gcs_server() -> Iterator[Server]:
     with _running(command, port):
         client = storage.Client(
             project="test",
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            credentials=AnonymousCredentials(),
             client_options={"api_endpoint": f"http://127.0.0.1:{port}"},
         )
         with Proxy(port) as proxy:
