@@ -37,6 +37,7 @@ MOST_PHOTOS = 2**20
 """More than this many different fingerprints do not fit beside a key into 64 bits."""
 
 _ROW_BITS = 20
+_KEY_SHIFT = np.uint64(_ROW_BITS + 1)
 _KEY_BITS = 63 - _ROW_BITS  # and one bit says whether the entry is of the mirror image
 _LEAD = 24  # the first bits of a key, which decide where it stands among a million
 _TURNED = 5  # of the leading signs, the least certain: 2**5 keys a photo and table
@@ -279,20 +280,20 @@ def _neighbours(entries: Bits, sketches: Bits) -> Iterator[Bits]:
 
 def _entries(values: NDArray[np.int8], order: list[int]) -> Bits:
     """Key, place and mirror bit of every photo, for every way of turning its doubtful signs."""
-    parts = []
-    for mirror, n_turned in ((0, _TURNED), (1, _TURNED_MIRRORED)):
-        part = np.empty((len(values), 2**n_turned), np.uint64)
-        for start in range(0, len(values), _CHUNK):
-            chunk = values[start : start + _CHUNK]
-            key = _packed_signs(chunk, order)
-            if mirror:
-                key ^= _mirror_mask(order)
-            place = np.arange(start, start + len(chunk), dtype=np.uint64)
-            low_bits = (place << 1) | mirror
-            for way, turned in enumerate(_turns(chunk[:, order[:_LEAD]], n_turned)):
-                part[start : start + len(chunk), way] = (key ^ turned) << (_ROW_BITS + 1) | low_bits
-        parts.append(part.ravel())
-    return np.concatenate(parts)
+    ways = 2**_TURNED + 2**_TURNED_MIRRORED
+    entries = np.empty((len(values), ways), np.uint64)
+    for start in range(0, len(values), _CHUNK):
+        chunk = values[start : start + _CHUNK]
+        key = _packed_signs(chunk, order)
+        place = np.arange(start, start + len(chunk), dtype=np.uint64) << np.uint64(1)
+        leading = chunk[:, order[:_LEAD]]
+        upright = [key ^ turned for turned in _turns(leading, _TURNED)]
+        key ^= _mirror_mask(order)
+        mirror = [key ^ turned for turned in _turns(leading, _TURNED_MIRRORED)]
+        for way, bits in enumerate(upright + mirror):
+            low_bits = place | np.uint64(way >= len(upright))
+            entries[start : start + len(chunk), way] = (bits << _KEY_SHIFT) | low_bits
+    return entries.ravel()
 
 
 def _turns(leading: NDArray[np.int8], n_turned: int) -> Iterator[Bits]:
