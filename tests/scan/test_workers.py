@@ -305,3 +305,10 @@ def test_ctrl_c_ends_parent_and_workers_with_one_traceback(tmp_path):
     assert not is_running(worker)
     assert stderr.count("Traceback") == 1
     assert stderr.splitlines()[-1] == "KeyboardInterrupt"
+
+
+def test_what_decoders_write_to_stderr_is_not_shown(capfd):
+    assert list(map_in_order(work.complain, ["TIFFReadDirectory: Warning"])) == [
+        "TIFFReadDirectory: Warning"
+    ]
+    assert capfd.readouterr().err == ""

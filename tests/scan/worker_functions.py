@@ -96,3 +96,9 @@ def wait_for_others(task: tuple[str, int]) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def complain(text: str) -> str:
+    """As a decoder in C does of a damaged file."""
+    os.write(2, text.encode())
+    return text

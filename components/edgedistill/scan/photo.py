@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.decode import UnreadablePhotoError, decode_photo
+from edgedistill.core.colours import pixels_of
+from edgedistill.core.decode import UnreadablePhotoError, decode_picture
 from edgedistill.core.fingerprint import pixel_digest
 from edgedistill.core.letterbox import letterbox
 from edgedistill.core.look import Look, photo_look
@@ -53,13 +54,14 @@ def read_photo(
         if isinstance(fetched, UnreadableFileError):
             raise fetched
         data = fetched if isinstance(fetched, bytes) else read(fetched)
-        image = decode_photo(data, max_megapixels=max_megapixels)
+        picture = decode_picture(data, max_megapixels=max_megapixels)
+        digest = pixel_digest(pixels_of(picture))
     except (UnreadableFileError, UnreadablePhotoError) as error:
         return BadFile(str(error))
-    height, width, _ = image.shape
-    images = tuple(letterbox(image, size) for size in sizes_px)
+    width, height = picture.size
+    images = tuple(letterbox(picture, size) for size in sizes_px)
     return ReadPhoto(
-        height, width, pixel_digest(image),
+        height, width, digest,
         photo_look(images[0], height, width),
         perceptual_fingerprint(images[0], height, width),
         images,

@@ -124,6 +124,7 @@ def _serve(received: queue.SimpleQueue[bytes], results: Connection, slots_fd: in
         _send(results, CannotStart(traceback.format_exc()))
         return
     _send(results, Ready())
+    _silence_libraries()
     while True:
         number, item = pickle.loads(received.get())
         start = number * setup.slot_bytes
@@ -133,6 +134,13 @@ def _serve(received: queue.SimpleQueue[bytes], results: Connection, slots_fd: in
             message = _answer(function, item, slot)
         _send(results, message)
         del item, message  # large ones are not kept while the next item comes
+
+
+def _silence_libraries() -> None:
+    """Decoders write to stderr what they think of damaged files; what matters comes back."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
 
 
 def _send(results: Connection, message: Message) -> None:
