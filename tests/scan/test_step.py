@@ -1,5 +1,6 @@
 import csv
 import io
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from edgedistill.errors import ArtifactError, DatasetError
 from edgedistill.scan.step import scan_photos
 from edgedistill.settings import ScanSettings, SplitSettings
 from edgedistill.split.step import split_catalog
+from tests.storage.servers import environment
 
 ODD_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "odd-images"
 
@@ -392,6 +394,43 @@ def test_an_archive_gives_the_catalogue_of_its_folder(tmp_path):
         assert {p.data_dir for p in other.photos} == {archive}
         shard = "catalog/pixels/32/00000.npy"
         assert (tmp_path / kind / shard).read_bytes() == (tmp_path / "folder" / shard).read_bytes()
+
+
+def test_a_bucket_gives_the_catalogue_of_its_folder(tmp_path, bucket):
+    data = six_a_class(tmp_path, **{"cup/broken.jpg": photo(5)[:-200]})
+    for path in data.rglob("*.*"):
+        bucket.put(f"my photos/{path.relative_to(data)}", path.read_bytes())
+    bucket.put(
+        "photos.zip", Path(shutil.make_archive(str(tmp_path / "a"), "zip", data)).read_bytes()
+    )
+    rows = [f"{bucket.address}/my photos/cup/{n}.png,cup" for n in range(6)]
+    rows += [f"my photos/plate/{n}.png,plate" for n in range(6)]
+    bucket.put("list.csv", "\n".join(["path,label", *rows]).encode())
+    scan(data, tmp_path / "folder")
+    folder = PackedDataset.open(tmp_path / "folder/catalog")
+    for name in ("my photos", "photos.zip", "list.csv"):
+        scan(f"{bucket.address}/{name}", tmp_path / name)
+        found = PackedDataset.open(tmp_path / name / "catalog")
+        assert [(p.label_name, p.digest) for p in found.photos] == [
+            (p.label_name, p.digest) for p in folder.photos
+        ]
+        bad = (tmp_path / name / "catalog/bad_files.txt").read_text().splitlines()
+        assert [line.split("\t")[0] for line in bad] == (
+            [] if name == "list.csv" else ["cup/broken.jpg"]
+        )
+        shard = "catalog/pixels/48/00000.npy"
+        assert (tmp_path / name / shard).read_bytes() == (tmp_path / "folder" / shard).read_bytes()
+
+
+def test_the_setting_leads_to_another_s3_server(tmp_path, s3, monkeypatch):
+    for name, value in environment(s3.scheme, s3.port).items():
+        monkeypatch.setenv(name, value)
+    endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")  # nobody is there
+    bucket = s3.new_bucket()
+    for path in (data := six_a_class(tmp_path)).rglob("*.*"):
+        bucket.put(str(path.relative_to(data)), path.read_bytes())
+    assert scan(bucket.address, tmp_path, s3_endpoint=endpoint)["n_photos"] == 12
 
 
 def test_photos_beyond_the_limit_of_pixels_are_left_out_with_the_sentence(tmp_path):
