@@ -8,7 +8,7 @@ photos (low ones heavier and lopsided), and every tenth photo belongs to a famil
 look-alikes with a common part. 2 % are copies of another photo, with noise that turns about as
 many signs as a crop by 2 to 5 % does. n log n would grow 12-fold from the first to the second.
 
-Seen on 22 November 2026 (2 shared cores, other work beside it, hence the processor's seconds):
+Seen on 22 November 2026 at a least likeness of 0.875 (2 shared cores, other work beside it):
 
     photos    | search  | processor | peak before -> after | recall | pairs  | largest group
       100,000 |  29.4 s |    14.4 s |     398 ->   489 MiB | 1.0000 |  2,000 | 2
