@@ -56,7 +56,7 @@ _LEAST_CORRELATION = 0.6
 # thousand cost no more than this.
 _ROUNDS = (2, 8)
 
-_CHUNK = 1 << 17
+_CHUNK = 1 << 14
 _ALTERNATE: Final = np.array(
     [0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F], np.uint64
 )

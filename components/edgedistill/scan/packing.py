@@ -9,13 +9,10 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edgedistill import logs
 from edgedistill.artifacts import PIXELS_FOLDER
-from edgedistill.core.perceptual import N_BYTES
 from edgedistill.errors import DatasetError
 from edgedistill.pixels import ShardWriter
 from edgedistill.scan.photo import BadFile, Fetched, ReadPhoto, read_photo
@@ -36,15 +33,26 @@ _Read = ReadPhoto | BadFile | Lost[tuple[int, Fetched]]
 
 
 def pack_photos(
-    table: PhotoTable, out: Path, settings: ScanSettings, n_workers: int | None
-) -> NDArray[np.uint8]:
-    """Writes the pixels of every readable file at both sizes, and notes in the table what came.
+    table: PhotoTable,
+    out: Path,
+    fingerprints: Path,
+    settings: ScanSettings,
+    n_workers: int | None,
+) -> None:
+    """Reads every file of the table, and notes there what came of it.
 
-    Returns:
-        The photos' perceptual fingerprints, by row: shape (n, 299).
+    Args:
+        table: of files to read.
+        out: folder that the pixels are written into, at both sizes.
+        fingerprints: file to write: the photos' perceptual fingerprints, by row.
+        settings: sizes and limits.
+        n_workers: processes that decode; None: one a core that this process may use.
+
+    Raises:
+        DatasetError: no process can decode here.
+        StorageError: a bucket cannot be read any more.
     """
     sizes_px = list(dict.fromkeys((settings.student_img_size, settings.teacher_px)))
-    fingerprints = bytearray()
     with contextlib.ExitStack() as open_things:
         writers = [
             open_things.enter_context(ShardWriter(out / PIXELS_FOLDER / str(size), size))
@@ -53,6 +61,7 @@ def pack_photos(
         results = open_things.enter_context(
             contextlib.closing(_results(table, settings, sizes_px, n_workers))
         )
+        named = open_things.enter_context(fingerprints.open("wb"))
         row = 0
         for file, result in _with_progress(results, table.n_files):
             if not isinstance(result, ReadPhoto):
@@ -60,10 +69,9 @@ def pack_photos(
                 continue
             for writer, image in zip(writers, result.images, strict=True):
                 writer.append(image)
-            fingerprints += result.fingerprint.tobytes()
+            named.write(result.fingerprint.data)
             table.add_photo(file, row, result)
             row += 1
-    return np.frombuffer(fingerprints, np.uint8).reshape(row, N_BYTES)
 
 
 def _results(

@@ -71,9 +71,8 @@ def scan_photos(
         PhotoTable(Path(scratch)) as table,
     ):
         table.add(list_collection(settings.data_dir, Path(scratch)))
-        label_names = table.label_names()
-        _log.info("scan: %d files of %d classes", table.n_files, len(label_names))
-        facts = _fill_catalog(out, table, label_names, settings, n_workers)
+        _log.info("scan: %d files of %d classes", table.n_files, len(table.label_names()))
+        facts = _fill_catalog(out, Path(scratch), table, settings, n_workers)
         n_left_out = table.n_left_out
         pixels = PackedPixels(_pixel_folder(out, settings.student_img_size), table.n_photos)
         page = render_scan_page(facts, pixels.row)
@@ -86,8 +85,8 @@ def scan_photos(
 
 def _fill_catalog(
     out: Path,
+    scratch: Path,
     table: PhotoTable,
-    label_names: list[str],
     settings: ScanSettings,
     n_workers: int | None,
 ) -> ScanFacts:
@@ -95,17 +94,19 @@ def _fill_catalog(
     sizes_px = {"student": settings.student_img_size, "teacher": settings.teacher_px}
     folders = [_pixel_folder(out, size) for size in sorted(set(sizes_px.values()))]
     student = _pixel_folder(out, settings.student_img_size)
-    fingerprints = pack_photos(table, out, settings, n_workers)
-    _check_classes(table, label_names)
+    fingerprints = scratch / "fingerprints"
+    pack_photos(table, out, fingerprints, settings, n_workers)
+    _check_classes(table)
     with FindingsFile(out / FINDINGS_CSV) as findings:
         conflicts = find_conflicts(table)
+        left_out: list[int] = []
         if conflicts:
             findings.add(conflicts, PackedPixels(student, table.n_photos).row)
-            fingerprints = leave_out(conflicts, table, folders, fingerprints)
+            left_out = leave_out(conflicts, table, folders)
             _warn_of_conflicts(conflicts)
-            _check_classes(table, label_names)
+            _check_classes(table)
         duplicates = find_duplicates(
-            table, fingerprints, compare_pictures=settings.group_near_duplicates
+            table, fingerprints, left_out, compare_pictures=settings.group_near_duplicates
         )
         photos = PackedPixels(student, table.n_photos)
         findings.add(inspect_catalog(table, duplicates), photos.row)
@@ -126,9 +127,9 @@ def _pixel_folder(out: Path, size_px: int) -> Path:
     return out / PIXELS_FOLDER / str(size_px)
 
 
-def _check_classes(table: PhotoTable, label_names: list[str]) -> None:
+def _check_classes(table: PhotoTable) -> None:
     counts = table.counts()
-    for label_name in label_names:
+    for label_name in table.label_names():
         if label_name not in counts:
             reasons = [told for told in table.left_out() if told[1] == label_name]
             _, _, place, reason = reasons[0]
