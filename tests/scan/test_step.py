@@ -342,6 +342,31 @@ def test_groups_of_a_manifest_are_kept_and_joined_by_equal_pictures(tmp_path):
     assert in_group == dict.fromkeys(("cup/0.png", "cup/1.png", "cup/2.png", "cup/copy.bmp"), "a")
 
 
+@pytest.mark.parametrize(
+    ("first", "again", "sentence"),
+    [
+        ("train,", "test,", "with the split 'train' and with 'test'; keep one row"),
+        ("train,a", "train,b", "with the group 'a' and with 'b'; keep one row"),
+    ],
+)
+def test_a_photo_in_two_splits_or_two_groups_is_refused(tmp_path, first, again, sentence):
+    data = six_a_class(tmp_path)
+    rows = [f"{name}/{n}.png,{name},train," for name in ("cup", "plate") for n in range(1, 6)]
+    rows += [f"cup/0.png,cup,{first}", f"cup/0.png,cup,{again}"]
+    (data / "list.csv").write_text("path,label,split,group\n" + "\n".join(rows) + "\n")
+    with pytest.raises(DatasetError, match=f"cup/0.png is listed twice, {sentence}"):
+        scan(data / "list.csv", tmp_path)
+
+
+def test_a_photo_that_is_listed_twice_alike_counts_once(tmp_path):
+    data = six_a_class(tmp_path)
+    rows = [f"{name}/{n}.png,{name}" for name in ("cup", "plate") for n in range(6)]
+    (data / "list.csv").write_text("path,label\n" + "\n".join([*rows, rows[0]]) + "\n")
+    assert scan(data / "list.csv", tmp_path)["n_photos"] == 12
+    bad = (tmp_path / "catalog/bad_files.txt").read_text()
+    assert bad == "cup/0.png\tis listed twice\n"
+
+
 def split(catalog: Path, out: Path) -> None:
     train, val, test = (str(out / name) for name in ("train", "val", "test"))
     split_catalog(str(catalog), train, val, test, str(out / "split.md"), SplitSettings())

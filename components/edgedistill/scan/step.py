@@ -33,8 +33,9 @@ from edgedistill.scan.packing import pack_photos
 from edgedistill.scan.report.page import render_scan_page
 from edgedistill.scan.report.verdict import odd_found
 from edgedistill.scan.sources.collection import list_collection
-from edgedistill.scan.table import PhotoTable, one_line
+from edgedistill.scan.table import PhotoTable
 from edgedistill.settings import ScanSettings
+from edgedistill.storage.places import one_line
 from edgedistill.storage.s3 import use_endpoint
 
 _log = logging.getLogger(__name__)

@@ -12,10 +12,12 @@ from typing import Any, Self
 
 from edgedistill.core.look import Look
 from edgedistill.datasets import Photo
+from edgedistill.errors import DatasetError
 from edgedistill.scan.findings import BAD_FILE, CONFLICT
 from edgedistill.scan.photo import ReadPhoto
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.storage.files import Content
+from edgedistill.storage.places import one_line
 
 _TABLES = """
 CREATE TABLE file (
@@ -66,11 +68,16 @@ class PhotoTable:
         self._database.close()
 
     def add(self, listed: Iterable[ListedPhoto | LeftOut]) -> None:
-        """Takes in every file of a collection; one that is told twice counts once."""
+        """Takes in every file of a collection; one that is told twice counts once.
+
+        Raises:
+            DatasetError: a file is told twice, for two splits or two groups.
+        """
         for entry in listed:
             if isinstance(entry, LeftOut):
                 self.leave_out(entry.label_name, entry.place, entry.root, entry.reason)
             elif not self._insert(entry):
+                self._refuse_contradiction(entry)
                 self.leave_out(entry.label_name, entry.place, entry.root, "is listed twice")
 
     def _insert(self, file: ListedPhoto) -> bool:
@@ -85,6 +92,20 @@ class PhotoTable:
             f"INSERT OR IGNORE INTO file ({names}) VALUES ({marks})", values
         )
         return done.rowcount == 1
+
+    def _refuse_contradiction(self, again: ListedPhoto) -> None:
+        first = self._database.execute(
+            "SELECT split, own_group FROM file WHERE label = ? AND place = ? AND root = ?",
+            (again.label_name, again.place, again.root),
+        ).fetchone()
+        for word, before, now in zip(
+            ("split", "group"), first, (again.split, again.group), strict=True
+        ):
+            if before != now:
+                raise DatasetError(
+                    f"{one_line(again.place)} is listed twice, with the {word} '{before}' and with "
+                    f"'{now}'; keep one row."
+                )
 
     def leave_out(self, label_name: str, place: str, root: str, reason: str) -> None:
         """Notes a file that will not be in the catalogue, and why."""
@@ -211,8 +232,3 @@ class PhotoTable:
         cursor = self._database.execute(sql)
         while told := cursor.fetchmany(_TOLD_AT_ONCE):
             yield from told
-
-
-def one_line(text: str) -> str:
-    """`text` with everything but visible characters and spaces written as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
