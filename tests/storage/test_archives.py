@@ -280,6 +280,21 @@ def test_a_zip_member_with_a_nul_in_its_name_is_refused(tmp_path):
     assert refused(tmp_path, data) == {"cup/1.jpg\0": "its name has a control character"}
 
 
+def test_a_zip_member_is_read_by_its_whole_name_and_not_by_that_of_a_refused_one(tmp_path):
+    data = zipped({"cup/1.jpg": b"good", "cup/1.jpgXx": b"evil"}).replace(b"1.jpgX", b"1.jpg\0")
+    assert contents(tmp_path, data) == {"cup/1.jpg": b"good"}
+    assert refused(tmp_path, data) == {"cup/1.jpg\0x": "its name has a control character"}
+
+
+def test_a_marked_and_an_unmarked_zip_name_of_the_same_letters_are_two_files(tmp_path):
+    # The unmarked bytes of e acute in UTF-8 read "\u251c\u2310" in code page 437, which is the
+    # marked name of the other: zipfile has one name for both.
+    data = zipped({"cup/A-": b"acute", "cup/\u251c\u2310": b"lines"})
+    data = data.replace(b"cup/A-", "cup/é".encode())
+    assert "é".encode().decode("cp437") == "\u251c\u2310"
+    assert contents(tmp_path, data) == {"cup/é": b"acute", "cup/\u251c\u2310": b"lines"}
+
+
 def damaged_member(data: bytes, tmp_path: Path, max_bytes: int = 1 << 20) -> str:
     (file,) = tree_of(tmp_path, data).files()
     assert isinstance(file, FoundFile)

@@ -133,7 +133,7 @@ class ZipTree:
                 yield RefusedFile(shown_place(place), reason)
                 continue
             stamp = f"{info.file_size}-{info.CRC:08x}"
-            content = Content(str(self.path), member=info.filename)
+            content = Content(str(self.path), member=name)
             yield FoundFile(place, info.file_size, stamp, content)
 
 
@@ -173,7 +173,11 @@ def read_member(path: Path, member: str, max_bytes: int) -> bytes:
 
 @lru_cache(_OPEN_ZIPS)
 def _kept_zip(path: Path, _size_bytes: int, _mtime_ns: int) -> ZipFile:
-    return _open_zip(path, str(path))
+    archive = _open_zip(path, str(path))
+    # By whole names, of which the places are made: two files can have one of zipfile's own names,
+    # which end at a NUL. Of two with one whole name the last is meant, as in `ZipTree.files`.
+    archive.NameToInfo = {_name(info): info for info in archive.infolist()}
+    return archive
 
 
 def _open_zip(path: Path, root: str) -> ZipFile:
