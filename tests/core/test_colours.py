@@ -6,7 +6,7 @@ from edgedistill.core.colours import pixels_of
 from edgedistill.core.decode import UnreadablePhotoError, decode_photo
 from tests.core.photo_files import encoded, png_file, tiff_file
 
-MIN_IS_BLACK, RGB, CIELAB = 1, 2, 8  # TIFF's tag "photometric interpretation"
+WHITE_IS_ZERO, MIN_IS_BLACK, RGB, CIELAB = 0, 1, 2, 8  # TIFF's tag "photometric interpretation"
 SAMPLE_FORMAT, SIGNED, FLOAT = 339, 2, 3
 EXTRA_SAMPLES, ASSOCIATED_ALPHA = 338, 1
 
@@ -38,6 +38,27 @@ def test_16_bit_grey_is_divided_by_257_and_rounded(kind, byte_order):
         assert decoded[0, :, channel].tolist() == [0, 0, 1, 2, 127, 128, 255]
 
 
+@pytest.mark.parametrize(
+    ("photometric", "greys"), [(MIN_IS_BLACK, [0, 0, 128, 255]), (WHITE_IS_ZERO, [255, 255, 127, 0])]
+)
+def test_a_16_bit_tiff_states_whether_zero_is_black_or_white(photometric, greys):
+    # 128 / 257 = 0.498 and 0x8000 / 257 = 127.502; from white: 255 - 0.498 = 254.502 -> 255 and
+    # 255 - 127.502 = 127.498 -> 127.
+    data = tiff_file(4, 1, [16], photometric, np.array([0, 128, 0x8000, 0xFFFF], "<u2").tobytes())
+    decoded = decode_photo(data)
+    for channel in range(3):
+        assert decoded[0, :, channel].tolist() == greys
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_tiff_of_few_bits_whose_white_is_zero_is_inverted_once(bits):
+    values = bytes([0x0F]) if bits < 8 else bytes([0, 255])
+    n_values = 8 // bits if bits < 8 else 2
+    data = tiff_file(n_values, 1, [bits], WHITE_IS_ZERO, values)
+    greys = decode_photo(data)[0, :, 0].tolist()
+    assert greys == [255] * (n_values // 2) + [0] * (n_values // 2)
+
+
 def test_12_bit_grey_is_scaled_to_its_own_white():
     # Two values in three bytes: 0x000, 0xFFF, 0x800, 0x010.
     # 2048 * 255 / 4095 = 127.53 -> 128; 16 * 255 / 4095 = 0.996 -> 1.
@@ -54,6 +75,8 @@ def test_16_bit_colour_keeps_its_high_byte():
 
 def test_16_bit_grey_with_alpha_keeps_its_high_byte_and_no_alpha():
     assert first_pixel(png_file(1, 1, 16, 4, bytes.fromhex("0034FF0000"))) == [0x34] * 3
+    # 129, which is 1 without alpha: 129 / 257 = 0.502.
+    assert first_pixel(png_file(1, 1, 16, 4, bytes.fromhex("000081FFFF"))) == [0] * 3
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
-_BITS_PER_SAMPLE = 258  # a tag of TIFF 6.0
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF 6.0
+_WHITE_IS_ZERO = 0
 _STRIPE_PIXELS = 1 << 22
 
 
@@ -14,7 +15,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     - Grey (1 bit to 8 bits) is replicated; a palette gives its colours.
     - Alpha is discarded, not blended; colours that are stored multiplied by it are divided first.
     - Grey of more than 8 bits: v becomes v * 255 / (2**bits - 1), rounded half up; for 16 bits
-      that is v / 257. Colour of 16 bits: the high byte, as Pillow's decoders give it.
+      that is v / 257. A TIFF whose white is zero is inverted.
+    - Colour of 16 bits, and grey of 16 bits with alpha: the high byte, as Pillow's decoders give
+      it; grey of 129 is 0 with alpha and 1 without.
     - CMYK: (255 - ink) * (255 - black) / 255. The inks of a JPEG are stored inverted where it has
       Adobe's marker, and as they are where it has none.
     - CIELAB: through littleCMS, from D50 to sRGB. YCbCr: ITU-R BT.601 of full range.
@@ -60,16 +63,14 @@ def pixels_of(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    full = (1 << _bits(image)) - 1
+    tags = getattr(image, "tag_v2", {})
+    # 16 bits, but for the packed 12 of some TIFF files.
+    full = (1 << (12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16)) - 1
     values = np.arange(1 << 16, dtype=np.uint32)
     table = np.minimum((values * 510 + full) // (2 * full), 255).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts those of up to 8 bits only
+        table = 255 - table
     return Image.fromarray(table[np.asarray(image)]).convert("RGB")
-
-
-def _bits(image: Image.Image) -> int:
-    """Bits of a grey value: 16, but for the packed 12 of some TIFF files."""
-    tags = getattr(image, "tag_v2", {})
-    return 12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16
 
 
 def _lab_to_rgb(image: Image.Image) -> Image.Image:
