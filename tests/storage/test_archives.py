@@ -105,6 +105,20 @@ def test_a_tar_keeps_long_names_and_large_numbers(tmp_path, form):
     assert contents(tmp_path, old.getvalue()) == {"a/1": b"12", "a/2": b"34"}
 
 
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_a_tar_may_hold_files_from_before_1970_and_their_time_is_in_the_stamp(tmp_path, form):
+    stamps = []
+    for mtime in (-1, -86_400, -86_400 * 365):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w", format=form) as archive:
+            archive.addfile(tar_member("a/1", size=2, mtime=mtime), io.BytesIO(b"12"))
+        assert contents(tmp_path, file.getvalue()) == {"a/1": b"12"}
+        (found,) = tree_of(tmp_path, file.getvalue()).files()
+        assert isinstance(found, FoundFile)
+        stamps.append(found.stamp)
+    assert len({*stamps}) == 3
+
+
 def test_names_keep_their_folder_but_lose_dots_and_empty_parts(tmp_path):
     files = {"./photos/cup/1": b"1", "photos//cup/2": b"2"}
     wanted = {"photos/cup/1": b"1", "photos/cup/2": b"2"}

@@ -44,7 +44,10 @@ class TarDamageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """A file of a tar: `size_bytes` from `start`; `reason` says why it must not be read."""
+    """A file of a tar: `size_bytes` from `start`; `reason` says why it must not be read.
+
+    `mtime`: another text where the time of change is another.
+    """
 
     name: str
     start: int
@@ -144,7 +147,9 @@ def _member(
         reason = _WHY_REFUSED[_SPARSE]
     # In the oldest tars a folder is a file whose name ends with a slash.
     is_folder = kind in _FOLDERS or (kind in _FILES and name.endswith("/"))
-    mtime = records.get("mtime") or str(_number(block[136:148]))
+    # Not made a number, being part of a stamp only: times before 1970 are written in ways of
+    # their own.
+    mtime = records.get("mtime") or block[136:148].hex()
     return TarMember(name, start, size_bytes, mtime, reason, is_folder)
 
 
