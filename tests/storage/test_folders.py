@@ -8,7 +8,7 @@ import pytest
 
 from edgedistill.errors import DatasetError
 from edgedistill.storage.files import FoundFile, RefusedFile
-from edgedistill.storage.folders import folder_tree
+from edgedistill.storage.folders import folder_tree, local_kind
 
 
 def make(folder: Path, *places: str) -> Path:
@@ -73,8 +73,9 @@ def test_links_are_followed_to_files_within_the_folder_only(tmp_path):
         "a/twice.jpg": out,
         "a/dangling.jpg": "is a link to nothing",
         "a/circle.jpg": "is a link to nothing",
-        "a/folder": "is a link to a folder; those are not followed",
-        "c": out,
+        # The slash tells that these would have been folders.
+        "a/folder/": "is a link to a folder; those are not followed",
+        "c/": out,
     }
 
 
@@ -99,6 +100,16 @@ def test_a_name_that_is_not_utf8_is_refused_with_its_bytes_as_escapes(tmp_path):
     assert refused(tmp_path) == dict.fromkeys(
         ("a/\\xff.jpg", "\\xe9/1.jpg"), "its name is not UTF-8"
     )
+
+
+def test_what_a_path_leads_to_is_told_and_never_an_error(tmp_path):
+    make(tmp_path, "file")
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    names = ("", "link", "file", "pipe", "none", "circle", "file/x", "x" * 300, "a\0b")
+    kinds = [local_kind(f"{tmp_path}/{name}") for name in names]
+    assert kinds == ["folder", "folder", "file", "other", *[""] * 5]
 
 
 def test_the_root_is_what_its_owner_calls_it_made_absolute(tmp_path, monkeypatch):

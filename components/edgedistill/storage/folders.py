@@ -21,6 +21,20 @@ def folder_tree(path: str) -> "FolderTree":
     return FolderTree(str(folder.resolve() if ".." in folder.parts else folder.absolute()))
 
 
+def local_kind(path: str) -> str:
+    """folder, file or other; "" where nothing is, or nothing can be, such as for too long a name.
+
+    Links are followed.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # a NUL byte is a ValueError
+        return ""
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
 @dataclass(frozen=True, slots=True)
 class FolderTree:
     """All files below a local folder."""
@@ -31,8 +45,9 @@ class FolderTree:
         """Every file that is not hidden, whatever its suffix.
 
         Links to files within the root are followed; links to folders, links that lead out, and
-        what is no ordinary file are told as refused and never opened. Memory grows with the
-        folders that wait to be listed, not with the files.
+        what is no ordinary file are told as refused and never opened; the place of a link to a
+        folder ends in a slash. Memory grows with the folders that wait to be listed, not with the
+        files.
 
         Raises:
             DatasetError: a folder cannot be listed.
@@ -64,7 +79,7 @@ def _told(entry: os.DirEntry[str], place: str, real_root: str) -> FoundFile | Re
         return RefusedFile(shown_place(place), "its name is not UTF-8")
     try:
         if entry.is_symlink() and (reason := _why_not_followed(entry, real_root)):
-            return RefusedFile(place, reason)
+            return RefusedFile(f"{place}/" if Path(entry.path).is_dir() else place, reason)
         status = entry.stat()
     except OSError as error:
         return RefusedFile(place, f"cannot be read: {error.strerror}")

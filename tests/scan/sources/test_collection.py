@@ -89,7 +89,7 @@ def test_a_class_is_the_first_folder_whatever_lies_below_it(tmp_path, scratch):
 def test_loose_files_and_refused_ones_are_told_with_their_class(tmp_path, scratch):
     data = make(tmp_path / "data", "a/1.jpg", "b/1.jpg", "loose.jpg")
     os.mkfifo(data / "a/2.jpg")
-    (data / "c").symlink_to(tmp_path)
+    (data / "c").symlink_to(make(tmp_path, "out.jpg") / "out.jpg")
     entries = [e for e in list_collection(str(data), scratch) if isinstance(e, LeftOut)]
     assert {(e.root, e.place, e.label_name, e.reason) for e in entries} == {
         (str(data), "loose.jpg", "", NO_CLASS),
@@ -116,15 +116,76 @@ def test_folders_split_beforehand_are_told_apart_from_classes(tmp_path, scratch)
 @pytest.mark.parametrize(
     "places",
     [
-        ("train/1", "test/2"),  # photos right in them
-        ("train/cup/1", "test/cup/2", "bus/3"),  # another word among them
-        ("val/cup/1", "test/plate/2"),  # no train
-        ("train/1", "test/cup/2"),  # train has no folders
+        ("train/1", "test/2"),
+        ("train/1", "bus/2", "plane/deep/3"),
+        ("train/front/1", "bus/2", "plane/rear/3"),  # nothing in common
+        ("cup/front/1", "mug/front/2"),  # no words for splits
     ],
 )
-def test_folders_with_such_names_are_classes_in_any_other_shape(tmp_path, scratch, places):
+def test_folders_with_such_names_are_classes_where_photos_lie_in_them(tmp_path, scratch, places):
     data = make(tmp_path / "data", *places)
     assert labels(data, scratch) == {place: place.split("/")[0] for place in places}
+
+
+ALIKE = "data_dir {data} has the folders '{}' and '{}', which hold the same {}: they look like"
+
+
+@pytest.mark.parametrize(
+    ("places", "sentence"),
+    [
+        (["Training/cat/1", "Training/dog/2", "Testing/cat/3", "Testing/dog/4"],
+         (ALIKE, "Testing", "Training", "folders cat, dog")),
+        (["train/cup/1", "train/mug/2", "Testing/cup/3"],
+         (ALIKE, "Testing", "train", "folder cup")),
+        (["train/cup/1", "test/cup/2", "bus/3"], (ALIKE, "test", "train", "folder cup")),
+        (["train/cup/1", "train/mug/2", "test/mug/3", "extra/cup/4"],
+         (ALIKE, "test", "train", "folder mug")),
+        (["train/cup/1", "train/mug/2", "extra/cup/4"], (ALIKE, "train", "extra", "folder cup")),
+        (["val/cup/1", "test/cup/2"], ("data_dir {data} has test and val but no train; ",)),
+        (["val/cup/1", "test/plate/2"], ("data_dir {data} has test and val but no train; ",)),
+        (["train/1", "test/cup/2"],
+         ("data_dir {data} has the folders 'test', 'train', and there are folders in 'test': ",)),
+        (["dev/cup/1", "train/mug/2"],
+         ("data_dir {data} has the folders 'dev', 'train', and there are folders in 'dev': ",)),
+    ],
+)  # fmt: skip
+def test_splits_of_another_shape_are_never_classes(tmp_path, scratch, places, sentence):
+    data = make(tmp_path / "data", *places)
+    template, *words = sentence
+    assert refusal(data, scratch).startswith(template.format(*words, data=data))
+
+
+def test_splits_of_another_shape_are_refused_in_an_archive_too(tmp_path, scratch):
+    path = zipped(tmp_path / "x.zip", "d/Training/cat/1", "d/Testing/cat/2")
+    assert "they look like splits" in refusal(path, scratch)
+
+
+@pytest.mark.parametrize("place", ["owl", "train", "val", "train/owl", "test/cat"])
+def test_a_link_in_place_of_a_folder_is_refused(tmp_path, scratch, place):
+    others = make(tmp_path / "elsewhere", "1.jpg")
+    places = ["cat/1", "dog/2"]
+    if place != "owl":
+        places = [f"{split}/{name}" for split in ("train", "val", "test") for name in places]
+    data = make(tmp_path / "data", *(p for p in places if not p.startswith(f"{place}/")))
+    (data / place).symlink_to(others)
+    if place == "owl":
+        sentence = "class 'owl' has no files that can be read (owl/ is a link out of the folder)"
+    else:
+        sentence = f"data_dir {data}: {place} is a link out of the folder; a folder of a split"
+    assert refusal(data, scratch).startswith(sentence)
+
+
+def test_a_link_in_place_of_the_only_other_split_is_refused(tmp_path, scratch):
+    data = make(tmp_path / "data", "train/cat/1", "train/dog/2")
+    (data / "val").symlink_to(make(tmp_path / "elsewhere", "cat/1"))
+    assert f"data_dir {data}: val is a link out of the folder" in refusal(data, scratch)
+
+
+def test_links_that_are_no_folder_of_a_split_cost_themselves_alone(tmp_path, scratch):
+    data = make(tmp_path / "data", "train/cat/1", "train/dog/2", "val/cat/3")
+    for place in ("notes", "train/cat/more"):
+        (data / place).symlink_to(tmp_path)
+    assert set(left_out(data, scratch)) == {"notes/", "train/cat/more/"}
 
 
 def test_a_split_beside_an_empty_folder_is_still_a_split(tmp_path, scratch):
@@ -206,6 +267,8 @@ def test_names_up_to_127_bytes_of_any_script_are_good():
 
 def test_what_is_no_collection_is_refused_by_what_it_is(tmp_path, scratch):
     assert "does not exist; it must hold" in refusal(tmp_path / "none", scratch)
+    for name in ("x" * 300, f"{'x' * 300}.csv", "a\0b", "../" + "x" * 300):
+        assert "does not exist; it must hold" in refusal(name, scratch)
     make(tmp_path, "notes.txt", "photos.7z", "photos.zip")
     assert "nor an archive, nor a manifest" in refusal(tmp_path / "notes.txt", scratch)
     assert "nor an archive, nor a manifest" in refusal(tmp_path / "photos.7z", scratch)
@@ -367,6 +430,15 @@ def test_rows_name_folders_archives_and_the_sample_as_their_root(tmp_path, scrat
     assert len(unpacked) == 2  # once for each time it was listed, whatever the spelling
 
 
+def test_a_row_with_a_name_that_no_file_can_have_costs_itself_alone(tmp_path, scratch):
+    long = "x" * 300
+    lines = ("path,label", "1,cup", "2,plate", f"{long},cup", f"{long}/3,cup", f"/{long},cup")
+    manifest = write(make(tmp_path / "data", "1", "2") / "list.csv", *lines)
+    assert len(labels(manifest, scratch)) == 5  # whether they are there is seen later
+    check_data_dir(str(manifest))
+    assert data_fingerprint(str(manifest))
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
@@ -379,6 +451,8 @@ def test_rows_name_folders_archives_and_the_sample_as_their_root(tmp_path, scrat
          "list.csv: line 3 has the data_dir {folder}/none, which does not exist."),
         (["path,label,data_dir", "1,cup,", "2,plate,list.csv"],
          "line 3 has the data_dir {folder}/list.csv, which is neither a folder nor an archive."),
+        (["path,label,data_dir", "1,cup,", f"2,plate,{'x' * 300}"],
+         f"list.csv: line 3 has the data_dir {{folder}}/{'x' * 300}, which does not exist."),
     ],
 )  # fmt: skip
 def test_a_manifest_that_cannot_be_used_is_refused(tmp_path, scratch, lines, sentence):

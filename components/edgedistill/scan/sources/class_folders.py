@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from edgedistill.errors import DatasetError
+from edgedistill.scan.sources.inner_folders import InnerFolders
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto, split_of
 from edgedistill.storage.files import FoundFile, RefusedFile, Tree
 from edgedistill.storage.places import why_unsafe
@@ -26,13 +27,16 @@ def list_class_folders(
             of the folder photos.
 
     Raises:
-        DatasetError: two folders for one split.
+        DatasetError: two folders for one split, folders that are splits of another shape, or a
+            link in place of a split's folder.
     """
     prefix = inner_folder(tree) if may_descend else ""
     splits = split_folders(tree, prefix)
+    inner = InnerFolders(tree.root, is_split=bool(splits))
     for file in tree.files():
         below = file.place.removeprefix(prefix) if file.place.startswith(prefix) else ""
         folders = below.split("/")[:-1]
+        inner.add(folders, file)
         split = splits.get(folders[0], "") if folders else ""
         if splits:
             folders = folders[1:]
@@ -44,6 +48,7 @@ def list_class_folders(
             yield ListedPhoto(root, file.place, label_name, split, "", file.stamp, file.content)
         else:
             yield LeftOut(root, file.place, "", IN_NO_CLASS)
+    inner.check()
 
 
 def inner_folder(tree: Tree) -> str:

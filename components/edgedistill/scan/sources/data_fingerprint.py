@@ -13,7 +13,7 @@ from edgedistill.scan.sources.source import Source, find_source
 from edgedistill.storage.archives import is_archive_name
 from edgedistill.storage.buckets import bucket_tree
 from edgedistill.storage.files import Content, FoundFile, Tree
-from edgedistill.storage.folders import folder_tree
+from edgedistill.storage.folders import folder_tree, local_kind
 from edgedistill.storage.reading import stamp, stamps
 
 _MODULUS = 1 << 256
@@ -90,4 +90,4 @@ def _named(path: Path, address: str, wanted: Callable[[Content], bool]) -> Itera
 
 
 def _is_archive(root: str) -> bool:
-    return is_archive_name(root) if Content(root).is_remote else Path(root).is_file()
+    return is_archive_name(root) if Content(root).is_remote else local_kind(root) == "file"

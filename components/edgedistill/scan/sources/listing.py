@@ -16,6 +16,8 @@ SPLIT_OF_WORD = {
 }
 """Words for the three splits, in small letters, as folders, files and columns name them."""
 
+_OTHER_SPLIT_WORDS = frozenset({"training", "testing", "dev", "eval", "evaluation"})
+
 
 @dataclass(frozen=True, slots=True)
 class ListedPhoto:
@@ -49,3 +51,8 @@ class LeftOut:
 def split_of(word: str) -> str | None:
     """train, val or test for one of their words in any case, else None."""
     return SPLIT_OF_WORD.get(word.casefold())
+
+
+def looks_like_split(word: str) -> bool:
+    """Whether somebody may mean a split by it: a word for one, or one that is not taken as such."""
+    return split_of(word) is not None or word.casefold() in _OTHER_SPLIT_WORDS

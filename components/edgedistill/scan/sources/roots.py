@@ -15,6 +15,7 @@ from edgedistill.scan.sources.manifest import ManifestRow
 from edgedistill.scan.sources.sample import write_sample
 from edgedistill.storage.archives import archive_kind, archive_tree, is_archive_name
 from edgedistill.storage.files import BUCKET_SCHEMES, Content, FoundFile, RefusedFile
+from edgedistill.storage.folders import local_kind
 from edgedistill.storage.reading import download
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
@@ -76,7 +77,7 @@ class Roots:
             return _Folder(SAMPLE, sample_folder(self._scratch))
         if root.startswith(BUCKET_SCHEMES) and not is_archive_name(root):
             return _Bucket(root)
-        if Path(root).is_dir():
+        if local_kind(root) == "folder":
             return _Folder(root, Path(root))
         path = fetched(root, self._scratch) if root.startswith(BUCKET_SCHEMES) else Path(root)
         files = archive_tree(path, self._scratch, root).files()
@@ -99,12 +100,12 @@ def require_root(row: ManifestRow, address: str) -> None:
         DatasetError: it is not there, or is something else: a sentence with the line.
     """
     root = root_address(row.data_dir, address)
-    if root == SAMPLE or root.startswith(BUCKET_SCHEMES) or Path(root).is_dir():
+    if root == SAMPLE or root.startswith(BUCKET_SCHEMES):
         return
-    is_file = Path(root).is_file()
-    if is_file and archive_kind(Path(root)):
+    kind = local_kind(root)
+    if kind == "folder" or (kind == "file" and archive_kind(Path(root))):
         return
-    what = "is neither a folder nor an archive" if is_file else "does not exist"
+    what = "is neither a folder nor an archive" if kind else "does not exist"
     raise DatasetError(f"{address}: line {row.line} has the data_dir {root}, which {what}.")
 
 
@@ -193,7 +194,7 @@ class _Folder:
         whole = f"{self._folder}/{place}"
         if not self._is_inside(posixpath.dirname(whole)):
             raise RefusedPathError("is behind a link out of the folder")
-        if Path(whole).is_symlink() and not self._leads_inside(whole):
+        if _is_link(whole) and not self._leads_inside(whole):
             raise RefusedPathError("is a link out of the folder")
         return Located(place, _local_stamp(whole), Content(whole))
 
@@ -225,6 +226,13 @@ def _normal(path: str, root: str) -> str:
     if place == ".":
         raise RefusedPathError("names no file")
     return place
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return Path(path).is_symlink()
+    except OSError:  # the name is too long: no such file
+        return False
 
 
 def _local_stamp(path: str) -> str:

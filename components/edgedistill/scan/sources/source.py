@@ -9,7 +9,7 @@ from edgedistill.scan.sources.listing import SAMPLE, split_of
 from edgedistill.scan.sources.manifest import MANIFEST_SUFFIXES, is_csv_manifest, is_manifest_name
 from edgedistill.storage.archives import archive_kind, is_archive_name
 from edgedistill.storage.files import BUCKET_SCHEMES
-from edgedistill.storage.folders import folder_tree
+from edgedistill.storage.folders import folder_tree, local_kind
 
 SHAPE_WANTED = "it must hold one folder of photos a class"
 
@@ -50,11 +50,14 @@ def find_source(data_dir: str) -> Source:
         )
     address = folder_tree(data_dir).root
     path = Path(address)
-    if not path.exists():
+    kind = local_kind(address)
+    if not kind:
         raise DatasetError(f"data_dir {data_dir} does not exist; {SHAPE_WANTED}.")
-    if path.is_dir():
+    if kind == "folder":
         manifests = _split_manifests(path)
         return Source("manifests" if manifests else "folder", address, manifests)
+    if kind != "file":  # a pipe would block whoever reads it
+        raise DatasetError(f"data_dir {data_dir} is not a folder; {SHAPE_WANTED}.")
     return Source(_kind_of_file(path, data_dir), address)
 
 
@@ -65,8 +68,6 @@ def _kind_by_name(address: str) -> str:
 
 
 def _kind_of_file(path: Path, data_dir: str) -> str:
-    if not path.is_file():  # a pipe would block whoever reads it
-        raise DatasetError(f"data_dir {data_dir} is not a folder; {SHAPE_WANTED}.")
     try:
         if archive_kind(path) or is_archive_name(data_dir):
             return "archive"
