@@ -16,6 +16,7 @@ from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.storage.reading import read
 from tests.storage.servers import Bucket, environment, gcs_server
 
+LEADS_OUT = "give the folder it lies in as its data_dir, in a column"
 NO_CLASS = "lies in no class folder"
 
 
@@ -194,6 +195,18 @@ def test_a_split_beside_an_empty_folder_is_still_a_split(tmp_path, scratch):
     assert {split for split, _ in splits(data, scratch).values()} == {"train", "val"}
 
 
+def test_an_empty_folder_for_a_split_is_no_class(tmp_path, scratch):
+    data = make(tmp_path / "data", "train/cup/1", "train/plate/2")
+    (data / "val").mkdir()
+    assert refusal(data, scratch) == (
+        f"data_dir {data} has one class only, 'train'; a classifier needs at least 2. The folders "
+        f"in {data}/train look like classes: give that one as data_dir."
+    )
+    data = make(tmp_path / "classes", "cup/1", "plate/2")
+    (data / "train").mkdir()
+    assert "class 'train' has no files that can be read; add some photos" in refusal(data, scratch)
+
+
 def test_two_folders_for_one_split_are_refused(tmp_path, scratch):
     data = make(tmp_path / "data", "train/cup/1", "val/cup/2", "valid/cup/3")
     assert "two folders for the split val, 'val' and 'valid'" in refusal(data, scratch)
@@ -352,16 +365,17 @@ def write(path: Path, *lines: str) -> Path:
 def test_paths_of_a_manifest_are_relative_to_it_absolute_or_remote(tmp_path, scratch):
     data = make(tmp_path / "data", "in/1", "2")
     manifest = write(
-        data / "list.csv", "path,label,split,group", "in/1,cup,train,g1", f"{data}/2,plate,test,",
-        "gs://b/x.jpg,cup,val,g1", "./in//none,cup,train,",
+        data / "list.csv", "path,label,split,group", "in/1,cup,train,g1", f"{data}/2,plate,train,",
+        "gs://b/x.jpg,cup,val,g1", f"{data}/3,plate,test,", "./in//none,cup,train,",
     )  # fmt: skip
     listed = list(list_collection(str(manifest), scratch))
     assert all(isinstance(entry, ListedPhoto) for entry in listed)
     assert [(p.root, p.place, p.label_name, p.split, p.group, p.content.address)
             for p in listed if isinstance(p, ListedPhoto)] == [
         (str(data), "in/1", "cup", "train", "g1", f"{data}/in/1"),
-        ("", f"{data}/2", "plate", "test", "", f"{data}/2"),
+        ("", f"{data}/2", "plate", "train", "", f"{data}/2"),
         ("", "gs://b/x.jpg", "cup", "val", "g1", "gs://b/x.jpg"),
+        ("", f"{data}/3", "plate", "test", "", f"{data}/3"),
         (str(data), "in/none", "cup", "train", "", f"{data}/in/none"),
     ]  # fmt: skip
     check_data_dir(str(manifest))
@@ -383,7 +397,7 @@ def test_paths_of_a_manifest_that_leave_their_root_are_left_out(tmp_path, scratc
         )),
     )  # fmt: skip
     assert labels(manifest, scratch) == {"good": "cup", "2": "plate"}
-    out = f"its path leads out of {data}"
+    out = f"its path leads out of {data}: {LEADS_OUT}"
     assert left_out(manifest, scratch) == {
         "../outside/private": out,
         "in/../../outside/private": out,
@@ -400,11 +414,76 @@ def test_paths_of_a_manifest_that_leave_their_root_are_left_out(tmp_path, scratc
 def test_a_class_of_which_every_row_leads_out_is_refused(tmp_path, scratch):
     lines = ("path,label", "1,cup", "2,mug", "../3,plate", "4,cup")
     manifest = write(make(tmp_path / "data", "1", "2", "4") / "list.csv", *lines)
-    sentence = (
-        rf"class 'plate' has no files that can be read \(\.\./3 its path leads out of {tmp_path}"
+    assert refusal(manifest, scratch) == (
+        "class 'plate' has no files that can be read (../3 its path leads out of "
+        f"{tmp_path}/data: {LEADS_OUT}); mend that, or take the class away."
     )
-    with pytest.raises(DatasetError, match=sentence):
-        list(list_collection(str(manifest), scratch))
+
+
+def test_addresses_of_no_object_are_left_out_each_alone(tmp_path, scratch):
+    bad = {
+        "gs:///x.jpg": "is an address of no bucket",
+        "s3://": "is an address of no bucket",
+        "gs://bucket": "is the address of a bucket, not of a file in it",
+        "gs://bucket/": "is the address of a bucket, not of a file in it",
+    }
+    lines = ("path,label", "1,cup", "2,plate", *(f"{path},cup" for path in bad))
+    manifest = write(make(tmp_path / "data", "1", "2") / "list.csv", *lines)
+    assert left_out(manifest, scratch) == bad
+    check_data_dir(str(manifest))
+    assert data_fingerprint(str(manifest))
+    write(manifest, "path,label", "1,cup", "gs:///x.jpg,plate")
+    assert "(gs:///x.jpg is an address of no bucket)" in refusal(manifest, scratch)
+
+
+@pytest.mark.parametrize("data_dir", ["gs://", "gs:///", "s3:///x"])
+def test_an_address_of_no_bucket_is_refused_as_it_was_written(scratch, data_dir):
+    assert refusal(data_dir, scratch).endswith(f"gs://bucket/folder; got '{data_dir}'.")
+
+
+def test_the_data_dir_of_rows_that_need_none_is_not_asked_for(tmp_path, scratch):
+    data = make(tmp_path / "data", "1", "2")
+    lines = ("path,label,data_dir", f"{data}/1,cup,/gone", f"{data}/2,plate,/gone")
+    manifest = write(data / "list.csv", *lines)
+    check_data_dir(str(manifest))
+    assert len(photos(manifest, scratch)) == 2
+
+
+def test_a_manifest_without_photos_to_train_on_is_refused(tmp_path, scratch):
+    lines = ["path,label,split", "1,cup,val", "2,plate,test"]
+    manifest = write(tmp_path / "list.csv", *lines)
+    assert f"data_dir {manifest} has test and val but no train; " in refusal(manifest, scratch)
+    write(manifest, *lines, "3,cup,train")
+    assert refusal(manifest, scratch) == (
+        "class 'plate' is in test but not in train; add it to train or take it away."
+    )
+    write(manifest, *lines, "3,cup,train", "4,plate,train")
+    check_data_dir(str(manifest))
+
+
+def test_a_class_of_folders_must_be_in_train(tmp_path, scratch):
+    data = make(tmp_path / "data", "train/cat/1", "train/dog/2", "val/owl/3", "test/owl/4")
+    sentence = "class 'owl' is in test and val but not in train; add it to train or take it away."
+    assert refusal(data, scratch) == sentence
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for place in data.rglob("*/*/*"):
+            archive.write(place, place.relative_to(data))
+    assert refusal(tmp_path / "x.zip", scratch) == sentence
+
+
+def test_a_list_of_labels_beside_the_photos_is_named_as_the_data_dir(tmp_path, scratch):
+    data = make(tmp_path / "data", "images/1.jpg", "images/2.jpg")
+    write(data / "labels.csv", "path,label", "images/1.jpg,cup", "images/2.jpg,plate")
+    hint = "labels.csv looks like a manifest: "
+    only = "has one class only, 'images'; a classifier needs at least 2."
+    assert f"{only} {data}/{hint}give that file as data_dir." in refusal(data, scratch)
+    path = zipped(tmp_path / "x.zip", "images/1.jpg", "labels.csv")
+    assert f"{only} {hint}unpack the archive, and give" in refusal(path, scratch)
+    write(data / "labels.csv", "id,guess")
+    assert refusal(data, scratch).endswith("needs at least 2.")
+    flat = make(tmp_path / "flat", "1.jpg")
+    write(flat / "labels.JSONL", '{"path": "1.jpg", "label": "cup"}')
+    assert f"{flat}/labels.JSONL looks like a manifest" in refusal(flat, scratch)
 
 
 def test_rows_name_folders_archives_and_the_sample_as_their_root(tmp_path, scratch):
@@ -451,6 +530,8 @@ def test_a_row_with_a_name_that_no_file_can_have_costs_itself_alone(tmp_path, sc
          "list.csv: line 3 has the data_dir {folder}/none, which does not exist."),
         (["path,label,data_dir", "1,cup,", "2,plate,list.csv"],
          "line 3 has the data_dir {folder}/list.csv, which is neither a folder nor an archive."),
+        (["path,label,data_dir", "1,cup,", "2,plate,gs://"],
+         "list.csv: line 3 has the data_dir gs://, which names no bucket."),
         (["path,label,data_dir", "1,cup,", f"2,plate,{'x' * 300}"],
          f"list.csv: line 3 has the data_dir {{folder}}/{'x' * 300}, which does not exist."),
     ],
@@ -525,7 +606,9 @@ def test_a_bucket_is_read_as_a_folder_an_archive_or_a_manifest(cloud, tmp_path, 
         (archive, "in/cup/1", b"in/cup/1"),
         (address, "plate/x/2", b"d/plate/x/2"),
     ]
-    assert left_out(manifest, scratch) == {"../x.zip": f"its path leads out of {address}"}
+    assert left_out(manifest, scratch) == {
+        "../x.zip": f"its path leads out of {address}: {LEADS_OUT}"
+    }
     for data_dir in (address, archive, manifest):
         check_data_dir(data_dir)
     with pytest.raises(StorageError, match=r"none\.zip does not exist"):

@@ -45,7 +45,7 @@ def list_class_folders(
             label_name = "" if why_unsafe(file.place) else label_name
             yield LeftOut(root, file.place, label_name, file.reason)
         elif folders:
-            yield ListedPhoto(root, file.place, label_name, split, "", file.stamp, file.content)
+            yield ListedPhoto(root, file.place, label_name, split, "", file.content)
         else:
             yield LeftOut(root, file.place, "", IN_NO_CLASS)
     inner.check()

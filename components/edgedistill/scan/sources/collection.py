@@ -11,10 +11,12 @@ from edgedistill.scan.sources.manifest import read_manifest
 from edgedistill.scan.sources.roots import (
     RefusedPathError,
     Roots,
+    check_path,
     fetched,
     require_root,
     root_address,
     sample_folder,
+    stands_alone,
 )
 from edgedistill.scan.sources.source import SHAPE_WANTED, Source, find_source
 from edgedistill.storage.archives import archive_kind, archive_tree, check_archive
@@ -100,9 +102,8 @@ def _list_manifest(
         else:
             row_split = row.split if split is None else split
             yield ListedPhoto(
-                root.address, found.place, row.label_name, row_split, row.group, found.stamp,
-                found.content,
-            )  # fmt: skip
+                root.address, found.place, row.label_name, row_split, row.group, found.content
+            )
 
 
 def check_data_dir(data_dir: str) -> None:
@@ -133,18 +134,24 @@ def _run_through(listed: Iterator[object]) -> None:
         pass
 
 
-def _rows_as_photos(source: Source) -> Iterator[ListedPhoto]:
+def _rows_as_photos(source: Source) -> Iterator[ListedPhoto | LeftOut]:
     """The rows of local manifests, without looking for their photos."""
     seen = set()
     files = source.manifests or (("", source.address),)
     for split, address in files:
         for row in read_manifest(Path(address), address):
-            root = root_address(row.data_dir, address)
-            if row.data_dir and root not in seen:
+            root = "" if stands_alone(row.path) else root_address(row.data_dir, address)
+            if root and row.data_dir and root not in seen:
                 require_root(row, address)
             seen.add(root)
-            content = Content(row.path)
-            yield ListedPhoto(root, row.path, row.label_name, split, row.group, "", content)
+            try:
+                check_path(row.path, root)
+            except RefusedPathError as error:
+                yield LeftOut(root, row.path, row.label_name, str(error))
+            else:
+                yield ListedPhoto(
+                    root, row.path, row.label_name, split or row.split, row.group, Content(row.path)
+                )
 
 
 def _require_object(address: str) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from edgedistill.scan.sources.listing import SAMPLE
 from edgedistill.scan.sources.manifest import read_manifest
-from edgedistill.scan.sources.roots import fetched, root_address, stands_alone
+from edgedistill.scan.sources.roots import (
+    RefusedPathError,
+    check_path,
+    fetched,
+    root_address,
+    stands_alone,
+)
 from edgedistill.scan.sources.source import Source, find_source
 from edgedistill.storage.archives import is_archive_name
 from edgedistill.storage.buckets import bucket_tree
@@ -76,10 +82,12 @@ def _named(path: Path, address: str, wanted: Callable[[Content], bool]) -> Itera
     """What the rows name, in order; an archive or the sample once, for its files."""
     whole: dict[str, bool] = {}
     for row in read_manifest(path, address):
-        if stands_alone(row.path):
+        root = "" if stands_alone(row.path) else root_address(row.data_dir, address)
+        if not _may_be_read(row.path, root):
+            continue
+        if not root:
             content = Content(row.path)
         else:
-            root = root_address(row.data_dir, address)
             if whole.get(root):
                 continue
             if root not in whole:
@@ -87,6 +95,14 @@ def _named(path: Path, address: str, wanted: Callable[[Content], bool]) -> Itera
             content = Content(root if whole[root] else f"{root}/{row.path}")
         if wanted(content):
             yield content
+
+
+def _may_be_read(path: str, root: str) -> bool:
+    try:
+        check_path(path, root)
+    except RefusedPathError:
+        return False
+    return True
 
 
 def _is_archive(root: str) -> bool:

@@ -1,5 +1,6 @@
 """What a listing of a collection consists of, before any photo is read."""
 
+import re
 from dataclasses import dataclass
 
 from edgedistill.storage.files import Content
@@ -16,6 +17,7 @@ SPLIT_OF_WORD = {
 }
 """Words for the three splits, in small letters, as folders, files and columns name them."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _OTHER_SPLIT_WORDS = frozenset({"training", "testing", "dev", "eval", "evaluation"})
 
 
@@ -26,7 +28,6 @@ class ListedPhoto:
     `root`: what `place` is relative to, an absolute address or `sample`; "" where `place` is an
     absolute address itself. `root` and `place` are what a manifest calls data_dir and filepath.
     `split`: train, val or test; `group`: photos that must stay together; "" where not given.
-    `stamp`: another text where the content has changed; "" where that is not known.
     """
 
     root: str
@@ -34,7 +35,6 @@ class ListedPhoto:
     label_name: str
     split: str
     group: str
-    stamp: str
     content: Content
 
 
@@ -51,6 +51,11 @@ class LeftOut:
 def split_of(word: str) -> str | None:
     """train, val or test for one of their words in any case, else None."""
     return SPLIT_OF_WORD.get(word.casefold())
+
+
+def has_scheme(text: str) -> bool:
+    """Whether it is an address such as gs://bucket or https://host, of any kind."""
+    return _SCHEME.match(text) is not None
 
 
 def looks_like_split(word: str) -> bool:

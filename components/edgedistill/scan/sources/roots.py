@@ -2,26 +2,24 @@
 
 import os
 import posixpath
-import re
-import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from edgedistill.errors import DatasetError
-from edgedistill.scan.sources.listing import SAMPLE
+from edgedistill.errors import DatasetError, StorageError
+from edgedistill.scan.sources.listing import SAMPLE, has_scheme
 from edgedistill.scan.sources.manifest import ManifestRow
 from edgedistill.scan.sources.sample import write_sample
 from edgedistill.storage.archives import archive_kind, archive_tree, is_archive_name
+from edgedistill.storage.buckets import Address
 from edgedistill.storage.files import BUCKET_SCHEMES, Content, FoundFile, RefusedFile
 from edgedistill.storage.folders import local_kind
 from edgedistill.storage.reading import download
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _KEPT_FOLDERS = 4096
 _KEPT_ROOTS = 64
-_LEADS_OUT = "its path leads out of {}"
+_LEADS_OUT = "its path leads out of {}: give the folder it lies in as its data_dir, in a column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,6 @@ class Located:
     """A file of a row; `place` is its path in plain form."""
 
     place: str
-    stamp: str
     content: Content
 
 
@@ -86,7 +83,28 @@ class Roots:
 
 def stands_alone(path: str) -> bool:
     """Whether a row's path is relative to nothing: absolute, or an address."""
-    return path.startswith("/") or _SCHEME.match(path) is not None
+    return path.startswith("/") or has_scheme(path)
+
+
+def check_path(path: str, root: str) -> None:
+    """Refuses a row's path for what is written there; whether such a file exists is not asked.
+
+    Args:
+        path: the row's.
+        root: what it is relative to, unless it stands alone.
+
+    Raises:
+        RefusedPathError: it leads out, names no file, or is an address of no object.
+    """
+    if not stands_alone(path):
+        if not root.startswith(BUCKET_SCHEMES) or _has_dots(path):
+            _normal(path, root)
+    elif path.startswith(BUCKET_SCHEMES):
+        _require_object_name(path)
+    elif not path.startswith("/"):
+        raise RefusedPathError(
+            f"is an address of a kind that is not read ({', '.join(BUCKET_SCHEMES)})"
+        )
 
 
 def require_root(row: ManifestRow, address: str) -> None:
@@ -100,13 +118,16 @@ def require_root(row: ManifestRow, address: str) -> None:
         DatasetError: it is not there, or is something else: a sentence with the line.
     """
     root = root_address(row.data_dir, address)
+    where = f"{address}: line {row.line} has the data_dir {root}"
+    if root.startswith(BUCKET_SCHEMES) and not _bucket_of(root):
+        raise DatasetError(f"{where}, which names no bucket.")
     if root == SAMPLE or root.startswith(BUCKET_SCHEMES):
         return
     kind = local_kind(root)
     if kind == "folder" or (kind == "file" and archive_kind(Path(root))):
         return
     what = "is neither a folder nor an archive" if kind else "does not exist"
-    raise DatasetError(f"{address}: line {row.line} has the data_dir {root}, which {what}.")
+    raise DatasetError(f"{where}, which {what}.")
 
 
 @lru_cache(_KEPT_ROOTS)
@@ -117,8 +138,9 @@ def root_address(data_dir: str, address: str) -> str:
         data_dir: the row's; "" for the folder of the manifest.
         address: the manifest's, absolute.
     """
-    if data_dir == SAMPLE or _SCHEME.match(data_dir):
-        return data_dir.rstrip("/")
+    if data_dir == SAMPLE or has_scheme(data_dir):
+        scheme, mark, rest = data_dir.partition("://")
+        return f"{scheme}{mark}{rest.rstrip('/')}"
     folder = posixpath.dirname(address)
     if not data_dir:
         return folder
@@ -157,13 +179,10 @@ class _Anywhere:
     address = ""
 
     def locate(self, path: str) -> Located:
-        if path.startswith(BUCKET_SCHEMES):
-            return Located(path, "", Content(path))
-        if not path.startswith("/"):
-            raise RefusedPathError(
-                f"is an address of a kind that is not read ({', '.join(BUCKET_SCHEMES)})"
-            )
-        return Located(path, _local_stamp(path), Content(path))
+        check_path(path, self.address)
+        if not path.startswith(BUCKET_SCHEMES):
+            _require_plain(path)
+        return Located(path, Content(path))
 
 
 class _Bucket:
@@ -174,9 +193,9 @@ class _Bucket:
 
     def locate(self, path: str) -> Located:
         # Object names are no paths: a//b is another one than a/b.
-        if {".", ".."} & set(path.split("/")):
+        if _has_dots(path):
             path = _normal(path, self.address)
-        return Located(path, "", Content(f"{self.address}/{path}"))
+        return Located(path, Content(f"{self.address}/{path}"))
 
 
 class _Folder:
@@ -196,7 +215,8 @@ class _Folder:
             raise RefusedPathError("is behind a link out of the folder")
         if _is_link(whole) and not self._leads_inside(whole):
             raise RefusedPathError("is a link out of the folder")
-        return Located(place, _local_stamp(whole), Content(whole))
+        _require_plain(whole)
+        return Located(place, Content(whole))
 
     def _leads_inside(self, path: str) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self._real_root)
@@ -216,7 +236,7 @@ class _Archive:
             raise RefusedPathError(f"is not in {self.address}")
         if isinstance(file, RefusedFile):
             raise RefusedPathError(file.reason)
-        return Located(place, file.stamp, file.content)
+        return Located(place, file.content)
 
 
 def _normal(path: str, root: str) -> str:
@@ -235,12 +255,26 @@ def _is_link(path: str) -> bool:
         return False
 
 
-def _local_stamp(path: str) -> str:
-    """As a folder's files have it; "" for a file that is not there."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return ""
-    if not stat.S_ISREG(status.st_mode):
+def _require_plain(path: str) -> None:
+    """That a file is not there is told by whoever reads it."""
+    if local_kind(path) not in ("file", ""):
         raise RefusedPathError("is no ordinary file")
-    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _has_dots(path: str) -> bool:
+    return not {".", ".."}.isdisjoint(path.split("/"))
+
+
+def _require_object_name(address: str) -> None:
+    bucket = _bucket_of(address)
+    if not bucket:
+        raise RefusedPathError("is an address of no bucket")
+    if not bucket.name:
+        raise RefusedPathError("is the address of a bucket, not of a file in it")
+
+
+def _bucket_of(address: str) -> Address | None:
+    try:
+        return Address.parse(address)
+    except StorageError:
+        return None

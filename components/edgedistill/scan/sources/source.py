@@ -1,19 +1,17 @@
 """What kind of collection `data_dir` is: by its name in a bucket, by its content here."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgedistill.errors import DatasetError, StorageError
-from edgedistill.scan.sources.listing import SAMPLE, split_of
+from edgedistill.scan.sources.listing import SAMPLE, has_scheme, split_of
 from edgedistill.scan.sources.manifest import MANIFEST_SUFFIXES, is_csv_manifest, is_manifest_name
 from edgedistill.storage.archives import archive_kind, is_archive_name
+from edgedistill.storage.buckets import Address
 from edgedistill.storage.files import BUCKET_SCHEMES
 from edgedistill.storage.folders import folder_tree, local_kind
 
 SHAPE_WANTED = "it must hold one folder of photos a class"
-
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +36,14 @@ def find_source(data_dir: str) -> Source:
 
     Raises:
         DatasetError: it does not exist, or is none of the kinds.
-        StorageError: an address of another kind than gs:// and s3://.
+        StorageError: an address of another kind than gs:// and s3://, or of no bucket.
     """
     if data_dir == SAMPLE:
         return Source("sample", SAMPLE)
     if data_dir.startswith(BUCKET_SCHEMES):
+        Address.parse(data_dir)  # before the slashes go: gs:/// names no bucket
         return Source(_kind_by_name(data_dir), data_dir.rstrip("/"))
-    if _SCHEME.match(data_dir):
+    if has_scheme(data_dir):
         raise StorageError(
             f"data_dir must be a local path, gs://, s3:// or '{SAMPLE}'; got {data_dir}."
         )
