@@ -410,6 +410,52 @@ def test_a_zip_whose_directory_would_fill_the_memory_is_refused(tmp_path, monkey
         tree_of(tmp_path, data)
 
 
+def zip64(data: bytes, declared: int, comment: bytes = b"") -> bytes:
+    """The zip with zip64's records; its older record declares a directory of `declared` bytes."""
+    end = data.index(b"PK\5\6")
+    n_files, directory_bytes, start = struct.unpack_from("<HLL", data, end + 10)
+    numbers = (44, 45, 45, 0, 0, n_files, n_files, directory_bytes, start)
+    record = b"PK\6\6" + struct.pack("<QHHLLQQQQ", *numbers)
+    locator = b"PK\6\7" + struct.pack("<LQL", 0, end, 1)
+    older = struct.pack("<HHHHLLH", 0, 0, n_files, n_files, declared, start, len(comment))
+    return data[:end] + record + locator + b"PK\5\6" + older + comment
+
+
+UNSTATED = 0xFFFFFFFF  # "see the record of zip64"
+
+
+@pytest.mark.parametrize("comment", [b"", b"of my photos"], ids=["bare", "comment"])
+@pytest.mark.parametrize("declared", [UNSTATED, 0, 97], ids=["unstated", "none", "less"])
+def test_a_zip64_is_held_to_the_limit_whatever_its_older_record_declares(
+    tmp_path, monkeypatch, declared, comment
+):
+    data = zip64(zipped({"a/1": b"one", "a/2": b"two"}), declared, comment)
+    monkeypatch.setattr(archives, "_MOST_DIRECTORY_BYTES", 2 * (46 + 3))
+    assert contents(tmp_path, data) == {"a/1": b"one", "a/2": b"two"}
+    monkeypatch.setattr(archives, "_MOST_DIRECTORY_BYTES", 2 * (46 + 3) - 1)
+    with pytest.raises(DatasetError, match="lists its files in"):
+        tree_of(tmp_path, data)
+
+
+def test_a_zip64_record_that_only_its_locator_finds_counts_for_the_limit(tmp_path, monkeypatch):
+    data = zip64(zipped({"a/1": b"one"}), 0)
+    locator = data.index(b"PK\6\7")
+    monkeypatch.setattr(archives, "_MOST_DIRECTORY_BYTES", 46 + 3 - 1)
+    with pytest.raises(DatasetError, match="lists its files in"):
+        tree_of(tmp_path, data[:locator] + bytes(8) + data[locator:])
+
+
+def test_the_mark_of_a_record_within_the_last_record_hides_no_directory(tmp_path, monkeypatch):
+    data = bytearray(zipped({"a/1": b"one"}))
+    end = data.index(b"PK\5\6")
+    data[end + 4 : end + 8] = b"PK\5\6"  # the numbers of disks, which are not looked at
+    monkeypatch.setattr(archives, "_MOST_DIRECTORY_BYTES", 46 + 3)
+    assert contents(tmp_path, bytes(data)) == {"a/1": b"one"}
+    monkeypatch.setattr(archives, "_MOST_DIRECTORY_BYTES", 46 + 3 - 1)
+    with pytest.raises(DatasetError, match="lists its files in"):
+        tree_of(tmp_path, bytes(data))
+
+
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
 def test_a_packed_tar_that_grows_as_a_bomb_does_is_refused_early(tmp_path, monkeypatch, kind):
     data = KINDS[kind]({"a/1": bytes(3_000_000)})

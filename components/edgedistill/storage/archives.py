@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from edgedistill.errors import DatasetError
@@ -36,8 +37,13 @@ _LOCAL_HEADER_BYTES = 30
 # zipfile keeps 0.5 kB a member: a directory of this size, more than half a million ordinary
 # photos, costs some 300 MB, and 700 MB where names have one letter.
 _MOST_DIRECTORY_BYTES = 64 << 20
+# The records after the directory (APPNOTE.TXT 4.3.14 to 4.3.16).
+_END_MARK, _LOCATOR64_MARK, _RECORD64_MARK = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 _END_RECORD = struct.Struct("<4s4H2LH")
-_END_BYTES = _END_RECORD.size + 0xFFFF + 1024  # with the longest comment, and zip64's records
+_LOCATOR64 = struct.Struct("<4sLQL")
+_RECORD64 = struct.Struct("<4sQ2H2L4Q")
+_UNSTATED = 0xFFFFFFFF  # zip64's record has the number
+_END_BYTES = _END_RECORD.size + 0xFFFF + 1024  # with the longest comment, and zip64's locator
 _OPEN_ZIPS = 4
 
 
@@ -198,21 +204,43 @@ def _open_zip(path: Path, root: str) -> ZipFile:
 
 
 def _directory_bytes(path: Path) -> int:
-    """At most how large the zip's directory is, read off its last record."""
-    size_bytes = path.stat().st_size
+    """At most how large the zip's directory is, by every record that zipfile may go by."""
     with path.open("rb") as file:
-        file.seek(max(0, size_bytes - _END_BYTES))
+        size_bytes = file.seek(0, 2)
+        end_at = max(0, size_bytes - _END_BYTES)
+        file.seek(end_at)
         end = file.read()
-    place = end.rfind(b"PK\x05\x06")
-    if place < 0 or len(end) - place < _END_RECORD.size:
+        # zipfile takes the record that ends the file, and only without one the last before a
+        # comment; a record can hold the mark of another in its numbers.
+        places = {max(0, len(end) - _END_RECORD.size), end.rfind(_END_MARK)}
+        return max(_declared_bytes(file, end_at, end, place) for place in places)
+
+
+def _declared_bytes(file: BinaryIO, end_at: int, end: bytes, place: int) -> int:
+    """What the end record at `place` of the file's end declares, or zip64's if that is more."""
+    if not end.startswith(_END_MARK, max(0, place)) or len(end) - place < _END_RECORD.size:
         return 0  # zipfile says what is missing
-    declared: int = _END_RECORD.unpack_from(end, place)[5]
-    starts_at: int = _END_RECORD.unpack_from(end, place)[6]
-    if 0xFFFFFFFF not in (declared, starts_at):
-        return declared
-    # zip64: a record of its own before the end tells the true size, at byte 40.
-    place64 = end.rfind(b"PK\x06\x06", 0, place)
-    return int.from_bytes(end[place64 + 40 : place64 + 48], "little") if place64 >= 0 else 0
+    older: int = _END_RECORD.unpack_from(end, place)[5]
+    declared: list[int] = []
+    locator_at = place - _LOCATOR64.size
+    if locator_at >= 0 and end.startswith(_LOCATOR64_MARK, locator_at):
+        # zipfile goes by zip64's record whatever the other says; by version, it seeks it right
+        # before the locator or where the locator says.
+        stated_at: int = _LOCATOR64.unpack_from(end, locator_at)[2]
+        for record_at in (end_at + locator_at - _RECORD64.size, stated_at):
+            if record := _record64(file, record_at):
+                declared.append(_RECORD64.unpack(record)[8])
+    is_stated = older != _UNSTATED or not declared
+    return max(declared + [older] * is_stated)
+
+
+def _record64(file: BinaryIO, place: int) -> bytes:
+    if not 0 <= place < 1 << 63:
+        return b""
+    file.seek(place)
+    record = file.read(_RECORD64.size)
+    is_whole = len(record) == _RECORD64.size and record.startswith(_RECORD64_MARK)
+    return record if is_whole else b""
 
 
 def _name(info: ZipInfo) -> str:
