@@ -433,3 +433,38 @@ def test_drawn_alone_repeated_photos_part_and_the_rest_stay_where_they_were():
     assert {p.group for p in parted} == {""}
     assert len({p.digest for p in parted}) == 80
     assert [p.digest for p in parted[:60]] == [p.digest for p in photos]
+
+
+def renamed(photos: list[Item]) -> list[Item]:
+    """The same photos under names of the opposite order, listed by class and name."""
+    others = [p._replace(filepath=f"{9999 - i}.jpg") for i, p in enumerate(photos)]
+    return sorted(others, key=lambda p: (p.label_name, p.filepath))
+
+
+def drawn_alone(photos: list[Item], parts: list[str]) -> list[tuple[str, str]]:
+    """Classes and digests of the test photos that a draw without groups takes."""
+    without = alone(photos, parts)
+    split = (
+        honoured_split(without, parts, **TENTHS, seed=1)
+        if parts
+        else stratified_group_split(without, **TENTHS, seed=1)
+    )
+    return sorted((photos[row].label_name, photos[row].digest) for row in split.test)
+
+
+def test_drawn_alone_photos_of_one_place_in_two_folders_part_too():
+    # A manifest may give the same relative path below two data_dirs.
+    parted = alone([p for p in items(cup=10) for _ in range(3)])
+    assert len({p.digest for p in parted}) == 30
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_what_is_drawn_alone_does_not_depend_on_names(is_given):
+    photos = [p for p in items(cup=60, plate=60) for _ in range(3)]
+    # Of each photo, one copy in a given val and two in train.
+    parts = ["val" if i % 3 == 0 else "train" for i in range(360)] if is_given else []
+    part_of = dict(zip((f"{9999 - i}.jpg" for i in range(360)), parts, strict=False))
+    others = renamed(photos)
+    assert [p.digest for p in others] != [p.digest for p in photos]
+    again = drawn_alone(others, [part_of[p.filepath] for p in others] if is_given else [])
+    assert again == drawn_alone(photos, parts)

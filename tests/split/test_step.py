@@ -252,6 +252,20 @@ def test_the_leakage_that_groups_avoid_is_that_of_the_draw_without_them(tmp_path
     assert f"drawn photo by photo, {share} of the test photos" in report(tmp_path / "grouped")
 
 
+@pytest.mark.parametrize("roots", [("", ""), ("/x", "/y")])
+def test_equal_photos_of_one_relative_place_would_leak_too(tmp_path, roots):
+    # Each photo twice; drawn alone, a test photo's copy lies in train with 8 in 10, about.
+    photos = photos_of_classes(cup=100, plate=100)
+    twice = [
+        replace(p, data_dir=root, filepath=p.filepath if root else f"{i}{p.filepath}")
+        for p in photos
+        for i, root in enumerate(roots)
+    ]
+    write_photos_as_catalog(tmp_path / "catalog", twice)
+    # 40 test photos: a deviation of 0.06.
+    assert split(tmp_path)["leak_share_avoided"] == pytest.approx(0.8, abs=0.2)
+
+
 def test_equal_pixels_stay_together_without_a_group(tmp_path):
     photos = photos_of_classes(cup=20, plate=20)
     photos[7] = replace(photos[7], digest=photos[3].digest)

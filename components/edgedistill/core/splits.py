@@ -218,20 +218,25 @@ def divided_groups(numbers: Sequence[int], split: Split) -> set[int]:
     return train & val | train & test | val & test
 
 
-def alone(items: Sequence[Item]) -> list[Item]:
+def alone(items: Sequence[Item], parts: Sequence[str] = ()) -> list[Item]:
     """The same photos as if each were alone: to see what a draw without groups would do.
 
-    Of photos of one digest, the first place keeps it: what repeats nothing is drawn as before.
+    Of photos of one digest, one keeps it: what repeats nothing is drawn as before. The others get
+    a number, by part and class: their names and places have no say.
+
+    Args:
+        items: the photos, in any order.
+        parts: the part of each that was given; empty where none was.
     """
-    first_of: dict[str, str] = {}
-    for item in items:
-        first_of[item.digest] = min(item.filepath, first_of.get(item.digest, item.filepath))
-    return [
-        item._replace(group="")
-        if first_of[item.digest] == item.filepath
-        else item._replace(group="", digest=f"{item.digest} {item.filepath}")
-        for item in items
-    ]
+    given = parts or [""] * len(items)
+    n_seen: Counter[str] = Counter()
+    parted = [item._replace(group="") for item in items]
+    for row in sorted(range(len(items)), key=lambda row: (given[row], items[row].label_name)):
+        digest = items[row].digest
+        if n_seen[digest]:
+            parted[row] = parted[row]._replace(digest=f"{digest} {n_seen[digest]}")
+        n_seen[digest] += 1
+    return parted
 
 
 def _round_half_up(value: float) -> int:

@@ -181,7 +181,7 @@ def _leak_share_avoided(
     """Of the same draw with every photo alone: test photos with another of their group in train."""
     if given and "test" in given:
         return 0.0
-    naive = _draw(alone(items), given, settings)
+    naive = _draw(alone(items, given), given, settings)
     return len(leaked_rows(numbers, naive._replace(val=[]))) / len(naive.test)
 
 
