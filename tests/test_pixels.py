@@ -132,6 +132,13 @@ def test_batches_hold_the_rows_in_order(packed):
     assert np.array_equal(np.concatenate(list(pixels.batches(3))), [image(n) for n in range(8)])
 
 
+@pytest.mark.parametrize("rows", [range(N_IMAGES), [1, 2, 3, 7], [7, 0, 3, 3, 2, 6], []], ids=str)
+def test_rows_are_read_one_by_one_in_any_order(packed, rows):
+    read = list(PackedPixels(packed, N_IMAGES).read(rows))
+    assert [found.shape for found in read] == [(4, 4, 3)] * len(read)
+    assert [found.tolist() for found in read] == [image(row).tolist() for row in rows]
+
+
 def test_taken_rows_are_a_copy(packed):
     pixels = PackedPixels(packed, N_IMAGES)
     pixels.take([0])[:] = 0
@@ -277,7 +284,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgedistill.pixels import ShardWriter, remove_rows
+from edgedistill.pixels import PackedPixels, ShardWriter, remove_rows
 
 
 def peak_mib():
@@ -290,13 +297,15 @@ image = np.zeros((512, 512, 3), np.uint8)
 with ShardWriter(Path(sys.argv[1]), 512) as writer:
     for _ in range(200):
         writer.append(image)
+for _ in PackedPixels(Path(sys.argv[1]), 200).read(range(200)):
+    pass
 remove_rows(Path(sys.argv[1]), [0])
 print(peak_mib() - before)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at Linux's /proc")
-def test_writing_and_removing_take_no_memory_for_the_set(tmp_path):
+def test_writing_reading_and_removing_take_no_memory_for_the_set(tmp_path):
     # 200 images of 0.75 MiB are 150 MiB; 8 MiB at a time are moved.
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path / "packed")],

@@ -5,8 +5,9 @@ but the last have the same number of rows.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -147,6 +148,14 @@ class _WrittenShards:
             self._data_start = file.tell()  # the same in all: headers are padded
         return n_rows, (shape[0], shape[1], shape[2])
 
+    def images(self, rows: Iterable[int]) -> Iterator[Pixels]:
+        """The images of these rows, one at a time; a shard is opened once for rows in a row."""
+        for number, of_shard in groupby(rows, key=lambda row: row // self._rows_per_shard):
+            with FileIO(_shard_path(self._folder, number)) as file:
+                for row in of_shard:
+                    file.seek(self._offset(row))
+                    yield np.frombuffer(_read(file, self._row_bytes), np.uint8).reshape(self._shape)
+
     def move(self, start: int, stop: int, target: int) -> None:
         """Copies rows start..stop to where `target` is, which lies before `start`."""
         at_once = max(1, _MOVED_BYTES // self._row_bytes)
@@ -175,10 +184,12 @@ class _WrittenShards:
         return self._rows_per_shard - row % self._rows_per_shard
 
     def _at(self, row: int, mode: str) -> FileIO:
-        number, row_of_shard = divmod(row, self._rows_per_shard)
-        file = FileIO(_shard_path(self._folder, number), mode)
-        file.seek(self._data_start + row_of_shard * self._row_bytes)
+        file = FileIO(_shard_path(self._folder, row // self._rows_per_shard), mode)
+        file.seek(self._offset(row))
         return file
+
+    def _offset(self, row: int) -> int:
+        return self._data_start + row % self._rows_per_shard * self._row_bytes
 
 
 def _shard_path(folder: Path, number: int) -> Path:
@@ -230,6 +241,7 @@ class PackedPixels:
         paths = sorted(folder.glob("*.npy"))
         if not paths:
             raise ArtifactError(f"{folder} has no shards; did the step before this one finish?")
+        self._folder = folder
         self._shards: list[Pixels] = [_open_shard(path) for path in paths]
         self._rows_per_shard = len(self._shards[0])
         self._check_lengths(folder)
@@ -255,6 +267,14 @@ class PackedPixels:
         """One image, shape (size, size, 3), as a view of the file."""
         image: Pixels = self._shards[index // self._rows_per_shard][index % self._rows_per_shard]
         return image
+
+    def read(self, rows: Iterable[int]) -> Iterator[Pixels]:
+        """The images of these rows, one at a time, each a copy of shape (size, size, 3).
+
+        For a pass over a whole set: read from the files and not through the mapping, whose pages
+        would all count as this process's memory.
+        """
+        return _WrittenShards(self._folder).images(rows)
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Pixels:
         """The images of these rows, copied: shape (n, size, size, 3)."""

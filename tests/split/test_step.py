@@ -1,4 +1,7 @@
 import logging
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -413,3 +416,38 @@ def test_a_thousand_classes_are_cut_to_the_worst_and_that_is_said(tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("| c") and "class" not in line]
     assert len(rows) == 100
     assert {row.split(" | ")[1] for row in rows[50:]} == {"1"}
+
+
+PEAK = """
+import sys
+from pathlib import Path
+
+from edgedistill.settings import SplitSettings
+from edgedistill.split.step import split_catalog
+
+
+def peak_mib():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+folder = sys.argv[1]
+before = peak_mib()
+names = ("catalog", "train", "val", "test", "report.md")
+split_catalog(*(f"{folder}/{name}" for name in names), SplitSettings())
+print(peak_mib() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at Linux's /proc")
+def test_memory_does_not_grow_with_the_pixels(tmp_path):
+    # 160 images of 0.75 MiB are 120 MiB.
+    write_photos_as_catalog(tmp_path / "catalog", photos_of_classes(cup=80, plate=80), 512)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert float(done.stdout) < 24

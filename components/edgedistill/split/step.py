@@ -238,7 +238,7 @@ def _write_split(
 
 
 def _copy_pixels(out: Path, pixels: PackedPixels, rows: Sequence[int]) -> None:
-    """Copies image by image: both ends are memory-mapped, so RAM does not grow."""
+    """Copies image by image, by plain reads and writes: memory holds one of them."""
     with ShardWriter(out / PIXELS_FOLDER / str(pixels.size_px), pixels.size_px) as writer:
-        for row in rows:
-            writer.append(pixels.row(row))
+        for image in pixels.read(rows):
+            writer.append(image)
