@@ -30,6 +30,7 @@ _SPARSE = b"S"
 _LONG_NAME, _LONG_LINK = b"L", b"K"
 _OWN_RECORDS = (b"x", b"X")
 _RECORDS_OF_ALL = b"g"
+_USED_KEYS, _SPARSE_KEYS = (b"path", b"size", b"mtime"), b"GNU.sparse."
 _WHY_REFUSED = {
     b"1": "is a hard link",
     b"2": "is a link",
@@ -121,11 +122,16 @@ def read_members(file: BinaryIO) -> Iterator[TarMember]:
     end = file.seek(0, 2)
     offset = 0
     records: dict[str, str] = {}
+    has_records = False
     while any(block := _range(file, offset, BLOCK_BYTES)):
         kind = _checked(block)
         offset += BLOCK_BYTES
         size_bytes = 0 if kind in _WITHOUT_DATA else _size(block, records)
         if kind in (_LONG_NAME, _LONG_LINK, *_OWN_RECORDS, _RECORDS_OF_ALL):
+            # One a member is what programs write; more would pile up.
+            if kind in _OWN_RECORDS and has_records:
+                raise TarDamageError("is damaged: a file of the tar has two headers of records")
+            has_records |= kind in _OWN_RECORDS
             records |= _read_records(file, kind, offset, _number(block[124:136]))
             size_bytes = _number(block[124:136])
         else:
@@ -134,7 +140,7 @@ def read_members(file: BinaryIO) -> Iterator[TarMember]:
             if offset + size_bytes > end:
                 raise TarDamageError("is cut off")
             yield _member(block, kind, records, offset, size_bytes)
-            records = {}
+            records, has_records = {}, False
         offset += -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 
@@ -219,15 +225,20 @@ def _read_records(file: BinaryIO, kind: bytes, start: int, size_bytes: int) -> d
 
 
 def _pax_records(data: bytes) -> dict[str, str]:
-    """Records "<length> <key>=<value>\\n", the length being that of the whole record."""
+    """Records "<length> <key>=<value>\\n", the length being that of the whole record.
+
+    Those that are used; an owner's name or a checksum is left where it is.
+    """
     records: dict[str, str] = {}
-    while data.rstrip(b"\0"):
-        length_text, _, _ = data[:20].partition(b" ")
+    place, end = 0, len(data.rstrip(b"\0"))
+    while place < end:
+        length_text, _, _ = data[place : place + 20].partition(b" ")
         length = int(length_text) if length_text.isdigit() else 0
-        record = data[len(length_text) + 1 : length]
+        record = data[place + len(length_text) + 1 : place + length]
         key, equals, value = record[:-1].partition(b"=")
-        if not equals or record[-1:] != b"\n" or length > len(data):
+        if not equals or record[-1:] != b"\n" or place + length > len(data):
             raise TarDamageError("is damaged: a record of a tar header is broken")
-        records[_text(key)] = value.decode("utf-8", "surrogateescape")
-        data = data[length:]
+        if key in _USED_KEYS or key.startswith(_SPARSE_KEYS):
+            records[_text(key)] = value.decode("utf-8", "surrogateescape")
+        place += length
     return records
