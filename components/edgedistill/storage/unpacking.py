@@ -43,9 +43,10 @@ def unpack_tar(path: Path, packing: str, scratch: Path, root: str) -> Path:
     """
     limit_bytes = max(_ALWAYS_ALLOWED_BYTES, _MOST_RATIO * path.stat().st_size)
     handle, name = tempfile.mkstemp(prefix="unpacked-", suffix=".tar", dir=scratch)
+    os.close(handle)  # opened by its path below, which is what the file is then called
     target = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with target.open("wb") as file:
             _write(_tar_chunks(path, packing, root), file, limit_bytes, root)
     except BaseException:
         target.unlink(missing_ok=True)
@@ -81,7 +82,7 @@ def _write(chunks: Iterator[bytes], file: BinaryIO, limit_bytes: int, root: str)
         if free_bytes < _LEFT_FREE_BYTES:
             raise StorageError(
                 f"{root} finds no room to be unpacked: {n_bytes / 1e6:.0f} MB were written to "
-                f"{file.name}; free some space there, or set TMPDIR to a larger disk."
+                f"{Path(file.name).parent}; free some space there, or give the unpacked folder as data_dir."
             )
 
 
