@@ -323,6 +323,38 @@ def test_nearly_equal_pictures_of_two_classes_are_kept_and_pointed_out(tmp_path)
     assert {found[0]["label_name"], found[0]["other_label"]} == {"cup", "plate"}
 
 
+def test_the_most_alike_pair_is_told_first_and_conflicts_before_it_move_nothing(tmp_path):
+    again = encoded(smooth(5), "JPEG", quality=90)
+    worse = smooth(4).crop((3, 3, 158, 117)).resize((160, 120))
+    data = six_a_class(
+        tmp_path,
+        **{
+            "cup/again.jpg": again,
+            "cup/worse.png": encoded(worse),
+            "cup/twin.png": encoded(smooth(900)),
+            "plate/twin.png": encoded(smooth(900)),
+        },
+    )
+    scan(data, tmp_path, student_px=64)
+    found = [f for f in pairs_found(tmp_path) if f["kind"] == "near duplicate"]
+    pairs = [{f["filepath"], f["other"]} for f in found]
+    assert pairs == [{"cup/5.png", "cup/again.jpg"}, {"cup/4.png", "cup/worse.png"}]
+    alike = [float(f["detail"].split("%")[0]) for f in found]
+    assert alike == sorted(alike, reverse=True)
+
+
+def test_of_odd_photos_the_worst_is_told_first(tmp_path):
+    levels = [24, 3, 15]
+    dark = {
+        f"cup/dark {level}.png": encoded(Image.new("RGB", (90, 90), (level,) * 3))
+        for level in levels
+    }
+    scan(six_a_class(tmp_path, **dark), tmp_path)
+    found = rows_of(tmp_path / "catalog/findings.csv")
+    told = [f["filepath"] for f in found if f["kind"] == "very dark"]
+    assert told == ["cup/dark 3.png", "cup/dark 15.png", "cup/dark 24.png"]
+
+
 def test_nearly_equal_pictures_are_not_compared_where_that_is_switched_off(tmp_path):
     data = six_a_class(tmp_path, **variants(), **{"cup/copy.bmp": encoded(smooth(0), "BMP")})
     metrics = scan(data, tmp_path, student_px=64, group_near_duplicates=False)
@@ -332,12 +364,12 @@ def test_nearly_equal_pictures_are_not_compared_where_that_is_switched_off(tmp_p
 
 def test_groups_of_a_manifest_are_kept_and_joined_by_equal_pictures(tmp_path):
     data = six_a_class(tmp_path, **{"cup/copy.bmp": encoded(smooth(0), "BMP")})
-    rows = [f"cup/{n}.png,cup,{group}" for n, group in enumerate(["b", "b", "a", "", "", ""])]
-    rows += ["cup/copy.bmp,cup,a", *(f"plate/{n}.png,plate," for n in range(6))]
+    rows = [f"cup/{n}.png,cup,{group}" for n, group in enumerate(["a", "a", "b", "", "", ""])]
+    rows += ["cup/copy.bmp,cup,b", *(f"plate/{n}.png,plate," for n in range(6))]
     (data / "list.csv").write_text("path,label,group\n" + "\n".join(rows) + "\n")
     scan(data / "list.csv", tmp_path)
     photos = PackedDataset.open(tmp_path / "catalog").photos
-    # 0 and 1 are b, 2 and the copy are a, and the copy has the pixels of 0: all four are one.
+    # 0 and 1 are a, 2 and the copy are b, and the copy has the pixels of 0: all four are one.
     in_group = {p.filepath: p.group for p in photos if p.group}
     assert in_group == dict.fromkeys(("cup/0.png", "cup/1.png", "cup/2.png", "cup/copy.bmp"), "a")
 

@@ -102,9 +102,9 @@ def test_a_slow_source_does_not_hold_results_back():
 @pytest.mark.parametrize(
     ("fate", "reason"),
     [
-        (signal.SIGKILL, "the decoder's process was killed (signal 9): out of memory?"),
-        (signal.SIGSEGV, "the decoder's process was killed (signal 11)"),
-        (SystemExit(3), "the decoder's process ended with status 3"),
+        (signal.SIGKILL, "the process that worked on it was killed (signal 9): out of memory?"),
+        (signal.SIGSEGV, "the process that worked on it was killed (signal 11)"),
+        (SystemExit(3), "the process that worked on it ended with status 3"),
     ],
     ids=["killed", "segfault", "exit"],
 )
@@ -156,13 +156,13 @@ def test_workers_that_cannot_start_end_it(tmp_path, monkeypatch, nothing_is_left
 def test_an_item_that_takes_too_long_is_lost(nothing_is_left):
     items = [0.0, 60.0, 0.01]
     results = list(map_in_order(work.sleep, items, n_workers=1, timeout_s=0.8))
-    assert results == [0.0, Lost(60.0, "took more than 0.8 s to read"), 0.01]
+    assert results == [0.0, Lost(60.0, "took more than 0.8 s"), 0.01]
 
 
 def test_a_decoder_that_never_gives_the_interpreter_back_is_ended():
     items = ["a", "a" * 60 + "b", "ab"]
     results = list(map_in_order(work.keep_the_interpreter, items, n_workers=1, timeout_s=0.8))
-    assert results == ["a", Lost(items[1], "took more than 0.8 s to read"), "ab"]
+    assert results == ["a", Lost(items[1], "took more than 0.8 s"), "ab"]
 
 
 def test_waiting_for_a_turn_is_no_time_taken():
@@ -202,7 +202,7 @@ def test_an_error_of_the_source_passes_through(nothing_is_left):
 def test_an_item_that_needs_too_much_memory_is_lost():
     items = [100, 400, 150]
     results = list(map_in_order(work.take_memory, items, n_workers=1, max_memory_bytes=200 * 2**20))
-    assert results == [100, Lost(400, "needs more memory than 200 MiB to read"), 150]
+    assert results == [100, Lost(400, "needs more memory than 200 MiB"), 150]
     assert list(map_in_order(work.take_memory, items, n_workers=1)) == items
 
 

@@ -1,6 +1,5 @@
 """Photos that are the same picture: under two labels they are left out, else they are grouped."""
 
-import contextlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,26 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.near_duplicates import (
-    MOST_PHOTOS,
-    NearDuplicates,
-    groups_of,
-    near_duplicate_pairs,
-)
-from edgedistill.core.perceptual import N_BYTES
-from edgedistill.errors import DatasetError
+from edgedistill.core.near_duplicates import groups_of
 from edgedistill.pixels import remove_rows
 from edgedistill.scan.findings import CONFLICT, Finding, Found
+from edgedistill.scan.search import search_near_duplicates
 from edgedistill.scan.table import PhotoTable
-from edgedistill.scan.workers import Lost, map_in_order
 
 Pairs = NDArray[np.int64]
 
 # The shares of the split that most people draw: what a draw photo by photo would have leaked.
 _USUAL_TRAIN_FRAC = 0.8
 _NAME_DIGITS = 12
-_LONGEST_SEARCH_S = 6 * 3600
-_WITHOUT = "pass --group_near_duplicates false"
 
 
 @dataclass(frozen=True)
@@ -105,39 +95,13 @@ def find_duplicates(
     near, likeness = np.empty((0, 2), np.int64), np.empty(0)
     n_photos = table.n_photos
     if compare_pictures:
-        near, likeness = _search_apart(fingerprints, left_out, n_photos)
+        near, likeness = search_near_duplicates(fingerprints, left_out)
         groups = groups_of(n_photos, same)
         new = groups[near[:, 0]] != groups[near[:, 1]]
         order = np.argsort(-likeness[new], kind="stable")
         near, likeness = near[new][order], likeness[new][order]
     groups = groups_of(n_photos, np.concatenate([same, own, near]))
     return Duplicates(same, near, likeness, groups)
-
-
-def _search_apart(fingerprints: Path, left_out: list[int], n_photos: int) -> NearDuplicates:
-    """The search, in a process of its own: its index takes some 4 kB a photo, packing none."""
-    if n_photos > MOST_PHOTOS:
-        raise DatasetError(
-            f"near duplicates are looked for among at most {MOST_PHOTOS:,} photos; got "
-            f"{n_photos:,}: {_WITHOUT}."
-        )
-    task = (str(fingerprints), left_out)
-    with contextlib.closing(
-        map_in_order(_search, [task], n_workers=1, timeout_s=_LONGEST_SEARCH_S)
-    ) as results:
-        found = next(results)
-        if isinstance(found, Lost):
-            raise DatasetError(
-                f"near duplicates of {n_photos:,} photos cannot be looked for: {found.reason}. "
-                f"Give the step more memory, or {_WITHOUT}."
-            )
-        return NearDuplicates(found.pairs.copy(), found.likeness.copy())
-
-
-def _search(task: tuple[str, list[int]]) -> NearDuplicates:
-    path, left_out = task
-    fingerprints = np.fromfile(path, np.uint8).reshape(-1, N_BYTES)
-    return near_duplicate_pairs(np.delete(fingerprints, left_out, axis=0))
 
 
 def _pairs_of_equal_names(named_rows: Iterable[Sequence[Any]]) -> Pairs:

@@ -1,6 +1,6 @@
 """What is to be told about the photos of a catalogue, kind by kind, the worst first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from edgedistill.core.look import odd_kinds
 from edgedistill.scan.duplicates import Duplicates
@@ -12,7 +12,19 @@ from edgedistill.scan.findings import (
     Finding,
     Found,
 )
-from edgedistill.scan.table import PhotoTable
+from edgedistill.scan.table import Packed, PhotoTable
+
+_SEVERITY: dict[str, Callable[[Packed], float]] = {
+    "tiny": lambda photo: -min(photo.height_px, photo.width_px),
+    "extreme aspect": lambda photo: (
+        max(photo.height_px, photo.width_px) / min(photo.height_px, photo.width_px)
+    ),
+    "one colour": lambda photo: -photo.look.contrast,
+    "very dark": lambda photo: -photo.look.brightness,
+    "very bright": lambda photo: photo.look.brightness,
+    "very blurred": lambda photo: -photo.look.sharpness,
+}
+"""How odd a photo is, for each kind that `odd_kinds` knows."""
 
 
 def inspect_catalog(table: PhotoTable, duplicates: Duplicates) -> Iterator[Found]:
@@ -38,5 +50,7 @@ def _near_duplicates(table: PhotoTable, duplicates: Duplicates) -> Iterator[Foun
 def _odd_photos(table: PhotoTable) -> Iterator[Found]:
     for photo in table.packed():
         for kind in odd_kinds(photo.height_px, photo.width_px, photo.look):
-            size = f"{photo.width_px} x {photo.height_px} px"
-            yield Found(Finding(kind, photo.place, photo.label_name, detail=size), photo.row)
+            table.add_odd(kind, _SEVERITY[kind](photo), photo.row)
+    for kind, place, label_name, row, height_px, width_px in table.odd():
+        size = f"{width_px} x {height_px} px"
+        yield Found(Finding(kind, place, label_name, detail=size), row)

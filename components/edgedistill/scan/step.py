@@ -32,6 +32,7 @@ from edgedistill.scan.inspection import inspect_catalog
 from edgedistill.scan.packing import pack_photos
 from edgedistill.scan.report.page import render_scan_page
 from edgedistill.scan.report.verdict import odd_found
+from edgedistill.scan.search import require_searchable
 from edgedistill.scan.sources.collection import list_collection
 from edgedistill.scan.table import PhotoTable
 from edgedistill.settings import ScanSettings
@@ -96,6 +97,8 @@ def _fill_catalog(
     folders = [_pixel_folder(out, size) for size in sorted(set(sizes_px.values()))]
     student = _pixel_folder(out, settings.student_img_size)
     fingerprints = scratch / "fingerprints"
+    if settings.group_near_duplicates:
+        require_searchable(table.n_files)
     pack_photos(table, out, fingerprints, settings, n_workers)
     _check_classes(table)
     with FindingsFile(out / FINDINGS_CSV) as findings:

@@ -31,6 +31,7 @@ CREATE TABLE photo (
 );
 CREATE INDEX photo_row ON photo (row);
 CREATE INDEX photo_digest ON photo (digest);
+CREATE TABLE odd (kind TEXT, severity REAL, row INTEGER);
 CREATE TABLE left_out (kind TEXT, label TEXT, place TEXT, root TEXT, reason TEXT);
 """
 _IN_ORDER = "label, place, root"
@@ -169,6 +170,18 @@ class PhotoTable:
         )
         for row, place, label, height, width, *look in rows:
             yield Packed(row, place, label, height, width, Look(*look))
+
+    def add_odd(self, kind: str, severity: float, row: int) -> None:
+        """Notes that a packed photo looks odd, and how much so."""
+        self._database.execute("INSERT INTO odd VALUES (?, ?, ?)", (kind, severity, row))
+
+    def odd(self) -> Iterator[tuple[str, str, str, int, int, int]]:
+        """Kind, place, label, row, height and width of odd photos, of each kind the worst first."""
+        return self._rows(
+            "SELECT kind, place, label, odd.row, height, width FROM odd "
+            "JOIN photo ON photo.row = odd.row JOIN file ON file.id = photo.file "
+            "ORDER BY kind, severity DESC, odd.row"
+        )
 
     def counts(self) -> dict[str, int]:
         """Packed photos by class, classes without any left out."""

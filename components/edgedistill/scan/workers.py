@@ -291,17 +291,17 @@ class _Pool(Generic[Item, Result]):
         if status == -signal.SIGALRM and not worker.is_ready:
             return f"it did not start within {START_LIMIT_S} s"
         if status == -signal.SIGALRM:
-            return f"took more than {self._setup.timeout_s:g} s to read"
+            return f"took more than {self._setup.timeout_s:g} s"
         if status == -signal.SIGKILL:
-            return "the decoder's process was killed (signal 9): out of memory?"
+            return "the process that worked on it was killed (signal 9): out of memory?"
         if status < 0:
-            return f"the decoder's process was killed (signal {-status})"
-        return f"the decoder's process ended with status {status}"
+            return f"the process that worked on it was killed (signal {-status})"
+        return f"the process that worked on it ended with status {status}"
 
     def _memory_needed(self) -> str:
         limit = self._setup.max_memory_bytes
         most = "there is" if limit is None else f"{limit / 2**20:,.0f} MiB"
-        return f"needs more memory than {most} to read"
+        return f"needs more memory than {most}"
 
     def _result(self, outcome: Answer | Raised | Lost[Item], slot: int) -> Result | Lost[Item]:
         if isinstance(outcome, Lost):
