@@ -297,8 +297,7 @@ image = np.zeros((512, 512, 3), np.uint8)
 with ShardWriter(Path(sys.argv[1]), 512) as writer:
     for _ in range(200):
         writer.append(image)
-for _ in PackedPixels(Path(sys.argv[1]), 200).read(range(200)):
-    pass
+assert all(not found.any() for found in PackedPixels(Path(sys.argv[1]), 200).read(range(200)))
 remove_rows(Path(sys.argv[1]), [0])
 print(peak_mib() - before)
 """
