@@ -39,7 +39,8 @@ def test_16_bit_grey_is_divided_by_257_and_rounded(kind, byte_order):
 
 
 @pytest.mark.parametrize(
-    ("photometric", "greys"), [(MIN_IS_BLACK, [0, 0, 128, 255]), (WHITE_IS_ZERO, [255, 255, 127, 0])]
+    ("photometric", "greys"),
+    [(MIN_IS_BLACK, [0, 0, 128, 255]), (WHITE_IS_ZERO, [255, 255, 127, 0])],
 )
 def test_a_16_bit_tiff_states_whether_zero_is_black_or_white(photometric, greys):
     # 128 / 257 = 0.498 and 0x8000 / 257 = 127.502; from white: 255 - 0.498 = 254.502 -> 255 and

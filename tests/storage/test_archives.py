@@ -509,7 +509,10 @@ def test_a_packed_tar_that_grows_as_a_bomb_does_is_refused_early(tmp_path, monke
 
 
 # The scratch folder lies beside the catalogue: TMPDIR would not move it.
-NO_ROOM = "finds no room to be unpacked: 0 MB were written to {}; free some space there, or give the unpacked folder as data_dir[.]$"
+NO_ROOM = (
+    "finds no room to be unpacked: 0 MB were written to {}; "
+    "free some space there, or give the unpacked folder as data_dir[.]$"
+)
 
 
 def test_a_packed_tar_without_room_is_refused_and_leaves_nothing(tmp_path, monkeypatch):

@@ -82,7 +82,8 @@ def _write(chunks: Iterator[bytes], file: BinaryIO, limit_bytes: int, root: str)
         if free_bytes < _LEFT_FREE_BYTES:
             raise StorageError(
                 f"{root} finds no room to be unpacked: {n_bytes / 1e6:.0f} MB were written to "
-                f"{Path(file.name).parent}; free some space there, or give the unpacked folder as data_dir."
+                f"{Path(file.name).parent}; free some space there, or give the "
+                "unpacked folder as data_dir."
             )
 
 
