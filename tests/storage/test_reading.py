@@ -86,7 +86,8 @@ def test_a_part_beyond_the_end_is_told_as_cut_off(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nothing.jpg", "does not exist"),
+        ("nothing.jpg", "does not exist$"),
+        ("img\\1.jpg", "does not exist; write its path with forward slashes"),
         ("file/1.jpg", "does not exist"),
         ("folder", "not a plain file"),
         ("pipe", "not a plain file"),

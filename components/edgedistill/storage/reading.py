@@ -339,11 +339,16 @@ def _read_local(content: Content, max_bytes: int) -> bytes:
     except OSError as error:
         if error.errno in _NOT_THE_FILES_FAULT:
             raise
-        reason = _OS_REASONS.get(error.errno or 0, f"cannot be read: {error.strerror}")
-        raise UnreadableFileError(reason) from None
+        raise UnreadableFileError(_os_reason(error, content.address)) from None
     if len(data) != wanted:
         raise UnreadableFileError(f"is cut off: {len(data)} of {wanted} bytes are there")
     return data
+
+
+def _os_reason(error: OSError, path: str) -> str:
+    if error.errno == errno.ENOENT and "\\" in path:
+        return "does not exist; write its path with forward slashes"
+    return _OS_REASONS.get(error.errno or 0, f"cannot be read: {error.strerror}")
 
 
 def _open_plain(path: str) -> BinaryIO:

@@ -13,6 +13,8 @@ from edgedistill.scan.sources.class_names import check_class_names
 from edgedistill.scan.sources.collection import check_data_dir, list_collection
 from edgedistill.scan.sources.data_fingerprint import data_fingerprint
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
+from edgedistill.storage.archives import archive_tree
+from edgedistill.storage.files import RefusedFile
 from edgedistill.storage.reading import read
 from tests.storage.servers import Bucket, environment, gcs_server
 
@@ -418,6 +420,39 @@ def test_a_class_of_which_every_row_leads_out_is_refused(tmp_path, scratch):
         "class 'plate' has no files that can be read (../3 its path leads out of "
         f"{tmp_path}/data: {LEADS_OUT}); mend that, or take the class away."
     )
+
+
+def test_a_row_that_names_a_refused_file_of_an_archive_is_left_out_with_the_reason(
+    tmp_path, scratch
+):
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, kind in (("1", tarfile.REGTYPE), ("2", tarfile.REGTYPE), ("3", tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            archive.addfile(member)
+    lines = ("path,label,data_dir", "1,cup,x.tar", "2,mug,x.tar", "3,cup,x.tar", "a\\4,cup,x.tar")
+    manifest = write(tmp_path / "list.csv", *lines)
+    (refused,) = (f for f in archive_tree(path, scratch, "").files() if isinstance(f, RefusedFile))
+    assert left_out(manifest, scratch) == {
+        "3": refused.reason,
+        "a\\4": f"is not in {path}; write its path with forward slashes",
+    }
+
+
+def test_two_archives_of_one_name_in_a_bucket_stay_two(cloud, tmp_path, scratch):
+    addresses = []
+    for folder, places in (("one", ("1", "2")), ("two", ("1", "3"))):
+        path = tmp_path / f"{folder}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for place in places:
+                archive.writestr(place, f"{folder} {place}")
+        addresses.append(cloud.put(f"{folder}/photos.zip", path.read_bytes()))
+    one, two = addresses
+    rows = ("path,label,data_dir", f"1,cup,{one}", f"2,mug,{one}", f"1,cup,{two}", f"3,mug,{two}")
+    manifest = write(tmp_path / "list.csv", *rows)
+    listed = [e for e in list_collection(str(manifest), scratch) if isinstance(e, ListedPhoto)]
+    assert [read(photo.content) for photo in listed] == [b"one 1", b"one 2", b"two 1", b"two 3"]
 
 
 def test_addresses_of_no_object_are_left_out_each_alone(tmp_path, scratch):

@@ -233,7 +233,8 @@ class _Archive:
         place = _normal(path, self.address)
         file = self._files.get(place)
         if file is None:
-            raise RefusedPathError(f"is not in {self.address}")
+            remedy = "; write its path with forward slashes" if "\\" in place else ""
+            raise RefusedPathError(f"is not in {self.address}{remedy}")
         if isinstance(file, RefusedFile):
             raise RefusedPathError(file.reason)
         return Located(place, file.content)
