@@ -47,7 +47,8 @@ def photo_look(letterboxed: NDArray[np.uint8], height_px: int, width_px: int) ->
     """Brightness, contrast and sharpness of a photo, without the letterbox's padding.
 
     Args:
-        letterboxed: shape (side, side, 3), what `letterbox` made of the photo.
+        letterboxed: shape (side, side, 3), what `letterbox` made of the photo. With a side below
+            `SHARPNESS_SIDE_PX`, sharpness is measured at that side, where all photos are sharper.
         height_px: of the original.
         width_px: of the original.
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from edgedistill.core.colours import pixels_of
 from edgedistill.core.decode import UnreadablePhotoError, decode_picture
 from edgedistill.core.fingerprint import pixel_digest
 from edgedistill.core.letterbox import letterbox
-from edgedistill.core.look import Look, photo_look
+from edgedistill.core.look import SHARPNESS_SIDE_PX, Look, photo_look
 from edgedistill.core.perceptual import perceptual_fingerprint
 from edgedistill.storage.files import Content
 from edgedistill.storage.reading import UnreadableFileError, read
@@ -62,7 +63,18 @@ def read_photo(
     images = tuple(letterbox(picture, size) for size in sizes_px)
     return ReadPhoto(
         height, width, digest,
-        photo_look(images[0], height, width),
+        _look(picture, images),
         perceptual_fingerprint(images[0], height, width),
         images,
     )  # fmt: skip
+
+
+def _look(picture: Image.Image, images: Sequence[NDArray[np.uint8]]) -> Look:
+    """The look of the largest of the squares, or of one large enough where all are too small.
+
+    So what is found odd does not depend on which of the sizes is the student's.
+    """
+    largest = max(images, key=len)
+    if len(largest) < SHARPNESS_SIDE_PX:
+        largest = letterbox(picture, SHARPNESS_SIDE_PX)
+    return photo_look(largest, picture.height, picture.width)
