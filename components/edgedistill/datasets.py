@@ -109,7 +109,7 @@ class PackedDataset:
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Opens what `write_dataset` wrote.
+        """Opens what a `ShardWriter` a size and `write_dataset_tables` wrote.
 
         Raises:
             ArtifactError: a file is missing, damaged, or does not fit the others.

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgedistill.core.letterbox import letterbox, scaled_size
+from edgedistill.core.letterbox import letterbox, letterboxed_content, scaled_size
 
 FIXED_POINT_BITS = 22
 
@@ -111,3 +111,25 @@ def test_pixels_equal_an_integer_triangle_filter_bit_for_bit():
 def test_anything_but_rgb_bytes_is_refused(image):
     with pytest.raises(ValueError, match="must be"):
         letterbox(image, 8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 4), (4, 1), (3, 4), (5, 2), (7, 7), (1, 90)])
+@pytest.mark.parametrize("side", [4, 5, 32])
+def test_the_content_of_a_letterbox_is_all_but_its_padding(height, width, side):
+    # No pixel of the photo is black, so what is not black is the photo.
+    image = np.random.default_rng(3).integers(1, 256, (height, width, 3), np.uint8)
+    square = letterbox(image, side)
+    rows, columns = np.nonzero(square.any(axis=2))
+    expected = square[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    content = letterboxed_content(square, height, width)
+    np.testing.assert_array_equal(content, expected)
+    assert content.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "square",
+    [np.zeros((8, 9, 3), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32)],
+)
+def test_only_square_colour_images_have_a_content(square):
+    with pytest.raises(ValueError, match=r"letterboxed must be uint8 \(n, n, 3\)"):
+        letterboxed_content(square, 8, 9)

@@ -62,9 +62,40 @@ def letterbox(image: NDArray[np.uint8] | Image.Image, size_px: int) -> NDArray[n
         raise ValueError(f"image must be of mode RGB; got {picture.mode}")
     height, width = scaled_size(picture.height, picture.width, size_px)
     square = np.zeros((size_px, size_px, 3), np.uint8)
-    top, left = (size_px - height) // 2, (size_px - width) // 2
+    top, left = _corner(height, width, size_px)
     square[top : top + height, left : left + width] = _resize(picture, height, width)
     return square
+
+
+def letterboxed_content(
+    letterboxed: NDArray[np.uint8], height_px: int, width_px: int
+) -> NDArray[np.uint8]:
+    """The photo in a letterboxed image, without the padding.
+
+    Args:
+        letterboxed: shape (side, side, 3), what `letterbox` made of the photo.
+        height_px: of the original.
+        width_px: of the original.
+
+    Returns:
+        Shape (height, width, 3), those of `scaled_size`; contiguous.
+
+    Raises:
+        ValueError: not a square RGB image of uint8, or a length is below 1.
+    """
+    if letterboxed.dtype != np.uint8 or letterboxed.shape != (*[len(letterboxed)] * 2, 3):
+        raise ValueError(
+            f"letterboxed must be uint8 (n, n, 3); got {letterboxed.dtype} {letterboxed.shape}"
+        )
+    side = len(letterboxed)
+    height, width = scaled_size(height_px, width_px, side)
+    top, left = _corner(height, width, side)
+    return np.ascontiguousarray(letterboxed[top : top + height, left : left + width])
+
+
+def _corner(height: int, width: int, side: int) -> tuple[int, int]:
+    """Where a photo of that size begins in its square: top and left."""
+    return (side - height) // 2, (side - width) // 2
 
 
 def _picture(image: NDArray[np.uint8]) -> Image.Image:

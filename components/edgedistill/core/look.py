@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgedistill.core.letterbox import scaled_size
+from edgedistill.core.letterbox import letterboxed_content, scaled_size
 
 SHARPNESS_SIDE_PX = 128
 """Longer side at which sharpness is measured, so that large and small photos compare."""
@@ -55,18 +55,14 @@ def photo_look(letterboxed: NDArray[np.uint8], height_px: int, width_px: int) ->
     Raises:
         ValueError: not a square RGB image of uint8, or a length is below 1.
     """
-    if letterboxed.dtype != np.uint8 or letterboxed.shape != (*[len(letterboxed)] * 2, 3):
-        raise ValueError(f"letterboxed must be uint8 (n, n, 3); got {letterboxed.shape}")
-    side = len(letterboxed)
-    height, width = scaled_size(height_px, width_px, side)
-    top, left = (side - height) // 2, (side - width) // 2
-    content = np.ascontiguousarray(letterboxed[top : top + height, left : left + width])
+    content = letterboxed_content(letterboxed, height_px, width_px)
+    height, width = content.shape[:2]
     luma = Image.fromarray(content).convert("L")
     counts = np.array(luma.histogram(), np.int64)
     n = height * width
     total, squares = int(counts @ _LEVELS), int(counts @ _LEVELS**2)
     # A photo smaller than that would be enlarged, and no longer sharp.
-    scale = min(SHARPNESS_SIDE_PX, side, max(height_px, width_px))
+    scale = min(SHARPNESS_SIDE_PX, len(letterboxed), max(height_px, width_px))
     return Look(
         brightness=total / n,
         contrast=math.sqrt(n * squares - total * total) / n,

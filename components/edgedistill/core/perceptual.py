@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgedistill.core.letterbox import scaled_size
+from edgedistill.core.letterbox import letterboxed_content
 
 LEAST_SIDE_PX = 32
 """A photo whose shorter side is below this says too little: MNIST's ones would all be alike."""
@@ -78,14 +78,10 @@ def perceptual_fingerprint(
     Raises:
         ValueError: not a square RGB image of uint8, or a length is below 1.
     """
-    if letterboxed.dtype != np.uint8 or letterboxed.shape != (*[len(letterboxed)] * 2, 3):
-        raise ValueError(f"letterboxed must be uint8 (n, n, 3); got {letterboxed.shape}")
-    side = len(letterboxed)
-    height, width = scaled_size(height_px, width_px, side)
+    content = letterboxed_content(letterboxed, height_px, width_px)
+    height, width = content.shape[:2]
     if min(height_px, width_px) < LEAST_SIDE_PX or min(height, width) < LEAST_CONTENT_PX:
         return np.zeros(N_BYTES, np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    content = np.ascontiguousarray(letterboxed[top : top + height, left : left + width])
     luma = Image.fromarray(content).convert("L")
     # Two calls, as in `letterbox`: Pillow's versions differ in which direction comes first.
     across = luma.resize((_SIDE, height), Image.Resampling.BILINEAR)
