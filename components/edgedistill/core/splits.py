@@ -260,8 +260,9 @@ class _Group:
 def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) -> list[_Group]:
     """All groups in the order of the draw.
 
-    A group stands where its photo of the smallest digest would: a photo that joins it seldom moves
-    it. The smallest keyed hash would not do: the larger a group, the further to the front (train).
+    A group stands where its photo of the smallest digest would. A photo that joins k others has
+    the smallest one time in k + 1; the group then gets another place, and may change its part. The
+    smallest keyed hash would not do: the larger a group, the further to the front (train).
     """
     rows_of: dict[int, list[int]] = defaultdict(list)
     for row, number in enumerate(numbers):
