@@ -17,8 +17,6 @@ from edgedistill.scan.table import PhotoTable
 
 Pairs = NDArray[np.int64]
 
-# The shares of the split that most people draw: what a draw photo by photo would have leaked.
-_USUAL_TRAIN_FRAC = 0.8
 _NAME_DIGITS = 12
 
 
@@ -41,16 +39,6 @@ class Duplicates:
         """Photos that share their group with another."""
         sizes = np.bincount(self.groups)[self.groups]
         return int(np.count_nonzero(sizes > 1))
-
-    @property
-    def leak_share(self) -> float:
-        """The share of test photos with another of their group in train, were groups ignored.
-
-        A photo of a group of k is without one with probability (1 - 0.8) ** (k - 1), as each of
-        the others goes to train with probability 0.8 in the usual split of 80/10/10.
-        """
-        sizes = np.bincount(self.groups)[self.groups]
-        return float(np.mean(1 - (1 - _USUAL_TRAIN_FRAC) ** (sizes - 1)))
 
 
 def find_conflicts(table: PhotoTable) -> list[Found]:

@@ -70,20 +70,36 @@ class ScanFacts:
     """What the report of scan says, all numbers of it.
 
     `counts`: readable photos by class, in the order of the labels; the catalogue's rows follow
-    this order, class after class. `split_counts`: photos by split where the collection is divided
-    already, else empty. `n_grouped`: photos that share a group with another. `leak_share`: of the
-    test photos that a draw of 80/10/10 would choose one by one, the share that would have a
-    duplicate or near duplicate in train. `n_found`: findings by kind. `shown`: the worst of each
-    kind, worst first.
+    this order, class after class. `by_split`: by class, photos by split, where the collection is
+    divided already, else empty. `n_groups`: by class, groups (a photo alone is one) that split can
+    draw from: those with a photo in train where the collection is divided. `n_grouped`: photos
+    that share a group with another. `leak_share`: of the collection's own test, the share that has
+    another of its group in train or val; without one, of the test photos that a draw of 80/10/10
+    would choose one by one, the share that would have one in train. `n_found`: findings by kind.
+    `shown`: the worst of each kind, worst first.
     """
 
     data_dir: str
     counts: Mapping[str, int]
-    split_counts: Mapping[str, int]
+    by_split: Mapping[str, Mapping[str, int]]
+    n_groups: Mapping[str, int]
     n_grouped: int
     leak_share: float
     n_found: Mapping[str, int]
     shown: Mapping[str, Sequence[ShownFinding]]
+
+    @property
+    def split_counts(self) -> Mapping[str, int]:
+        """Photos by split where the collection is divided already, else empty."""
+        total: Counter[str] = Counter()
+        for counts in self.by_split.values():
+            total.update(counts)
+        return total
+
+    @property
+    def has_own_test(self) -> bool:
+        """Whether the collection says which photos the test is made of."""
+        return self.split_counts.get("test", 0) > 0
 
 
 class FindingsFile:

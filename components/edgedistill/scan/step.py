@@ -19,6 +19,7 @@ from edgedistill.scan.duplicates import (
     group_names,
     leave_out,
 )
+from edgedistill.scan.facts import gather_facts
 from edgedistill.scan.findings import (
     CONFLICT,
     DUPLICATE,
@@ -114,15 +115,7 @@ def _fill_catalog(
         )
         photos = PackedPixels(student, table.n_photos)
         findings.add(inspect_catalog(table, duplicates), photos.row)
-    facts = ScanFacts(
-        data_dir=settings.data_dir,
-        counts=table.counts(),
-        split_counts=table.split_counts() if table.splits() != {""} else {},
-        n_grouped=duplicates.n_grouped,
-        leak_share=duplicates.leak_share,
-        n_found=findings.n_found,
-        shown=findings.shown,
-    )
+    facts = gather_facts(settings.data_dir, table, duplicates, findings)
     _write_tables(out, table, duplicates, facts, sizes_px)
     return facts
 

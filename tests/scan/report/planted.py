@@ -28,13 +28,22 @@ def planted(
     n_found: Mapping[str, int] | None = None,
     shown: Mapping[str, Sequence[ShownFinding]] | None = None,
     split_counts: Mapping[str, int] | None = None,
+    by_split: Mapping[str, Mapping[str, int]] | None = None,
+    n_groups: Mapping[str, int] | None = None,
     n_grouped: int = 0,
     leak_share: float = 0.0,
     data_dir: str = "photos",
 ) -> ScanFacts:
+    """Facts; `split_counts` is dealt evenly over the classes where `by_split` is not given."""
+    if split_counts:
+        by_split = {
+            name: {part: (n + i) // len(counts) for part, n in split_counts.items()}
+            for i, name in enumerate(counts)
+        }
     return ScanFacts(
-        data_dir, counts, split_counts or {}, n_grouped, leak_share, n_found or {}, shown or {}
-    )
+        data_dir, counts, by_split or {}, n_groups or counts, n_grouped, leak_share,
+        n_found or {}, shown or {},
+    )  # fmt: skip
 
 
 def pair(kind: str, first: str, other: str, detail: str = "") -> ShownFinding:

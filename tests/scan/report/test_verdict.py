@@ -98,12 +98,45 @@ def test_the_verdict_names_three_things_and_counts_the_rest():
 
 def test_a_class_that_cannot_be_split_is_not_called_fit():
     told = planted({"a": 200, "b": 2})
-    assert verdict(told).startswith("These photos cannot be split for training yet. Look at two ")
-    assert "fewer than 3 cannot be split" in standing_out(told)[0].advice
+    assert verdict(told).startswith(
+        "These photos cannot be split for training yet. Look at three things first: class 'b' has "
+        "only 2 photos, and a split needs 3; "
+    )
+    assert "will stop at such a class" in standing_out(told)[0].advice
     assert "cannot" not in verdict(planted({"a": 200, "b": 3}))
-    divided = planted({"a": 200, "b": 2}, split_counts={"train": 150, "test": 52})
-    assert "cannot" not in verdict(divided) + standing_out(divided)[0].advice
-    assert "cannot be split" in verdict(planted({"a": 20}, split_counts={"test": 20}))
+
+
+def test_a_class_of_too_few_groups_is_not_called_fit_however_many_its_photos():
+    counts = {"a": 500, "b": 500, "c": 500}
+    two = planted(counts, n_groups={"a": 3, "b": 2, "c": 1}, leak_share=0.9, n_grouped=1500)
+    assert verdict(two).startswith("These photos cannot be split for training yet.")
+    assert clauses(counts=counts, n_groups={"a": 3, "b": 2, "c": 1}) == [
+        "class 'b' has 500 photos but only 2 groups of them, and a split needs 3, and so have 1 "
+        "more"
+    ]
+    assert clauses(counts=counts, n_groups={"a": 3, "b": 3, "c": 3}) == []
+
+
+@pytest.mark.parametrize(
+    ("b", "n_groups", "expected"),
+    [
+        ({"val": 200, "test": 200}, 0, "no photo in train, and a split needs 1"),
+        ({"val": 200, "train": 200, "test": 200}, 1, ""),
+        # No photo in val: train gives some to it.
+        ({"train": 200, "test": 200}, 1, "200 photos in train but only 1 group of them, and a "
+         "split needs 2"),
+        ({"train": 200, "test": 200}, 2, ""),
+        ({"train": 1, "test": 400}, 1, "only 1 photo in train, and a split needs 2"),
+    ],
+)  # fmt: skip
+def test_a_divided_collection_must_have_enough_in_train(b, n_groups, expected):
+    # Of a, val has photos where it has some of b.
+    by_split = {"a": dict.fromkeys(b, 200) | {"train": 200}, "b": b}
+    counts = {name: sum(of.values()) for name, of in by_split.items()}
+    facts = planted(counts, by_split=by_split, n_groups={"a": 200, "b": n_groups})
+    told = [f"class 'b' has {expected}"] if expected else []
+    assert [remark.clause for remark in standing_out(facts)] == told
+    assert ("cannot be split" in verdict(facts)) == bool(expected)
 
 
 def test_every_remark_says_what_to_do():
@@ -131,8 +164,15 @@ def test_a_divided_collection_is_told_what_is_kept_and_what_is_missing():
 def test_a_leak_is_not_called_mended_where_the_collection_keeps_its_own_division():
     facts = planted(split_counts={"train": 3000, "test": 1000}, leak_share=0.2)
     (remark,) = standing_out(facts)
-    assert "now kept together" not in remark.clause
+    assert remark.clause == ("20.0% of the test photos have a near duplicate in train or val")
     assert "division is kept" in remark.advice
+
+
+def test_a_test_that_split_will_draw_is_mended_also_of_a_divided_collection():
+    facts = planted(split_counts={"train": 3000, "val": 1000}, leak_share=0.2)
+    (remark,) = standing_out(facts)
+    assert remark.clause.endswith("would have had a near duplicate in train (now kept "
+                                  "together)")  # fmt: skip
 
 
 def test_left_out_and_odd_are_counted_apart():

@@ -18,8 +18,6 @@ LISTED_KINDS = (CONFLICT, OTHER_LABEL, NEAR_DUPLICATE, DUPLICATE, BAD_FILE)
 FEW_PHOTOS = 100
 """A class with fewer has fewer than ten photos in a test split of a tenth."""
 SPLIT_NAMES = ("train", "val", "test")
-LEAST_PHOTOS = len(SPLIT_NAMES)
-"""A class needs one photo in each split."""
 
 # Below these shares and ratios a finding is listed further down, but is no reason to worry.
 _NOTABLE_BAD_SHARE = 0.01
@@ -48,7 +46,7 @@ def verdict(facts: ScanFacts) -> str:
         clauses.append(f"and {in_words(more)} more below")
     start = (
         "These photos can be trained on, but look at"
-        if _can_be_split(facts)
+        if not list(_too_few_to_split(facts))
         else "These photos cannot be split for training yet. Look at"
     )
     things = counted(len(remarks), "thing").partition(" ")[2]
@@ -58,6 +56,7 @@ def verdict(facts: ScanFacts) -> str:
 def standing_out(facts: ScanFacts) -> list[Remark]:
     """All that is worth a look, what matters most first; empty where nothing is."""
     return [
+        *_too_few_to_split(facts),
         *_conflicts(facts),
         *_other_labels(facts),
         *_bad_files(facts),
@@ -104,10 +103,34 @@ def _part(facts: ScanFacts, name: str) -> int:
     return facts.split_counts.get(name, 0)
 
 
-def _can_be_split(facts: ScanFacts) -> bool:
-    if facts.split_counts:
-        return _part(facts, "train") > 0
-    return min(facts.counts.values()) >= LEAST_PHOTOS
+def _too_few_to_split(facts: ScanFacts) -> Iterator[Remark]:
+    """The classes that split will refuse: in each part that it draws, and in train, it wants one.
+
+    A group is never divided, so groups count, of which a class has at most as many as photos.
+    """
+    drawn = [name for name in SPLIT_NAMES[1:] if not _part(facts, name)]
+    least = 1 + len(drawn)
+    few = sorted(name for name in facts.counts if facts.n_groups[name] < least)
+    if not few:
+        return
+    name = few[0]
+    more = f", and so have {len(few) - 1:,} more" if len(few) > 1 else ""
+    yield Remark(
+        f"class {quoted(name)} has {_drawn_from(facts, name)}, and a split needs {least:,}{more}",
+        "The next step will stop at such a class: add photos of other things, or take it away.",
+    )
+
+
+def _drawn_from(facts: ScanFacts, name: str) -> str:
+    """Photos of a class that split may draw, and groups where these are fewer."""
+    by_split, n_groups = facts.by_split.get(name, {}), facts.n_groups[name]
+    n_photos = by_split.get("train", 0) if facts.by_split else facts.counts[name]
+    told = f"only {counted(n_photos, 'photo')}" if n_photos else "no photo"
+    if facts.by_split:
+        told += " in train"
+    if n_groups < n_photos:
+        told = f"{told.removeprefix('only ')} but only {counted(n_groups, 'group')} of them"
+    return told
 
 
 def _conflicts(facts: ScanFacts) -> Iterator[Remark]:
@@ -157,16 +180,10 @@ def _small_classes(facts: ScanFacts) -> Iterator[Remark]:
             f"{len(few):,} of {len(facts.counts):,} classes have fewer than {FEW_PHOTOS} photos, "
             f"the smallest, {quoted(name)}, only {n:,}"
         )
-    least = (
-        f" A class with fewer than {LEAST_PHOTOS} cannot be split at all: add photos, or take "
-        "the class away."
-        if n < LEAST_PHOTOS and not facts.split_counts
-        else ""
-    )
     yield Remark(
         clause,
         "So few teach little, and the test says little about them: collect photos of these "
-        f"classes first, or merge them with a class that the app may confuse them with.{least}",
+        "classes first, or merge them with a class that the app may confuse them with.",
     )
 
 
@@ -184,19 +201,18 @@ def _imbalance(facts: ScanFacts) -> Iterator[Remark]:
 def _leak(facts: ScanFacts) -> Iterator[Remark]:
     if facts.leak_share < _NOTABLE_LEAK:
         return
-    told = f"{facts.leak_share:.1%} of the test photos would have had {_kin(facts)} in train"
-    if facts.split_counts:
+    share = f"{facts.leak_share:.1%}"
+    if facts.has_own_test:
         yield Remark(
-            f"{told} in a draw photo by photo",
-            "This collection's own division is kept, also where it parts such photos: if it was "
-            "drawn photo by photo, its test score is too good. Where a collection is not divided, "
-            "split keeps such photos on one side.",
+            f"{share} of the test photos have {_kin(facts)} in train or val",
+            "This collection's own division is kept, so its test score will be too good: move "
+            "such photos to one side, or give the photos undivided and leave that to split.",
         )
         return
     yield Remark(
-        f"{told} (now kept together)",
-        "Nothing needs to be done: split keeps the photos of a group on one side. They teach and "
-        "test less than as many photos that have nothing in common.",
+        f"{share} of the test photos would have had {_kin(facts)} in train (now kept together)",
+        "Nothing needs to be done about the test: split keeps the photos of a group on one side. "
+        "They teach and test less than as many photos that have nothing in common.",
     )
 
 
