@@ -7,11 +7,8 @@ from numpy.typing import NDArray
 
 from edgedistill.core.splits import shares_of_train
 from edgedistill.scan.duplicates import Duplicates
-from edgedistill.scan.findings import FindingsFile, ScanFacts
+from edgedistill.scan.findings import USUAL_FRAC, FindingsFile, ScanFacts
 from edgedistill.scan.table import PhotoTable
-
-USUAL_FRAC = 0.1
-"""Of val and of test, in the split that most people draw."""
 
 
 def gather_facts(

@@ -18,6 +18,8 @@ from edgedistill.artifacts import NEAR_DUPLICATE as NEAR_DUPLICATE
 from edgedistill.artifacts import OTHER_LABEL as OTHER_LABEL
 from edgedistill.core.letterbox import letterbox
 
+USUAL_FRAC = 0.1
+"""Of val and of test, in the split that most people draw."""
 SHOWN_PX = 112
 _SHOWN_PAIRS = 24
 _SHOWN_REASONS = 2_000  # they have no pictures, and the report counts them by reason

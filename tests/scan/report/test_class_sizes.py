@@ -54,13 +54,39 @@ def test_classes_large_enough_are_left_in_peace():
 
 
 def test_a_divided_collection_is_measured_by_its_own_test_photos():
-    # 100 of 400 are a quarter: of 40 photos 10; 141 test photos take 564.
-    facts = planted({"a": 360, "b": 40}, split_counts={"train": 300, "test": 100})
-    told = class_section(facts).paragraphs[1]
-    assert told.startswith("With 25.0%, as in the whole collection, of its 40 photos for test (10)")
-    assert "about 564 photos" in told
-    without_test = planted({"a": 360, "b": 40}, split_counts={"train": 300, "val": 100})
-    assert class_section(without_test).paragraphs[1].startswith("With a tenth of its 40 photos")
+    by_split = {"a": {"train": 270, "test": 90}, "b": {"train": 26, "test": 14}}
+    told = class_section(planted({"a": 360, "b": 40}, by_split=by_split)).paragraphs
+    # 14 of 90 %: as above.
+    assert told[1].startswith(
+        "With what the collection itself gives for test (14), an accuracy that is measured as 90% "
+        "for 'b' is known only to lie between 65.0% and 97.8%"
+    )
+    assert "141 test photos of a class; 2 of 2 classes have fewer." in told[1]
+    assert told[2].startswith("Over all classes together, 104 test photos put")
+
+
+def test_a_class_that_the_given_test_lacks_is_named():
+    by_split = {"a": {"train": 9, "test": 9}, "b": {"train": 9}, "c": {"train": 9}}
+    told = class_section(planted({"a": 18, "b": 9, "c": 9}, by_split=by_split)).paragraphs
+    assert told[1] == (
+        "The collection's own test has no photo of 'b' and of 1 more: nothing will be known of it."
+    )
+    assert "for test (9), an accuracy that is measured as 90% for 'a'" in told[2]
+
+
+def test_a_test_that_is_drawn_from_a_given_train_is_a_share_of_it():
+    # A ninth of 36 is 4, of 324 36; 141 test photos take 1,269.
+    by_split = {"a": {"train": 324, "val": 36}, "b": {"train": 36, "val": 4}}
+    told = class_section(planted({"a": 360, "b": 40}, by_split=by_split)).paragraphs
+    assert told[1].startswith("With 11.1% of its 36 photos in train for test (4)")
+    assert "about 1,269 photos" in told[1]
+    assert told[2].startswith("Over all classes together, 40 test photos put")
+
+
+def test_each_of_many_small_classes_has_a_test_photo():
+    # A tenth of 1,000 x 3 photos is 300, but split gives each class one.
+    told = class_section(planted({f"c{i:03}": 3 for i in range(1000)})).paragraphs
+    assert told[2].startswith("Over all classes together, 1,000 test photos put")
 
 
 @pytest.mark.parametrize("n_classes", [60, 61])

@@ -135,3 +135,14 @@ def test_files_left_out_that_have_no_room_are_counted():
         "1,005 more."
     ]
     assert left_out_section(planted()) is None
+
+
+def test_only_of_groups_that_split_draws_it_is_said_that_they_stay_whole():
+    kinds = (DUPLICATE, NEAR_DUPLICATE)
+    n_found = dict.fromkeys(kinds, 1)
+    for section in pair_sections(planted(n_found=n_found)):
+        assert "form groups that split never divides" in section.paragraphs[0]
+    divided = planted(n_found=n_found, split_counts={"train": 3000, "test": 1000})
+    for section in pair_sections(divided):
+        assert "never divides" not in section.paragraphs[0]
+        assert "own division is kept, also where it parts them" in section.paragraphs[0]

@@ -88,7 +88,7 @@ def test_every_headline_is_the_facts_number(full_page):
         ("grouped photos", "7,919", "share a group with another"),
         (
             "leak share", "7.3%",
-            "of test photos, if drawn one by one, with one of their group in train",
+            "of its own test photos, with one of their group in train or val",
         ),
     ]  # fmt: skip
 
@@ -109,6 +109,12 @@ def test_a_collection_without_faults_has_a_short_page():
     headings = re.findall("<h2>(.*?)</h2>", page)
     assert headings == ["Classes", "What the network sees", "Labels that look wrong"]
     assert "nothing stands out" in page
+
+
+def test_the_leak_of_a_test_that_is_drawn_is_told_as_what_was_avoided():
+    assert "if drawn one by one, with one of their group in train" in render_scan_page(
+        planted(), flat
+    )
 
 
 def test_the_page_says_where_labels_that_look_wrong_are_found(full_page):

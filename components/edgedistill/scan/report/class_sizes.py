@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from edgedistill.core.bounds import photos_for_half_width, wilson_interval
+from edgedistill.core.splits import shares_of_train
 from edgedistill.report.page import Section, Table
-from edgedistill.scan.findings import ScanFacts
+from edgedistill.scan.findings import USUAL_FRAC, ScanFacts
 from edgedistill.scan.report.wording import counted, quoted, shown_class
 
 _HEADER = ("class", "photos", "share")
@@ -16,7 +17,6 @@ _ENDS = 20
 _ROOM_BYTES = 300_000
 _ROW_BYTES = 120  # of a row's markup and numbers
 
-_USUAL_TEST_FRAC = 0.1
 _ACCURACY = 0.9
 """An accuracy that people hope for: what is said of it holds nearly so for others."""
 _HALF_WIDTH = 0.05
@@ -54,31 +54,58 @@ def _extent(counts: Mapping[str, int]) -> str:
 
 def _test_sentences(facts: ScanFacts) -> list[str]:
     """What an accuracy of 90 % on the test photos would mean, for a class and for all."""
-    total = sum(facts.counts.values())
-    own_frac = facts.split_counts.get("test", 0) / total
-    test_frac = own_frac or _USUAL_TEST_FRAC
+    n_test, share = _test_photos(facts)
     needed = photos_for_half_width(_ACCURACY, _HALF_WIDTH)
-    smallest = min(facts.counts, key=lambda name: facts.counts[name])
-    n_photos = facts.counts[smallest]
-    n_test = _test_photos(n_photos, test_frac)
-    if n_test >= needed:
-        return []
-    n_short = sum(_test_photos(n, test_frac) < needed for n in facts.counts.values())
-    part = f"{test_frac:.1%}, as in the whole collection," if own_frac else "a tenth"
-    classes = counted(len(facts.counts), "class", "classes")
+    untested = [name for name, n in n_test.items() if not n]
+    tested = [name for name, n in n_test.items() if n]
+    told = []
+    if untested and facts.has_own_test:
+        more = f" and of {len(untested) - 1:,} more" if len(untested) > 1 else ""
+        told.append(
+            f"The collection's own test has no photo of {quoted(untested[0])}{more}: nothing will "
+            "be known of it."
+        )
+    if not tested or min(n_test.values()) >= needed:
+        return told
+    smallest = min(tested, key=lambda name: n_test[name])
+    n_short = sum(n < needed for n in n_test.values())
+    classes = counted(len(n_test), "class", "classes")
+    in_all = f", so about {math.ceil(needed / share):,} photos of it in all" if share else ""
+    total = sum(n_test.values())
     return [
-        f"With {part} of its {counted(n_photos, 'photo')} for test ({n_test:,}), an accuracy that "
-        f"is measured as {_ACCURACY:.0%} for {quoted(smallest)} is known only to lie between "
-        f"{_interval(n_test)} (95% confidence, Wilson's interval). Knowing it to ±5 points takes "
-        f"{needed:,} test photos of a class, so about {math.ceil(needed / test_frac):,} photos of "
-        f"it in all; {n_short:,} of {classes} {'has' if n_short == 1 else 'have'} fewer.",
-        f"Over all classes together, {_test_photos(total, test_frac):,} test photos put a measured "
-        f"{_ACCURACY:.0%} between {_interval(_test_photos(total, test_frac))}.",
+        *told,
+        f"With {_part_for_test(facts, smallest, share)} for test ({n_test[smallest]:,}), an "
+        f"accuracy that is measured as {_ACCURACY:.0%} for {quoted(smallest)} is known only to lie "
+        f"between {_interval(n_test[smallest])} (95% confidence, Wilson's interval). Knowing it to "
+        f"±5 points takes {needed:,} test photos of a class{in_all}; {n_short:,} of {classes} "
+        f"{'has' if n_short == 1 else 'have'} fewer.",
+        f"Over all classes together, {counted(total, 'test photo')} put a measured "
+        f"{_ACCURACY:.0%} between {_interval(total)}.",
     ]
 
 
-def _test_photos(n_photos: int, test_frac: float) -> int:
-    return max(1, math.floor(n_photos * test_frac + 0.5))
+def _part_for_test(facts: ScanFacts, name: str, share: float) -> str:
+    if not share:
+        return "what the collection itself gives"
+    if not facts.by_split:
+        return f"a tenth of its {counted(facts.counts[name], 'photo')}"
+    return f"{share:.1%} of its {counted(facts.by_split[name].get('train', 0), 'photo')} in train"
+
+
+def _test_photos(facts: ScanFacts) -> tuple[dict[str, int], float]:
+    """Test photos by class, and the share of photos that they are; 0 where test is given."""
+    if facts.has_own_test:
+        return {name: of.get("test", 0) for name, of in facts.by_split.items()}, 0.0
+    given = {part for part, n in facts.split_counts.items() if n and part}
+    share = shares_of_train(given, USUAL_FRAC, USUAL_FRAC)[1]
+    drawn_from = facts.counts
+    if given:
+        drawn_from = {name: of.get("train", 0) for name, of in facts.by_split.items()}
+    return {name: _drawn(n, share) for name, n in drawn_from.items()}, share
+
+
+def _drawn(n_photos: int, share: float) -> int:
+    return min(n_photos, max(1, math.floor(n_photos * share + 0.5)))
 
 
 def _interval(n_test: int) -> str:

@@ -50,14 +50,13 @@ _PAIR_SECTIONS = (
         NEAR_DUPLICATE,
         "Nearly equal photos of one class",
         "The same scene again: resized, compressed anew, cropped a little, or the next of a "
-        "burst. They are kept and form groups that split never divides, so that none is tested "
-        "on what was trained.",
+        "burst. They are kept and form groups{kept}.",
     ),
     (
         DUPLICATE,
         "The same photo more than once in a class",
-        "Equal to the pixel. They are kept and stay together in the split; deleting all but one "
-        "of each loses nothing.",
+        "Equal to the pixel. They are kept and form groups{kept}; deleting all but one of each "
+        "loses nothing.",
     ),
 )
 
@@ -78,8 +77,15 @@ def _pair_section(facts: ScanFacts, kind: str, title: str, told: str) -> Section
     n_told = sum(_key(shown.finding) in seen for shown in facts.shown.get(kind, ()))
     n = facts.n_found[kind]
     noun = counted(n, "photo") if kind in (CONFLICT, DUPLICATE) else counted(n, "pair")
-    paragraphs = [f"{noun}. {told}", *_more(n - n_told)]
+    paragraphs = [f"{noun}. {told.format(kept=_kept(facts))}", *_more(n - n_told)]
     return Section(title, paragraphs, galleries=_gallery(exhibits, _PAIR_CELL_PX))
+
+
+def _kept(facts: ScanFacts) -> str:
+    """What becomes of groups; split leaves a division that is there as it is."""
+    if facts.split_counts:
+        return ", but the collection's own division is kept, also where it parts them"
+    return " that split never divides, so that none is tested on what was trained"
 
 
 def _distinct_pairs(shown: Sequence[ShownFinding]) -> list[ShownFinding]:

@@ -53,11 +53,14 @@ def _headlines(facts: ScanFacts) -> list[Headline]:
             f"{n_bad:,} unusable, {n_conflicts:,} under two labels",
         ),
         Headline(f"{facts.n_grouped:,}", "grouped photos", "share a group with another"),
-        Headline(
-            f"{facts.leak_share:.1%}", "leak share",
-            "of test photos, if drawn one by one, with one of their group in train",
-        ),
+        Headline(f"{facts.leak_share:.1%}", "leak share", _leak_told(facts)),
     ]  # fmt: skip
+
+
+def _leak_told(facts: ScanFacts) -> str:
+    if facts.has_own_test:
+        return "of its own test photos, with one of their group in train or val"
+    return "of test photos, if drawn one by one, with one of their group in train"
 
 
 def _sections_before_sheets(facts: ScanFacts) -> list[Section]:
