@@ -288,7 +288,11 @@ def test_a_class_of_conflicts_alone_ends_the_scan(tmp_path):
         tmp_path / "data",
         **{"a/1.png": encoded(smooth(1)), "b/1.png": encoded(smooth(1)), "b/2.png": photo(3)},
     )
-    with pytest.raises(DatasetError, match=r"class 'a' has no readable photos; .* labelled b"):
+    sentence = (
+        "all photos of class 'a' also lie under another label, the first is a/1.png: has the same "
+        "pixels as b/1.png, which is labelled b; keep each picture under one label."
+    )
+    with pytest.raises(DatasetError, match=sentence):
         scan(data, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
@@ -438,6 +442,33 @@ def test_a_divided_collection_keeps_its_division(tmp_path):
         ("train", "train"), ("valid", "val"),
     }  # fmt: skip
     assert DATASET_MANIFEST.read(tmp_path / "catalog")["splits"] == {"train": 8, "val": 8}
+
+
+def test_what_leaks_into_a_given_test_is_counted_and_told(tmp_path):
+    place_of = {"train": range(4), "val": range(4, 6), "test": range(6, 10)}
+    photos = {
+        f"{part}/{name}/{n}.png": encoded(smooth(100 * label + n))
+        for label, name in enumerate(("cup", "plate"))
+        for part, numbers in place_of.items()
+        for n in numbers
+    }
+    copies = {"test/cup/copy.png": encoded(smooth(0)), "test/plate/copy.png": encoded(smooth(104))}
+    metrics = scan(make(tmp_path / "data", **photos, **copies), tmp_path)
+    assert metrics["leak_share"] == 2 / 10  # of one with train, of one with val
+    page = (tmp_path / "report.html").read_text()
+    assert "20.0% of the test photos have a near duplicate in train or val" in page
+    assert "can be trained on" in page
+
+
+def test_photos_that_split_will_refuse_are_not_called_fit(tmp_path):
+    copies = {f"tray/{n}.png": encoded(smooth(300)) for n in range(10)}
+    data = six_a_class(tmp_path, **copies)
+    scan(data, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "cannot be split for training yet" in page
+    assert "has 10 photos but only 1 group of them" in page
+    with pytest.raises(DatasetError, match="class 'tray' has 10 photos but only 1 group"):
+        split(tmp_path / "catalog", tmp_path)
 
 
 def test_an_archive_gives_the_catalogue_of_its_folder(tmp_path):

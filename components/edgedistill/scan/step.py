@@ -129,7 +129,12 @@ def _check_classes(table: PhotoTable) -> None:
     for label_name in table.label_names():
         if label_name not in counts:
             reasons = [told for told in table.left_out() if told[1] == label_name]
-            _, _, place, reason = reasons[0]
+            kind, _, place, reason = next((r for r in reasons if r[0] != CONFLICT), reasons[0])
+            if kind == CONFLICT:
+                raise DatasetError(
+                    f"all photos of class '{label_name}' also lie under another label, the first "
+                    f"is {place}: {reason}; keep each picture under one label."
+                )
             raise DatasetError(
                 f"class '{label_name}' has no readable photos; bad files: {len(reasons)}, the "
                 f"first is {place}: {reason}. Replace them, or take the class away."
