@@ -412,10 +412,20 @@ def test_a_thousand_classes_are_cut_to_the_worst_and_that_is_said(tmp_path):
     split(tmp_path)
     text = report(tmp_path)
     assert "The 50 of 120 classes with fewest test photos:" in text
-    assert "The 50 of 120 classes that are farthest from the wish:" in text
+    assert "The first 50 of 120 classes:" in text  # 8 + 1 + 1 and 24 + 3 + 3, as wished
+    assert "farthest" not in text
     rows = [line for line in text.splitlines() if line.startswith("| c") and "class" not in line]
     assert len(rows) == 100
     assert {row.split(" | ")[1] for row in rows[50:]} == {"1"}
+
+
+def test_of_many_classes_those_farthest_from_the_wish_come_first(tmp_path):
+    # 28 of the last class's 30 photos are one group.
+    photos = photos_of_classes(**{f"c{i:02}": 30 for i in range(60)})
+    write_photos_as_catalog(tmp_path / "catalog", grouped(photos, burst=range(1770, 1798)))
+    split(tmp_path)
+    assert "The 50 of 60 classes that are farthest from the wish:" in report(tmp_path)
+    assert "| c59 | 28 | 24 | 1 | 3 | 1 | 3 | 30 |" in report(tmp_path)
 
 
 PEAK = """

@@ -152,8 +152,11 @@ def _counts_section(facts: SplitFacts) -> Section:
     names = list(facts.counts)
     paragraphs = [_difference_sentence(facts), *absent_sentences(facts)]
     if len(names) > _MAX_ROWS:
+        which = f"{_MAX_ROWS} of {len(names):,} classes"
         paragraphs.append(
-            f"The {_MAX_ROWS} of {len(names):,} classes that are farthest from the wish:"
+            f"The {which} that are farthest from the wish:"
+            if facts.largest_difference
+            else f"The first {which}:"
         )
         names = sorted(names, key=lambda name: (-facts.difference(name), name))[:_MAX_ROWS]
     wished = [sum(wishes) for wishes in zip(*facts.wishes.values(), strict=True)]
