@@ -471,6 +471,21 @@ def test_photos_that_split_will_refuse_are_not_called_fit(tmp_path):
         split(tmp_path / "catalog", tmp_path)
 
 
+def test_of_a_divided_collection_only_the_groups_in_train_count(tmp_path):
+    photos = {
+        f"{part}/{name}/{n}.png": encoded(smooth(300 if one else 100 * label + start + n))
+        for label, name in enumerate(("cup", "plate"))
+        for part, start in (("train", 0), ("test", 6))
+        for n in range(6)
+        for one in [(part, name) == ("train", "plate")]
+    }
+    scan(make(tmp_path / "data", **photos), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "has 6 photos in train but only 1 group of them, and a split needs 2" in page
+    with pytest.raises(DatasetError, match="class 'plate' has 6 photos in its own train but only"):
+        split(tmp_path / "catalog", tmp_path)
+
+
 def test_an_archive_gives_the_catalogue_of_its_folder(tmp_path):
     data = six_a_class(tmp_path)
     scan(data, tmp_path / "folder")
