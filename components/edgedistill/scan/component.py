@@ -25,8 +25,8 @@ def scan(
 
     Returns:
         catalog: Every readable photo, packed at both image sizes, with its table.
-        metrics: Counts of photos, classes and findings, and the share of test photos that would
-            have leaked.
+        metrics: Counts of photos, classes and findings, and the share of test photos that leak, or
+            would have.
         report: What is wrong or odd with the photos, and what to do about it.
     """
     from edgedistill import logs

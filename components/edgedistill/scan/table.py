@@ -124,10 +124,6 @@ class PhotoTable:
         """The classes of all files, in the order of their code points."""
         return [label for (label,) in self._rows("SELECT DISTINCT label FROM file ORDER BY label")]
 
-    def splits(self) -> set[str]:
-        """The splits that the collection names: {""} where it is not divided."""
-        return {split for (split,) in self._rows("SELECT DISTINCT split FROM file")}
-
     @property
     def n_files(self) -> int:
         """Files to read."""
@@ -185,11 +181,12 @@ class PhotoTable:
 
     def counts(self) -> dict[str, int]:
         """Packed photos by class, classes without any left out."""
-        return dict(self._rows(self._grouped("label")))
-
-    def split_counts(self) -> dict[str, int]:
-        """Packed photos by split."""
-        return dict(self._rows(self._grouped("split")))
+        return dict(
+            self._rows(
+                "SELECT label, count(*) FROM photo JOIN file ON file.id = photo.file "
+                "GROUP BY label ORDER BY label"
+            )
+        )
 
     def left_out(self) -> Iterator[tuple[str, str, str, str]]:
         """Kind of finding, label, place and reason of what is left out, in order."""
@@ -234,12 +231,6 @@ class PhotoTable:
     def _count(self, table: str) -> int:
         (n,) = self._database.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(n)
-
-    def _grouped(self, column: str) -> str:
-        return (
-            f"SELECT {column}, count(*) FROM photo JOIN file ON file.id = photo.file "
-            f"GROUP BY {column} ORDER BY {column}"
-        )
 
     def _rows(self, sql: str) -> Iterator[Any]:
         cursor = self._database.execute(sql)
