@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,18 @@ def packed(tmp_path: Path) -> Path:
     return write(tmp_path / "packed", range(N_IMAGES))
 
 
-@pytest.fixture
-def no_file_above_300_bytes() -> Iterator[None]:
-    """The kernel refuses to write past this, as it does where a disk is full."""
+@contextmanager
+def no_file_above(n_bytes: int) -> Iterator[None]:
+    """The kernel refuses to write past this, as it does where a disk is full.
+
+    In a test's body, not as a fixture: pytest writes too, before a fixture ends.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_shards_are_npy_files_that_numpy_reads(packed):
@@ -145,11 +151,9 @@ def test_taken_rows_are_a_copy(packed):
     assert np.array_equal(pixels.row(0), image(0))
 
 
-def test_a_disk_that_is_full_raises_and_leaves_nothing_that_is_read(
-    tmp_path, no_file_above_300_bytes
-):
+def test_a_disk_that_is_full_raises_and_leaves_nothing_that_is_read(tmp_path):
     # A header of 128 bytes and images of 48: the fourth does not fit below 300, only a part of it.
-    with pytest.raises(OSError, match="too large"):
+    with pytest.raises(OSError, match="too large"), no_file_above(300):
         write_in_one_shard(tmp_path / "p", 4)
     assert (tmp_path / "p" / "00000.npy").stat().st_size == 300
     for n_photos in range(5):
@@ -158,25 +162,20 @@ def test_a_disk_that_is_full_raises_and_leaves_nothing_that_is_read(
 
 
 def test_a_header_that_cannot_be_written_leaves_nothing_that_is_read(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ShardWriter(tmp_path / "p", SIZE) as writer:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-        try:
-            with pytest.raises(OSError, match="too large"):
-                writer.append(image(0))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with pytest.raises(OSError, match="too large"), no_file_above(0):
+            writer.append(image(0))
         with pytest.raises(FileExistsError):
             writer.append(image(0))
     with pytest.raises(ArtifactError, match="damaged"):
         PackedPixels(tmp_path / "p", 0)
 
 
-def test_a_spoilt_set_stays_spoilt_when_the_error_is_swallowed(tmp_path, no_file_above_300_bytes):
+def test_a_spoilt_set_stays_spoilt_when_the_error_is_swallowed(tmp_path):
     with ShardWriter(tmp_path / "p", SIZE) as writer:
         for number in range(3):
             writer.append(image(number))
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(OSError, match="too large"), no_file_above(300):
             writer.append(image(3))
     with pytest.raises(ArtifactError, match="damaged"):
         PackedPixels(tmp_path / "p", 3)
