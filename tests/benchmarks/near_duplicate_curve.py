@@ -42,8 +42,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from edgedistill.core.groups import groups_of
 from edgedistill.core.letterbox import letterbox
-from edgedistill.core.near_duplicates import groups_of, near_duplicate_pairs
+from edgedistill.core.near_duplicates import near_duplicate_pairs
 from edgedistill.core.perceptual import perceptual_fingerprint
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -25,7 +25,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.near_duplicates import groups_of, near_duplicate_pairs
+from edgedistill.core.groups import groups_of
+from edgedistill.core.near_duplicates import near_duplicate_pairs
 from edgedistill.core.perceptual import N_BYTES
 
 COPIES_FRAC = 0.02

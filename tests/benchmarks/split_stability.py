@@ -53,8 +53,9 @@ import numpy as np
 
 from edgedistill.core.decode import decode_photo
 from edgedistill.core.fingerprint import pixel_digest
+from edgedistill.core.groups import groups_of
 from edgedistill.core.letterbox import letterbox
-from edgedistill.core.near_duplicates import groups_of, near_duplicate_pairs
+from edgedistill.core.near_duplicates import near_duplicate_pairs
 from edgedistill.core.perceptual import perceptual_fingerprint
 from edgedistill.core.splits import Item, Split, split_counts, stratified_group_split
 

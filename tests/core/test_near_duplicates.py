@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from sklearn.datasets import load_digits
 
 from edgedistill.core import near_duplicates
+from edgedistill.core.groups import groups_of
 from edgedistill.core.letterbox import letterbox
-from edgedistill.core.near_duplicates import groups_of, near_duplicate_pairs
+from edgedistill.core.near_duplicates import near_duplicate_pairs
 from edgedistill.core.perceptual import N_BYTES, comparable, mirrored, perceptual_fingerprint
 
 TRASHNET = Path(__file__).parents[3] / "shared" / "data" / "trashnet"
@@ -133,25 +132,6 @@ def test_real_photos_of_one_scene_are_paired_and_look_alikes_are_not():
     images = [np.asarray(Image.open(TRASHNET / f"{name}.jpg").convert("RGB")) for name in names]
     pairs, _ = near_duplicate_pairs(np.stack([fingerprint(image) for image in images]))
     assert pairs.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
-
-
-def test_groups_are_the_connected_components_named_by_their_smallest_row():
-    pairs = np.random.default_rng(4).integers(0, 1_000, (600, 2))
-    _, expected = connected_components(
-        coo_matrix((np.ones(600), (pairs[:, 0], pairs[:, 1])), (1_000, 1_000)), directed=False
-    )
-    smallest = [int(np.flatnonzero(expected == label)[0]) for label in expected]
-    assert groups_of(1_000, pairs).tolist() == smallest
-
-
-def test_rows_without_pairs_are_groups_of_their_own():
-    assert groups_of(3, np.zeros((0, 2), np.int64)).tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("pair", [(0, 3), (-1, 0)])
-def test_pairs_outside_the_rows_are_refused(pair: tuple[int, int]):
-    with pytest.raises(ValueError, match="pairs must name rows below 3"):
-        groups_of(3, np.array([pair]))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 8), np.uint8), np.zeros((2, N_BYTES), np.int8)])

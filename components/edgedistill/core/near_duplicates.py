@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.core.groups import groups_of
 from edgedistill.core.perceptual import (
     N_BYTES,
     TURNED_BY_MIRROR,
@@ -107,32 +108,6 @@ def near_duplicate_pairs(
     first = np.concatenate([rows[leader[equal]], distinct[low]])
     second = np.concatenate([rows[equal], distinct[high]])
     return _tidy(first, second, np.concatenate([np.ones(len(equal)), scores]))
-
-
-def groups_of(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The group of each of n rows: the smallest row that pairs connect it with, shape (n,).
-
-    Args:
-        n: number of rows.
-        pairs: shape (m, 2), rows that belong together.
-
-    Raises:
-        ValueError: a pair names a row outside 0 .. n - 1.
-    """
-    if len(pairs) and (pairs.min() < 0 or pairs.max() >= n):
-        raise ValueError(f"pairs must name rows below {n}; got {pairs.min()} .. {pairs.max()}")
-    parent = list(range(n))
-    for first, second in pairs.tolist():
-        low, high = sorted((_root(parent, first), _root(parent, second)))
-        parent[high] = low
-    return np.array([_root(parent, row) for row in range(n)], np.int64)
-
-
-def _root(parent: list[int], row: int) -> int:
-    while parent[row] != row:
-        parent[row] = parent[parent[row]]
-        row = parent[row]
-    return row
 
 
 def _sorted_order(fingerprints: Fingerprints) -> NDArray[np.int64]:

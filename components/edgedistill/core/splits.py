@@ -12,6 +12,10 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from edgedistill.core.groups import groups_of
+
 # 90 * 0.35 is 31.499999999999996 in doubles; the half must still round up.
 _ROUNDING_SLACK = 1e-9
 # A move that takes ten photos along to mend one costs more of the old split than it gains.
@@ -130,20 +134,13 @@ def stratified_group_split(
 
 def group_numbers(items: Sequence[Item]) -> list[int]:
     """The group of each photo as a number: equal where photos share a group or a digest."""
-    parents = list(range(len(items)))
-
-    def root(row: int) -> int:
-        while parents[row] != row:
-            parents[row] = parents[parents[row]]
-            row = parents[row]
-        return row
-
     first_of: dict[tuple[str, str], int] = {}
+    pairs = []
     for row, item in enumerate(items):
         names = [("digest", item.digest)] + ([("group", item.group)] if item.group else [])
-        for name in names:
-            parents[root(row)] = root(first_of.setdefault(name, row))
-    return [root(row) for row in range(len(items))]
+        pairs += [(first_of.setdefault(name, row), row) for name in names]
+    numbers: list[int] = groups_of(len(items), np.array(pairs, np.int64).reshape(-1, 2)).tolist()
+    return numbers
 
 
 def honoured_split(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.near_duplicates import groups_of
+from edgedistill.core.groups import groups_of
 from edgedistill.pixels import remove_rows
 from edgedistill.scan.findings import CONFLICT, Finding, Found
 from edgedistill.scan.search import search_near_duplicates
