@@ -8,22 +8,16 @@ neither names nor the order of files, and more photos move few of the old ones: 
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from edgedistill.core.bundles import BlockedError, Bundles, Counts, Group, place_bundles
 from edgedistill.core.groups import groups_of
 
 # 90 * 0.35 is 31.499999999999996 in doubles; the half must still round up.
 _ROUNDING_SLACK = 1e-9
-# A move that takes ten photos along to mend one costs more of the old split than it gains.
-_LEAST_WORTH = 0.25
-_STARTS = 8
-
-Counts = tuple[int, int, int]
-"""Photos in train, val and test."""
 
 
 class Item(NamedTuple):
@@ -124,7 +118,10 @@ def stratified_group_split(
     numbers = group_numbers(items)
     groups = _ordered_groups(items, numbers, seed)
     wishes = _wishes(groups, items, val_frac, test_frac)
-    bundles = _place_bundles(groups, wishes, (1 - val_frac - test_frac, 1 - test_frac))
+    try:
+        bundles = place_bundles(groups, wishes, (1 - val_frac - test_frac, 1 - test_frac))
+    except BlockedError as error:
+        raise _too_few_groups(error.label_name, groups, wishes) from None
     split = Split([], [], [])
     for group, part in zip(bundles.bundles, bundles.parts, strict=True):
         split[part].extend(group.rows)
@@ -245,16 +242,7 @@ def _keyed_hash(digest: str, seed: int) -> bytes:
     return hashlib.blake2b(digest.encode("utf-8"), key=key, digest_size=16).digest()
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Photos that stay together: place in the draw, in [0, 1); positions; photos of each class."""
-
-    place: float
-    rows: list[int]
-    n_of: dict[str, int]
-
-
-def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) -> list[_Group]:
+def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) -> list[Group]:
     """All groups in the order of the draw.
 
     A group stands where its photo of the smallest digest would. A photo that joins k others has
@@ -268,7 +256,7 @@ def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) ->
     for rows in rows_of.values():
         n_of = Counter(items[row].label_name for row in rows)
         key = _keyed_hash(min(items[row].digest for row in rows), seed)
-        keyed.append((key, _Group(_fraction(key), rows, dict(n_of))))
+        keyed.append((key, Group(_fraction(key), rows, dict(n_of))))
     return [group for _, group in sorted(keyed, key=lambda pair: pair[0])]
 
 
@@ -277,7 +265,7 @@ def _fraction(key: bytes) -> float:
 
 
 def _wishes(
-    groups: Iterable[_Group], items: Iterable[Item], val_frac: float, test_frac: float
+    groups: Iterable[Group], items: Iterable[Item], val_frac: float, test_frac: float
 ) -> dict[str, Counts]:
     least = 1 + (val_frac > 0) + (test_frac > 0)
     n_photos = Counter(item.label_name for item in items)
@@ -290,119 +278,15 @@ def _wishes(
     return {label: split_counts(n, val_frac, test_frac) for label, n in n_photos.items()}
 
 
-class _Move(NamedTuple):
-    """A bundle to put elsewhere; the best sorts last.
-
-    `cured`: parts that no longer lack a class. `worth`: photos that are no longer too many, of
-    each that moves. `nearness`: 0 where the bundle lies in its new part, less the farther it is.
-    """
-
-    cured: int
-    worth: float
-    nearness: float
-    number: int
-    part: int
-
-
-class _Bundles:
-    """Groups of several photos, each in a part, and what that leaves for the photos alone."""
-
-    def __init__(
-        self,
-        bundles: Sequence[_Group],
-        wishes: dict[str, Counts],
-        cuts: tuple[float, float],
-        turn: float,
-    ):
-        self.bundles, self.wishes, self.cuts = bundles, wishes, cuts
-        self.parts = [self._start(group, (group.place + turn) % 1) for group in bundles]
-        self.filled = {label: [0, 0, 0] for label in wishes}
-        for group, part in zip(bundles, self.parts, strict=True):
-            for label, n in group.n_of.items():
-                self.filled[label][part] += n
-        self.n_alone = {name: sum(wishes[name]) - sum(self.filled[name]) for name in wishes}
-
-    def _start(self, group: _Group, place: float) -> int:
-        """Where its place lies; in train where it is more than that part wants of some class."""
-        part = sum(place >= cut for cut in self.cuts)
-        return 0 if any(n > self.wishes[name][part] for name, n in group.n_of.items()) else part
-
-    def lacking_and_overfull(self, label: str) -> tuple[int, int]:
-        """Parts that will lack the class, and photos that are too many somewhere."""
-        pairs = list(zip(self.filled[label], self.wishes[label], strict=True))
-        empty = sum(1 for have, wish in pairs if wish and not have)
-        return max(0, empty - self.n_alone[label]), sum(max(0, have - w) for have, w in pairs)
-
-    def mend(self) -> None:
-        """Moves bundles while that helps, the best move first.
-
-        Each makes fewer parts lack a class, or as many and fewer photos too many: it ends.
-        """
-        changed = set(self.wishes)
-        while changed:
-            moves = sorted(self._moves(changed), reverse=True)
-            changed = set()
-            for move in moves:
-                now = self._move(move.number, move.part)
-                if now is not None and now >= move:  # others may have moved since
-                    self._put(move.number, move.part)
-                    changed.update(self.bundles[move.number].n_of)
-
-    def _moves(self, changed: set[str]) -> Iterator[_Move]:
-        """What helps, among the bundles that hold one of these classes."""
-        faulty = {label for label in self.wishes if self.lacking_and_overfull(label) != (0, 0)}
-        for number, group in enumerate(self.bundles):
-            if not (faulty.isdisjoint(group.n_of) or changed.isdisjoint(group.n_of)):
-                for part in range(3):
-                    move = self._move(number, part)
-                    if move is not None:
-                        yield move
-
-    def _move(self, number: int, part: int) -> _Move | None:
-        """That bundle to that part; None where it does not help."""
-        group, old = self.bundles[number], self.parts[number]
-        before = [self.lacking_and_overfull(label) for label in group.n_of]
-        self._put(number, part)
-        after = [self.lacking_and_overfull(label) for label in group.n_of]
-        self._put(number, old)
-        cured = sum(b[0] - a[0] for b, a in zip(before, after, strict=True))
-        worth = sum(b[1] - a[1] for b, a in zip(before, after, strict=True)) / len(group.rows)
-        if cured < 0 or (cured == 0 and worth < _LEAST_WORTH):
-            return None
-        begin, end = (0.0, *self.cuts, 1.0)[part : part + 2]
-        away = max(0.0, begin - group.place, group.place - end)
-        return _Move(cured, worth, -away, number, part)
-
-    def _put(self, number: int, part: int) -> None:
-        for label, n in self.bundles[number].n_of.items():
-            self.filled[label][self.parts[number]] -= n
-            self.filled[label][part] += n
-        self.parts[number] = part
-
-
-def _place_bundles(
-    groups: Sequence[_Group], wishes: dict[str, Counts], cuts: tuple[float, float]
-) -> _Bundles:
-    """Puts each bundle in a part; starts elsewhere where groups of many classes block each other.
-
-    Raises:
-        TooFewGroupsError: from no start was each class brought into each part.
-    """
-    several = [group for group in groups if len(group.rows) > 1]
-    lacking: list[str] = []
-    for turn in range(_STARTS):
-        bundles = _Bundles(several, wishes, cuts, turn / _STARTS)
-        bundles.mend()
-        lacking = [label for label in wishes if bundles.lacking_and_overfull(label)[0]]
-        if not lacking:
-            return bundles
-    label = min(lacking)
+def _too_few_groups(
+    label: str, groups: Iterable[Group], wishes: dict[str, Counts]
+) -> TooFewGroupsError:
     n_groups = sum(label in group.n_of for group in groups)
-    parts = sum(n > 0 for n in wishes[label])
-    raise TooFewGroupsError(label, sum(wishes[label]), n_groups, parts)
+    least = sum(n > 0 for n in wishes[label])
+    return TooFewGroupsError(label, sum(wishes[label]), n_groups, least)
 
 
-def _deal(split: Split, bundles: _Bundles, alone: Sequence[_Group]) -> None:
+def _deal(split: Split, bundles: Bundles, alone: Sequence[Group]) -> None:
     """Gives the photos alone of each class, in their order, to what its parts still want."""
     rows_of: dict[str, list[int]] = defaultdict(list)
     for group in alone:
