@@ -6,16 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from edgedistill.core.leaks import alone, divided_groups, leaked_rows
 from edgedistill.core.splits import (
     ClassTooSmallError,
     Item,
     Split,
     TooFewGroupsError,
-    alone,
-    divided_groups,
     group_numbers,
     honoured_split,
-    leaked_rows,
     shares_of_train,
     split_counts,
     stratified_group_split,

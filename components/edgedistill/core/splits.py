@@ -195,44 +195,6 @@ def shares_of_train(
     return ("val" not in given) * val_frac / whole, ("test" not in given) * test_frac / whole
 
 
-def leaked_rows(numbers: Sequence[int], split: Split) -> list[int]:
-    """Photos of test with another of their group in train or val.
-
-    Args:
-        numbers: the group of each photo, of `group_numbers`.
-        split: positions in the same list.
-    """
-    known = {numbers[row] for rows in (split.train, split.val) for row in rows}
-    return [row for row in split.test if numbers[row] in known]
-
-
-def divided_groups(numbers: Sequence[int], split: Split) -> set[int]:
-    """The numbers of the groups with photos in more than one part."""
-    train, val, test = ({numbers[row] for row in rows} for rows in split)
-    return train & val | train & test | val & test
-
-
-def alone(items: Sequence[Item], parts: Sequence[str] = ()) -> list[Item]:
-    """The same photos as if each were alone: to see what a draw without groups would do.
-
-    Of photos of one digest, one keeps it: what repeats nothing is drawn as before. The others get
-    a number, by part and class: their names and places have no say.
-
-    Args:
-        items: the photos, in any order.
-        parts: the part of each that was given; empty where none was.
-    """
-    given = parts or [""] * len(items)
-    n_seen: Counter[str] = Counter()
-    parted = [item._replace(group="") for item in items]
-    for row in sorted(range(len(items)), key=lambda row: (given[row], items[row].label_name)):
-        digest = items[row].digest
-        if n_seen[digest]:
-            parted[row] = parted[row]._replace(digest=f"{digest} {n_seen[digest]}")
-        n_seen[digest] += 1
-    return parted
-
-
 def _round_half_up(value: float) -> int:
     return math.floor(value + 0.5 + _ROUNDING_SLACK)
 

@@ -10,16 +10,14 @@ from pathlib import Path
 
 from edgedistill.artifacts import PHOTOS_CSV, PIXELS_FOLDER, SPLITS
 from edgedistill.core.fingerprint import dataset_digest
+from edgedistill.core.leaks import alone, divided_groups, leaked_rows
 from edgedistill.core.splits import (
     ClassTooSmallError,
     Item,
     Split,
     TooFewGroupsError,
-    alone,
-    divided_groups,
     group_numbers,
     honoured_split,
-    leaked_rows,
     shares_of_train,
     split_counts,
     stratified_group_split,
