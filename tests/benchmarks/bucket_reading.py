@@ -32,7 +32,7 @@ from random import Random
 
 from edgedistill.storage.buckets import bucket_tree
 from edgedistill.storage.files import FoundFile
-from edgedistill.storage.reading import read_ahead
+from edgedistill.storage.reading_ahead import read_ahead
 from tests.storage.servers import Bucket, Server, gcs_server, s3_server, set_environment
 
 OBJECT_BYTES = 10_000

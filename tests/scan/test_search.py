@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +12,7 @@ from edgedistill.core.near_duplicates import near_duplicate_pairs
 from edgedistill.core.perceptual import N_BYTES
 from edgedistill.errors import DatasetError
 from edgedistill.scan.search import require_searchable, search_near_duplicates
-
-
-def children() -> list[int]:
-    """Processes of this one."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == os.getpid():
-            found.append(int(stat.parent.name))
-    return found
+from tests.scan.child_processes import children
 
 
 def fingerprints(n: int) -> np.ndarray:
@@ -53,11 +40,13 @@ def test_it_finds_what_the_search_itself_finds(tmp_path):
 def test_a_search_that_is_killed_is_one_sentence(tmp_path):
     os.mkfifo(tmp_path / "f")  # whoever reads it waits for ever
 
+    before = children()  # such as servers of other tests
+
     def kill() -> None:
-        while not children():
+        while not children() - before:
             time.sleep(0.01)
         time.sleep(1)  # until it has begun
-        for pid in children():
+        for pid in children() - before:
             os.kill(pid, signal.SIGKILL)
 
     threading.Thread(target=kill).start()

@@ -14,6 +14,7 @@ import pytest
 
 from edgedistill.scan.workers import Lost, WorkersFailedError, map_in_order
 from tests.scan import worker_functions as work
+from tests.scan.child_processes import children
 
 REPOSITORY = Path(__file__).parents[2]
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
@@ -32,19 +33,6 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def children() -> set[int]:
-    """Processes that this one has started, also those that ended and were not waited for."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == os.getpid():
-            found.add(int(stat.parent.name))
-    return found
 
 
 def open_files() -> int:

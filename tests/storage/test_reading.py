@@ -16,17 +16,10 @@ from edgedistill.storage import buckets
 from edgedistill.storage import gcs as gcs_module
 from edgedistill.storage import s3 as s3_module
 from edgedistill.storage.buckets import bucket_tree
+from edgedistill.storage.downloads import download
 from edgedistill.storage.files import Content, FoundFile
-from edgedistill.storage.reading import (
-    ABSENT,
-    UnreadableFileError,
-    download,
-    read,
-    read_ahead,
-    read_document,
-    stamp,
-    stamps,
-)
+from edgedistill.storage.reading import ABSENT, UnreadableFileError, read, read_document, stamp
+from edgedistill.storage.reading_ahead import read_ahead, stamps
 from tests.storage.servers import (
     Cut,
     Flip,

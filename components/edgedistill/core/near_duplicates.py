@@ -1,26 +1,25 @@
 """Which photos of a collection are the same picture again, in time that grows like n log n.
 
-The index is a sorted neighbourhood over signs (multi-probe locality-sensitive hashing, Lv et al.
-2007): the signs of a photo's lowest frequencies, read in several orders, are keys; a photo also
-enters under the keys in which its least certain signs are turned. The keys of all are sorted, and
-each is compared with the few next to it, however many share a key. Ten thousand photos that are
-almost equal thus cost ten thousand times a constant, and still hang together in chains.
+`core.sign_index` tells which pairs are worth comparing; here they are compared, and connected. Ten
+thousand photos that are almost equal cost ten thousand times a constant, and still hang together in
+chains.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.core.groups import groups_of
-from edgedistill.core.perceptual import (
-    N_BYTES,
-    TURNED_BY_MIRROR,
-    coefficients,
-    comparable,
-    likeness,
-    mirrored,
+from edgedistill.core.perceptual import N_BYTES, comparable, likeness
+from edgedistill.core.sign_index import (
+    CHUNK,
+    MOST_PHOTOS,
+    Bits,
+    Fingerprints,
+    candidates,
+    oriented,
+    unpacked,
 )
 
 LEAST_LIKENESS = 0.88
@@ -34,40 +33,11 @@ reported pairs are right. Of the originals alone 32 | 2 pairs are reported, no g
 picture. The look-alikes were the same in both draws, so precision has not been seen on others.
 """
 
-MOST_PHOTOS = 2**20
-"""More than this many different fingerprints do not fit beside a key into 64 bits."""
-
-_ROW_BITS = 20
-_KEY_SHIFT = np.uint64(_ROW_BITS + 1)
-_KEY_BITS = 63 - _ROW_BITS  # and one bit says whether the entry is of the mirror image
-_LEAD = 24  # the first bits of a key, which decide where it stands among a million
-_TURNED = 5  # of the leading signs, the least certain: 2**5 keys a photo and table
-_TURNED_MIRRORED = 3
-_NEIGHBOURS = 4
-
-# Gates before the full comparison, seen on 800 real photos: of the copies cropped by 5 % that it
-# accepts, 1 % have more than 17 of 64 signs apart, and 1 % a correlation below 0.66.
-_SKETCH_BITS = 64
-_MOST_SIGNS_APART = 18
-_COMPARED = 120
-_LEAST_CORRELATION = 0.6
 # The full comparison is dear (0.1 ms). Of a photo's candidates the nearest 2 among the photos
 # before it (in the order of bytes) and the nearest 2 after it are compared, then up to 8 of each
 # with photos it is not yet grouped with. Bursts are thus connected early, and look-alikes by the
 # thousand cost no more than this.
 _ROUNDS = (2, 8)
-
-_CHUNK = 1 << 14
-_ALTERNATE: Final = np.array(
-    [0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F], np.uint64
-)
-
-# Every table reads the signs of the same 48 low frequencies, in another order.
-_EVEN, _ODD = [*range(0, 2 * _LEAD, 2)], [*range(1, 2 * _LEAD, 2)]
-_ORDERS: Final = [order[:_KEY_BITS] for order in ([*range(2 * _LEAD)], _EVEN + _ODD, _ODD + _EVEN)]
-
-Fingerprints = NDArray[np.uint8]
-Bits = NDArray[np.uint64]
 
 
 class NearDuplicates(NamedTuple):
@@ -119,8 +89,8 @@ def _sorted_order(fingerprints: Fingerprints) -> NDArray[np.int64]:
 def _leaders(fingerprints: Fingerprints, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each of the sorted rows, the place of the first row with the same fingerprint."""
     new = np.ones(len(rows), np.bool_)
-    for start in range(1, len(rows), _CHUNK):
-        here = rows[start : start + _CHUNK]
+    for start in range(1, len(rows), CHUNK):
+        here = rows[start : start + CHUNK]
         before = rows[start - 1 : start - 1 + len(here)]
         changed = (fingerprints[here] != fingerprints[before]).any(axis=1)
         new[start : start + len(here)] = changed
@@ -143,8 +113,8 @@ def _alike(
     fingerprints: Fingerprints, least_likeness: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pairs of different fingerprints, sorted by bytes, and how alike they are."""
-    codes, correlation = _candidates(fingerprints)
-    low, high, turned = _unpacked(codes)
+    codes, correlation = candidates(fingerprints)
+    low, high, turned = unpacked(codes)
     rank = np.minimum(_rank(low, correlation, codes), _rank(high, correlation, codes))
     group = np.arange(len(fingerprints))
     found = np.zeros(0, np.int64)
@@ -168,21 +138,10 @@ def _likeness_of(
 ) -> NDArray[np.float64]:
     """`likeness` of pairs of rows, the second as its mirror image where `turned`."""
     scores = np.zeros(len(low))
-    for start in range(0, len(low), _CHUNK):
-        here = slice(start, start + _CHUNK)
-        scores[here] = likeness(*_oriented(fingerprints, low[here], high[here], turned[here]))
+    for start in range(0, len(low), CHUNK):
+        here = slice(start, start + CHUNK)
+        scores[here] = likeness(*oriented(fingerprints, low[here], high[here], turned[here]))
     return scores
-
-
-def _oriented(
-    fingerprints: Fingerprints,
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    turned: NDArray[np.bool_],
-) -> tuple[Fingerprints, Fingerprints]:
-    first, second = fingerprints[low], fingerprints[high]
-    second[turned] = mirrored(second[turned])
-    return first, second
 
 
 def _rank(
@@ -194,113 +153,3 @@ def _rank(
     rank = np.empty(len(row), np.int64)
     rank[order] = np.arange(len(row)) - starts
     return rank
-
-
-def _correlation(first: Fingerprints, second: Fingerprints) -> NDArray[np.float64]:
-    """Cosine between the low frequencies of each row; the sums are of integers below 2**21."""
-    a = coefficients(first)[:, :_COMPARED].astype(np.int32)
-    b = coefficients(second)[:, :_COMPARED].astype(np.int32)
-    squares = (a * a).sum(axis=1) * 1.0 * (b * b).sum(axis=1)
-    cosine: NDArray[np.float64] = (a * b).sum(axis=1) / np.sqrt(np.maximum(squares, 1))
-    return cosine
-
-
-def _unpacked(
-    codes: Bits,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Two places and whether the second is mirrored, from a candidate's 64 bits."""
-    places = codes.astype(np.int64)
-    mask = 2**_ROW_BITS - 1
-    return places >> (_ROW_BITS + 1), (places >> 1) & mask, (places & 1).astype(np.bool_)
-
-
-def _candidates(fingerprints: Fingerprints) -> tuple[Bits, NDArray[np.float64]]:
-    """Pairs of places worth comparing, packed, each once, and the correlation of each."""
-    values = coefficients(fingerprints)
-    upright = _packed_signs(values, range(_SKETCH_BITS))
-    sketches = np.stack([upright, upright ^ _mirror_mask(range(_SKETCH_BITS))], axis=1)
-    found, correlations = [np.zeros(0, np.uint64)], [np.zeros(0)]
-    for order in _ORDERS:
-        entries = _entries(values, order)
-        entries.sort()
-        near = [np.zeros(0, np.uint64)]
-        for start in range(0, len(entries), _CHUNK):
-            chunk = entries[start : start + _CHUNK + _NEIGHBOURS]
-            near.append(np.unique(np.concatenate(list(_neighbours(chunk, sketches)))))
-        codes = np.unique(np.concatenate(near))
-        for start in range(0, len(codes), _CHUNK):
-            some = codes[start : start + _CHUNK]
-            correlation = _correlation(*_oriented(fingerprints, *_unpacked(some)))
-            found.append(some[correlation >= _LEAST_CORRELATION])
-            correlations.append(correlation[correlation >= _LEAST_CORRELATION])
-    distinct, places = np.unique(np.concatenate(found), return_index=True)
-    return distinct, np.concatenate(correlations)[places]
-
-
-def _neighbours(entries: Bits, sketches: Bits) -> Iterator[Bits]:
-    """Entries of two photos next to each other in the order, whose sketches are close."""
-    mirror = (entries & 1).astype(np.int64)
-    place = ((entries >> 1) & (2**_ROW_BITS - 1)).astype(np.int64)
-    sketch = sketches[place, mirror]
-    for distance in range(1, _NEIGHBOURS + 1):
-        apart = _ones(sketch[distance:] ^ sketch[:-distance])
-        a, b = place[distance:], place[:-distance]
-        turned = mirror[distance:] ^ mirror[:-distance]
-        both_mirrored = mirror[distance:] & mirror[:-distance]
-        kept = (apart <= _MOST_SIGNS_APART) & (a != b) & (both_mirrored == 0)
-        low, high = np.minimum(a, b)[kept], np.maximum(a, b)[kept]
-        code = (low << (_ROW_BITS + 1)) | (high << 1) | turned[kept]
-        yield code.astype(np.uint64)
-
-
-def _entries(values: NDArray[np.int8], order: list[int]) -> Bits:
-    """Key, place and mirror bit of every photo, for every way of turning its doubtful signs."""
-    ways = 2**_TURNED + 2**_TURNED_MIRRORED
-    entries = np.empty((len(values), ways), np.uint64)
-    for start in range(0, len(values), _CHUNK):
-        chunk = values[start : start + _CHUNK]
-        key = _packed_signs(chunk, order)
-        place = np.arange(start, start + len(chunk), dtype=np.uint64) << np.uint64(1)
-        leading = chunk[:, order[:_LEAD]]
-        upright = [key ^ turned for turned in _turns(leading, _TURNED)]
-        key ^= _mirror_mask(order)
-        mirror = [key ^ turned for turned in _turns(leading, _TURNED_MIRRORED)]
-        for way, bits in enumerate(upright + mirror):
-            low_bits = place | np.uint64(way >= len(upright))
-            entries[start : start + len(chunk), way] = (bits << _KEY_SHIFT) | low_bits
-    return entries.ravel()
-
-
-def _turns(leading: NDArray[np.int8], n_turned: int) -> Iterator[Bits]:
-    """For each subset of the `n_turned` smallest leading values: the bits of a key it turns."""
-    # -128 does not occur, so the absolute value fits.
-    doubtful = np.argsort(np.abs(leading), axis=1, kind="stable")[:, :n_turned]
-    bits: Bits = np.left_shift(np.uint64(1), (_KEY_BITS - 1 - doubtful).astype(np.uint64))
-    for subset in range(2**n_turned):
-        turned = np.zeros(len(leading), np.uint64)
-        for number in range(n_turned):
-            if subset >> number & 1:
-                turned ^= bits[:, number]
-        yield turned
-
-
-def _packed_signs(values: NDArray[np.int8], order: Sequence[int]) -> Bits:
-    """The signs of these coefficients as one number a photo, the first sign highest."""
-    packed = np.zeros(len(values), np.uint64)
-    for index in order:
-        packed = (packed << np.uint64(1)) | (values[:, index] > 0).astype(np.uint64)
-    return packed
-
-
-def _mirror_mask(order: Sequence[int]) -> np.uint64:
-    """The bits of `_packed_signs` that the mirror image has the other way round."""
-    return np.uint64(int("".join("01"[int(TURNED_BY_MIRROR[index])] for index in order), 2))
-
-
-def _ones(words: Bits) -> Bits:
-    """Number of ones in each word, by adding neighbouring bits, pairs of bits and so on."""
-    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
-    words = words - ((words >> one) & _ALTERNATE[0])
-    words = (words & _ALTERNATE[1]) + ((words >> two) & _ALTERNATE[1])
-    words = (words + (words >> four)) & _ALTERNATE[2]
-    return (words * np.uint64(0x0101010101010101)) >> np.uint64(56)

@@ -19,7 +19,7 @@ from edgedistill.scan.photo import BadFile, Fetched, ReadPhoto, read_photo
 from edgedistill.scan.table import PhotoTable
 from edgedistill.scan.workers import Lost, WorkersFailedError, map_in_order
 from edgedistill.settings import ScanSettings
-from edgedistill.storage.reading import read_ahead
+from edgedistill.storage.reading_ahead import read_ahead
 
 _log = logging.getLogger(__name__)
 _LOGGED_SHARE = 10  # a line every tenth of the way, where there is no terminal

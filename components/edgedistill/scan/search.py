@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgedistill.core.near_duplicates import MOST_PHOTOS, NearDuplicates, near_duplicate_pairs
+from edgedistill.core.near_duplicates import NearDuplicates, near_duplicate_pairs
 from edgedistill.core.perceptual import N_BYTES
+from edgedistill.core.sign_index import MOST_PHOTOS
 from edgedistill.errors import DatasetError
 from edgedistill.scan.workers import Lost, WorkersFailedError, map_in_order
 

@@ -20,7 +20,8 @@ from edgedistill.storage.archives import is_archive_name
 from edgedistill.storage.buckets import bucket_tree
 from edgedistill.storage.files import Content, FoundFile, Tree
 from edgedistill.storage.folders import folder_tree, local_kind
-from edgedistill.storage.reading import stamp, stamps
+from edgedistill.storage.reading import stamp
+from edgedistill.storage.reading_ahead import stamps
 
 _MODULUS = 1 << 256
 

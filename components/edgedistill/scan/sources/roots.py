@@ -13,9 +13,9 @@ from edgedistill.scan.sources.manifest import ManifestRow
 from edgedistill.scan.sources.sample import write_sample
 from edgedistill.storage.archives import archive_kind, archive_tree, is_archive_name
 from edgedistill.storage.buckets import Address
+from edgedistill.storage.downloads import download
 from edgedistill.storage.files import BUCKET_SCHEMES, Content, FoundFile, RefusedFile
 from edgedistill.storage.folders import local_kind
-from edgedistill.storage.reading import download
 
 _KEPT_FOLDERS = 4096
 _KEPT_ROOTS = 64
