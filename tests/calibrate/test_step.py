@@ -8,7 +8,6 @@ import pytest
 
 from edgedistill.artifacts import MODEL_METADATA, THRESHOLD, TO_SHIP
 from edgedistill.calibrate.answers import Answers, read_test_answers
-from edgedistill.calibrate.bundle import write_zip
 from edgedistill.calibrate.page import calibration_notes
 from edgedistill.calibrate.step import metrics_of, recommendation_document, write_bundle
 from edgedistill.core.threshold import recommend_threshold, threshold_curve
@@ -201,17 +200,6 @@ def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
     again = bundle(tmp_path)
     for path in made.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
-
-
-def test_a_zip_does_not_depend_on_the_order_or_the_age_of_its_files(tmp_path):
-    a, b = tmp_path / "a.txt", tmp_path / "b.txt"
-    a.write_text("a")
-    b.write_text("b")
-    write_zip(tmp_path / "1.zip", [a, b])
-    a.touch()
-    a.chmod(0o600)
-    write_zip(tmp_path / "2.zip", [b, a])
-    assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
 
 
 def test_a_missing_model_is_told_and_no_bundle_is_left(tmp_path):

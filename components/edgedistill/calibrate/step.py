@@ -25,7 +25,7 @@ from edgedistill.artifacts import (
     TO_SHIP,
 )
 from edgedistill.calibrate.answers import Answers, read_test_answers
-from edgedistill.calibrate.bundle import write_zip
+from edgedistill.calibrate.bundle.zip_file import write_zip
 from edgedistill.calibrate.page import calibration_notes, render_calibration_page
 from edgedistill.core.reliability import expected_calibration_error, reliability_curve
 from edgedistill.core.threshold import (
@@ -108,7 +108,7 @@ def write_bundle(
         THRESHOLD.write(out, document)
         _write_curve(out / THRESHOLD_CURVE_CSV, curve)
         _draw(out, curve, chosen, on_test, settings)
-        write_zip(out / BUNDLE_ZIP, [out / name for name in TO_SHIP])
+        write_zip(out / BUNDLE_ZIP, out, TO_SHIP)
     return document
 
 
