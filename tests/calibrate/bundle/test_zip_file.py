@@ -82,8 +82,6 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path):
 def test_a_bundle_is_named_by_its_version_and_its_digest():
     name = bundle_name("2.1-rc_3", "0123456789abcdef" * 4)
     assert name == "edgedistill-2.1-rc_3-0123456789ab.zip"
-        bundle_name("2.1-rc_3", "0123456789abcdef" * 4) == "edgedistill-2.1-rc_3-0123456789ab.zip"
-    )
 
 
 @pytest.mark.parametrize("version", ["", "a/b", "ä", "a b", "1" * 41, "1\n"])
