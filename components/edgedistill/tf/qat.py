@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.pixels import PackedPixels
+from edgedistill.tf.kernel_quantizer import quantise_layers
 from edgedistill.tf.runtime import keras, tf
 
 _PREFIX = "quant_"
@@ -31,15 +32,10 @@ def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_
     Returns:
         A Keras network of its own; weights as in `network`.
     """
-    # Here and not above: it must not be the first to import TensorFlow, which `runtime` prepares.
-    import tensorflow_model_optimization as tfmot
-
     rows = np.random.default_rng(seed).permutation(len(pixels))[:_RANGE_PHOTOS]
-    quantised = tfmot.quantization.keras.quantize_model(network)
+    quantised = quantise_layers(network)
     _freeze_wrapped_statistics(quantised)
     _set_output_ranges(quantised, network, pixels, rows)
-    # One pass in training mode lets the weights' ranges take their values.
-    quantised(tf.cast(pixels.take(rows[:1]), tf.float32), training=True)
     highest = 255.0 if full_input_range else float(pixels.take(rows).max())
     _set_range(_input_quantiser(quantised), 0.0, highest)
     return quantised
@@ -82,7 +78,7 @@ def _set_output_ranges(
 
 
 def _set_range(layer: Any, lowest: float, highest: float) -> None:
-    """Sets the range of a layer's output; those of its weights are left alone."""
+    """Sets the range of a layer's output."""
     for variable in layer.weights:
         name, _, end = variable.name.split("/")[-1].removesuffix(":0").rpartition("_")
         if name in ("output", "post_activation", layer.name) and end in ("min", "max"):

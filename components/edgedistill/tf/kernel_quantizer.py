@@ -1,0 +1,80 @@
+"""Fake quantisation of kernels on the very grid that the converter gives them.
+
+tfmot's own does otherwise in two ways. It takes the last axis of every kernel for the output
+channels; in a depthwise kernel, of shape (height, width, channels, multiplier), that is the
+multiplier, 1, so that all channels share one scale and a channel of small weights keeps a few of
+its 255 levels - in the file too, which inherits the scale. And it keeps the range in variables
+that start at ±6 and are those of the weights before the last step. Here the range is always that
+of the kernel as it is.
+"""
+
+from typing import Any
+
+# First: it prepares TensorFlow, which tfmot imports too.
+from edgedistill.tf.runtime import keras, tf
+
+# isort: split
+import tensorflow_model_optimization as tfmot
+
+_default = tfmot.quantization.keras.default_8bit
+
+
+def quantise_layers(network: Any) -> Any:
+    """tfmot's quantisation-aware copy of a network, with kernels quantised by this module."""
+    annotated = tfmot.quantization.keras.quantize_annotate_model(network)
+    return tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
+
+
+class KernelQuantizer(
+    tfmot.quantization.keras.quantizers.Quantizer  # type: ignore[misc]
+):
+    """Symmetric int8 in [-127, 127], the largest weight at ±127.
+
+    `n_channel_axes`: over how many of the last axes each place has a scale of its own; 0: one
+    scale for the whole kernel.
+    """
+
+    def __init__(self, n_channel_axes: int):
+        self._n_channel_axes = n_channel_axes
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """No variables: the range is the kernel's own."""
+        return {}
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """The kernel with each weight on its nearest level, in its shape."""
+        shape = [int(n) for n in inputs.shape]
+        if self._n_channel_axes == 0:
+            return _on_levels(tf.quantization.fake_quant_with_min_max_vars, inputs, None)
+        # The operator knows channels as the last axis only.
+        rows = tf.reshape(inputs, (*shape[: -self._n_channel_axes], -1))
+        per_channel = tf.quantization.fake_quant_with_min_max_vars_per_channel
+        quantised = _on_levels(per_channel, rows, tuple(range(len(rows.shape) - 1)))
+        return tf.reshape(quantised, shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {"n_channel_axes": self._n_channel_axes}
+
+
+def _on_levels(fake_quantise: Any, kernel: Any, axes: tuple[int, ...] | None) -> Any:
+    # No gradient to the largest weight for what the range does to all others.
+    largest = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), axis=axes))
+    return fake_quantise(kernel, -largest, largest, narrow_range=True)
+
+
+class _Scheme(_default.Default8BitQuantizeScheme):  # type: ignore[misc]
+    def get_quantize_registry(self) -> Any:
+        return _Registry()
+
+
+class _Registry(_default.Default8BitQuantizeRegistry):  # type: ignore[misc]
+    def get_quantize_config(self, layer: Any) -> Any:
+        config = super().get_quantize_config(layer)
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            config.weight_quantizer = KernelQuantizer(2)
+        elif isinstance(layer, keras.layers.Conv2D):
+            config.weight_quantizer = KernelQuantizer(1)
+        elif isinstance(layer, keras.layers.Dense):
+            config.weight_quantizer = KernelQuantizer(0)
+        return config
