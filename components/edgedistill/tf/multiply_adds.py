@@ -1,0 +1,73 @@
+"""Counts the multiplications by weights that one image costs, read from the TFLite file.
+
+TensorFlow is not needed for it: the schema comes with ai_edge_litert.
+"""
+
+import math
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from edgedistill.errors import ExportError
+from edgedistill.tf.flatbuffer import read_facts
+
+_COUNTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+# They multiply by no weight: sums, means, largest values, moves, and changes of scale.
+_WITHOUT_WEIGHTS = (
+    "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "MEAN", "PAD", "QUANTIZE", "RELU",
+    "RELU6", "RESHAPE", "SOFTMAX",
+)  # fmt: skip
+
+
+def count_multiply_adds(model: bytes) -> int:
+    """Multiply-adds of one image: a multiplication by a weight and the addition of its product.
+
+    Counted are CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED, a padded border like the rest; not
+    their biases, activations and changes of scale, and nothing of the operators without weights.
+
+    EfficientNet-Lite1 at 240 px with 1000 classes comes to 600 M. The published 631 M is half of
+    all that TensorFlow's profiler calls a float operation, which takes the normalisation and the
+    activation of every value in; in a TFLite file these are no operators of their own.
+
+    Args:
+        model: a TFLite file of one graph, all shapes static.
+
+    Raises:
+        ExportError: the file is no TFLite model of one graph, a shape is not static, or an
+            operator is none of those above.
+    """
+    facts = read_facts(model)
+    unknown = sorted(set(facts.operators) - {*_COUNTED, *_WITHOUT_WEIGHTS})
+    if unknown:
+        raise ExportError(
+            f"multiply-adds of operator {unknown[0]} are not known; the model must be made of "
+            f"{', '.join(sorted((*_COUNTED, *_WITHOUT_WEIGHTS)))}."
+        )
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    graph = parsed.subgraphs[0]
+    # Old files keep the operator's number in a field of one byte.
+    kinds = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in parsed.operatorCodes]
+    return sum(_of_operator(operator, kinds[operator.opcodeIndex], graph.tensors)
+               for operator in graph.operators)  # fmt: skip
+
+
+def _of_operator(operator: Any, kind: int, tensors: Any) -> int:
+    """Values that the operator gives, times the weights that each of them is a sum over."""
+    builtin = schema.BuiltinOperator
+    if kind not in (builtin.CONV_2D, builtin.DEPTHWISE_CONV_2D, builtin.FULLY_CONNECTED):
+        return 0
+    weights = _static_shape(tensors[operator.inputs[1]])
+    n_values = math.prod(_static_shape(tensors[operator.outputs[0]]))
+    # Layouts: (output channel, height, width, input channel); (1, height, width, output channel),
+    # where every channel has a filter of its own; (output, input).
+    is_depthwise = kind == builtin.DEPTHWISE_CONV_2D
+    return n_values * math.prod(weights[1:3] if is_depthwise else weights[1:])
+
+
+def _static_shape(tensor: Any) -> list[int]:
+    """The tensor's shape; one that is known at run time only is refused."""
+    signature = [] if tensor.shapeSignature is None else list(tensor.shapeSignature)
+    if tensor.shape is None or min([*tensor.shape, *signature], default=1) < 1:
+        name = (tensor.name or b"").decode("utf-8", "replace")
+        raise ExportError(f"every shape must be static; that of tensor '{name}' is not.")
+    return [int(n) for n in tensor.shape]
