@@ -1,5 +1,6 @@
 """Runs a TFLite file with LiteRT on all cores; loads no TensorFlow."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,31 @@ def predict_logits(
     return logits
 
 
+def raw_outputs(
+    model_path: Path, images: Sequence[NDArray[np.uint8]]
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """The integers that go into the file and come out of it, for each image.
+
+    Args:
+        model_path: a full-integer TFLite file of static batch 1.
+        images: shape (size, size, 3) each, letterboxed pixels of the file's image size.
+
+    Returns:
+        A pair an image, in the file's own types: the input tensor, shape (size, size, 3), and
+        the output tensor, shape (n_classes,).
+
+    Raises:
+        ValueError: an image's size is not the file's.
+    """
+    with quiet_native_code():
+        runner = _Runner(model_path)
+    wanted = (runner.img_size_px, runner.img_size_px, 3)
+    for image in images:
+        if image.shape != wanted:
+            raise ValueError(f"{model_path} takes images of shape {wanted}; got {image.shape}")
+    return [runner.run_raw(image) for image in images]
+
+
 class _Runner:
     """One interpreter with its ends' quantisation."""
 
@@ -64,12 +90,17 @@ class _Runner:
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The logits, shape (n_classes,), of one image, shape (size, size, 3)."""
-        self._interpreter.set_tensor(self._entry["index"], self._quantised[image][None])
-        self._interpreter.invoke()
-        raw = self._interpreter.get_tensor(self._exit["index"])[0]
+        _entry, raw = self.run_raw(image)
         scale, zero_point = self._exit["quantization"]
         logits: NDArray[np.float32] = (raw.astype(np.float32) - zero_point) * np.float32(scale)
         return logits
+
+    def run_raw(self, image: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The input and the output tensor of one image as the file has them, without batch."""
+        entry = self._quantised[image]
+        self._interpreter.set_tensor(self._entry["index"], entry[None])
+        self._interpreter.invoke()
+        return entry, self._interpreter.get_tensor(self._exit["index"])[0]
 
 
 def _quantisation_table(entry: Any) -> NDArray[Any]:
