@@ -165,6 +165,20 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class CutRequest:
+    """The connection is cut after so many bytes of what the client sends."""
+
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class FlipRequest:
+    """One bit of the byte at this offset of what the client sends arrives as another."""
+
+    offset: int
+
+
+@dataclass(frozen=True)
 class Silence:
     """The connection is taken, and nothing ever comes."""
 
@@ -186,7 +200,7 @@ def answer(status: str, body: str = "", content_type: str = "text/plain") -> byt
     return (head + body).encode("ascii")
 
 
-Fault = Cut | Flip | Silence | Trickle | bytes
+Fault = Cut | Flip | CutRequest | FlipRequest | Silence | Trickle | bytes
 
 
 @dataclass
@@ -194,15 +208,16 @@ class Proxy:
     """Stands before a server: the first connections get the faults, the later ones `then`.
 
     A fault of bytes is the whole answer to the first request; None is no fault. `before` is
-    called when the connection of that number comes.
+    called when the connection of that number comes. `sent` is all that the clients sent.
     """
 
     target_port: int
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault | None] = field(default_factory=list)
     then: Fault | None = None
     before: dict[int, Callable[[], object]] = field(default_factory=dict)
     n_connections: int = 0
     n_bytes: int = 0
+    sent: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -219,13 +234,14 @@ class Proxy:
         self._listener.close()
         self.begin()
 
-    def begin(self, *faults: Fault, then: Fault | None = None) -> None:
+    def begin(self, *faults: Fault | None, then: Fault | None = None) -> None:
         """Closes all connections and counts from 0; the next ones get these faults."""
         for connection in self._open:
             _close(connection)
         self._open.clear()
         self.faults, self.then, self.before = list(faults), then, {}
         self.n_connections = self.n_bytes = 0
+        self.sent = bytearray()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -243,17 +259,34 @@ class Proxy:
             return
         with suppress(OSError):
             if isinstance(fault, bytes):
-                client.recv(1 << 16)
+                self.sent += client.recv(1 << 16)
                 client.sendall(fault)
                 client.shutdown(socket.SHUT_WR)
                 client.recv(1 << 16)
             else:
                 server = socket.create_connection(("127.0.0.1", self.target_port))
                 self._open.append(server)
-                threading.Thread(target=_copy, args=(client, server), daemon=True).start()
+                ask = threading.Thread(target=self._ask, args=(client, server, fault), daemon=True)
+                ask.start()
                 self._answer(server, client, fault)
                 _close(server)
         _close(client)
+
+    def _ask(self, client: socket.socket, server: socket.socket, fault: Fault | None) -> None:
+        n_sent = 0
+        with suppress(OSError):
+            while data := bytearray(client.recv(1 << 16)):
+                if isinstance(fault, FlipRequest) and 0 <= fault.offset - n_sent < len(data):
+                    data[fault.offset - n_sent] ^= 1
+                if isinstance(fault, CutRequest):
+                    data = data[: fault.n_bytes - n_sent]
+                server.sendall(data)
+                n_sent += len(data)
+                self.sent += data
+                if isinstance(fault, CutRequest) and n_sent == fault.n_bytes:
+                    _close(server)
+                    _close(client)
+                    return
 
     def _answer(self, server: socket.socket, client: socket.socket, fault: Fault | None) -> None:
         sent = 0
@@ -270,12 +303,6 @@ class Proxy:
                 return
             if isinstance(fault, Trickle):
                 time.sleep(fault.pause_s)
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
 
 
 def _close(connection: socket.socket) -> None:

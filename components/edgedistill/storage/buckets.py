@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from edgedistill.errors import StorageError
@@ -16,7 +17,7 @@ from edgedistill.storage.places import is_hidden, shown_place, why_unsafe
 Result = TypeVar("Result")
 
 RETRY_FOR_S = 60.0
-"""For how long one request is tried again before the run ends."""
+"""For how long one request is tried again, from its first failure on, before the run ends."""
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 30.0
@@ -38,6 +39,10 @@ class ObjectError(ValueError):
 
 class GoneError(ObjectError):
     """The object, or its whole bucket, is not there."""
+
+
+class ExistsError(ObjectError):
+    """An object of this name is there already."""
 
 
 class BrokenError(Exception):
@@ -116,6 +121,17 @@ class Store(Protocol):
         """Writes the stored bytes from `start` on, of exactly the version with this stamp."""
         ...
 
+    def create(self, address: Address, file: Path) -> None:
+        """Stores a local file as a new object, whole or not at all, its checksum verified.
+
+        ExistsError where an object of that name is there; GoneError where the bucket is not.
+        """
+        ...
+
+    def rehearse(self, address: Address) -> None:
+        """Begins to store a new object and gives it up, as whoever may not write cannot."""
+        ...
+
 
 def store(address: Address) -> Store:
     """The module that talks to this kind of bucket."""
@@ -131,13 +147,13 @@ def store(address: Address) -> Store:
 def retrying(
     address: Address, request: Callable[[], Result], stop: threading.Event | None = None
 ) -> Result:
-    """Repeats a request that broke, with growing pauses, for at most `RETRY_FOR_S`.
+    """Repeats a request that broke, with growing pauses, for `RETRY_FOR_S` from then on.
 
     Raises:
         StorageError: it broke every time.
         StoppedError: `stop` was set during a pause.
     """
-    until = time.monotonic() + RETRY_FOR_S
+    until = None
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
@@ -145,6 +161,8 @@ def retrying(
         except BrokenError as error:
             # By chance, so that many threads do not all come back at once.
             wait_s = pause_s * random.uniform(0.5, 1.0)
+            # A large file may take longer than that to be sent, and must not break at its first.
+            until = until or time.monotonic() + RETRY_FOR_S
             if time.monotonic() + wait_s > until:
                 raise StorageError(
                     f"{address}: the connection failed again and again for {RETRY_FOR_S:.0f} s "
@@ -200,13 +218,14 @@ def _require_bucket(address: Address) -> None:
     try:
         retrying(bucket, partial(store(bucket).page, bucket, "", 1))
     except GoneError:
-        raise _no_bucket(bucket) from None
+        raise no_bucket(bucket) from None
     except DeniedError:  # whoever may not list a bucket cannot know; its objects speak for it
         return
     _buckets_seen.add((address.scheme, address.bucket))
 
 
-def _no_bucket(address: Address) -> StorageError:
+def no_bucket(address: Address) -> StorageError:
+    """The error for a bucket that is not there."""
     bucket = Address(address.scheme, address.bucket, "")
     return StorageError(f"{bucket}: there is no such bucket; check its name and the endpoint.")
 
@@ -229,7 +248,7 @@ class BucketTree:
             place = found.name.removeprefix(prefix.name)
             if place == "" or place.endswith("/"):  # how consoles write down an empty folder
                 continue
-            if reason := _why_refused(place):
+            if reason := why_refused(place):
                 yield RefusedFile(shown_place(place), reason)
             elif not is_hidden(place):
                 address = Address(prefix.scheme, prefix.bucket, found.name)
@@ -254,14 +273,14 @@ def _objects(prefix: Address) -> Iterator[StoredObject]:
                 prefix, partial(store(prefix).page, prefix, token, _PAGE_OBJECTS)
             )
         except GoneError:
-            raise _no_bucket(prefix) from None
+            raise no_bucket(prefix) from None
         yield from page
         if not token:
             return
 
 
-def _why_refused(place: str) -> str | None:
-    """Why a name could lead astray where it is taken for a path, or None for a plain one."""
+def why_refused(place: str) -> str | None:
+    """Why an object's name could lead astray where it is taken for a path, or None."""
     parts = place.split("/")
     if ".." in parts or "." in parts:
         return "its name has a part that is . or .., which could leave the folder"

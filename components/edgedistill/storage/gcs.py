@@ -16,6 +16,7 @@ from edgedistill.storage.buckets import (
     Address,
     BrokenError,
     DeniedError,
+    ExistsError,
     GoneError,
     ObjectError,
     Sink,
@@ -23,7 +24,8 @@ from edgedistill.storage.buckets import (
     first_line,
 )
 
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+_TO_READ = "https://www.googleapis.com/auth/devstorage.read_only"
+_TO_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT_S = (CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S)
 _PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 
@@ -73,6 +75,39 @@ def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
         )  # fmt: skip
 
 
+def create(address: Address, file: Path) -> None:
+    """See `buckets.Store`."""
+    with _translated(address, writes=True), file.open("rb") as source:
+        blob = _bucket(address, _TO_WRITE).blob(address.name)
+        # Sent ahead of the bytes: the server stores none that have another checksum.
+        blob.crc32c = checksum = file_crc32c(file)
+        with _no_cut_head():
+            blob.upload_from_file(
+                source, size=file.stat().st_size, if_generation_match=0, checksum="crc32c",
+                retry=None, timeout=_TIMEOUT_S,
+            )  # fmt: skip
+        if not blob.crc32c:
+            raise BrokenError(CUT_OFF)
+        if blob.crc32c != checksum:  # not the real one, but an emulator stores them all the same
+            blob.delete(if_generation_match=blob.generation, retry=None, timeout=_TIMEOUT_S)
+            raise BrokenError("the bytes that arrived do not have the file's checksum")
+
+
+def rehearse(address: Address) -> None:
+    """See `buckets.Store`."""
+    import requests
+
+    with _translated(address, writes=True):
+        blob = _bucket(address, _TO_WRITE).blob(address.name)
+        with _no_cut_head():
+            session = blob.create_resumable_upload_session(
+                if_generation_match=0, retry=None, timeout=_TIMEOUT_S
+            )
+    # One that nobody gives up is forgotten after a week.
+    with contextlib.suppress(requests.RequestException):
+        requests.delete(session, timeout=_TIMEOUT_S)
+
+
 def file_crc32c(path: Path) -> str:
     """The checksum of a local file as `StoredObject.crc32c` has it."""
     import base64
@@ -86,8 +121,8 @@ def file_crc32c(path: Path) -> str:
     return base64.b64encode(checksum.to_bytes(4, "big")).decode("ascii")
 
 
-def _bucket(address: Address) -> Any:
-    client = _client()
+def _bucket(address: Address, scope: str = _TO_READ) -> Any:
+    client = _client(scope)
     try:
         return client.bucket(address.bucket)
     except ValueError as error:
@@ -102,9 +137,10 @@ def _stored(blob: Any) -> StoredObject:
     return StoredObject(blob.name, int(blob.size), str(blob.generation), blob.crc32c or "")
 
 
-def _client() -> Any:
+def _client(scope: str = _TO_READ) -> Any:
     """This thread's client for the server that the environment names now."""
     key = (
+        scope,
         os.environ.get("STORAGE_EMULATOR_HOST"),
         os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"),
     )
@@ -115,22 +151,22 @@ def _client() -> Any:
         from google.cloud import storage
 
         # An emulator takes anybody: the library then makes anonymous credentials itself.
-        credentials = None if key[0] else _credentials(key[1])
+        credentials = None if key[1] else _credentials(scope, key[2])
         clients[key] = storage.Client(project=None, credentials=credentials)
     return clients[key]
 
 
-def _credentials(key_file: str | None) -> Any:
+def _credentials(scope: str, key_file: str | None) -> Any:
     with _credentials_lock:
-        return _default_credentials(key_file)
+        return _default_credentials(scope, key_file)
 
 
 @functools.cache
-def _default_credentials(key_file: str | None) -> Any:
+def _default_credentials(scope: str, key_file: str | None) -> Any:
     """Application Default Credentials; `key_file` only tells one environment from another."""
     import google.auth
 
-    return google.auth.default(scopes=[_SCOPE])[0]
+    return google.auth.default(scopes=[scope])[0]
 
 
 @contextlib.contextmanager
@@ -148,7 +184,7 @@ def _no_cut_head() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _translated(address: Address) -> Iterator[None]:
+def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
     """Turns what the library raises into the few kinds that `buckets.Store` promises."""
     import requests
     from google.api_core import exceptions as api
@@ -161,7 +197,7 @@ def _translated(address: Address) -> Iterator[None]:
     except api.NotFound:
         raise GoneError("is not there (any more)") from None
     except api.GoogleAPICallError as error:
-        raise _refusal(address, error.code, str(error.message)) from error
+        raise _refusal(address, error.code, str(error.message), writes) from error
     except auth.DefaultCredentialsError as error:
         raise DeniedError(
             f"{address}: no usable Google credentials were found; set "
@@ -189,15 +225,19 @@ def _translated(address: Address) -> Iterator[None]:
         raise BrokenError(_cause(error)) from error
 
 
-def _refusal(address: Address, status: int | None, message: str) -> Exception:
+def _refusal(address: Address, status: int | None, message: str, writes: bool) -> Exception:
     if status in _PASSING_STATUS:
         return BrokenError(f"the server answers {status}")
     if status in {401, 403}:
+        needed = (
+            "storage.objects.create" if writes else "storage.objects.get (and storage.objects.list)"
+        )
         return DeniedError(
-            f"{address}: permission denied; the pod's service account needs storage.objects.get "
-            "(and storage.objects.list)."
+            f"{address}: permission denied; the pod's service account needs {needed}."
         )
     if status == 412:
+        if writes:
+            return ExistsError("is there already")
         return StorageError(f"{address}: changed while it was read; run again.")
     return StorageError(f"{address}: the server refuses: {status} {first_line(message)}.")
 

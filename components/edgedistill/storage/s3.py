@@ -1,9 +1,12 @@
 """S3 and what speaks like it, through boto3; credentials and endpoint come from the environment."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from edgedistill.errors import StorageError
@@ -14,6 +17,7 @@ from edgedistill.storage.buckets import (
     Address,
     BrokenError,
     DeniedError,
+    ExistsError,
     GoneError,
     ObjectError,
     Sink,
@@ -24,7 +28,14 @@ from edgedistill.storage.buckets import (
 _ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"  # boto3 reads it by itself
 _CHUNK_BYTES = 1 << 14  # small, so that a slow connection soon sees that nobody waits
 _MOST_CONNECTIONS = 64
-_PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ThrottlingException"}
+_PASSING_CODES = {
+    "SlowDown",
+    "RequestTimeout",
+    "InternalError",
+    "ThrottlingException",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+}
 _CREDENTIAL_CODES = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -82,6 +93,33 @@ def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
     _copy(address, sink, IfMatch=f'"{stamp}"', **rest)
 
 
+def create(address: Address, file: Path) -> None:
+    """See `buckets.Store`.
+
+    Whoever calls it has asked for the object before: some servers do not know If-None-Match and
+    pass over it without a word.
+    """
+    with _translated(address, writes=True), file.open("rb") as source:
+        md5 = hashlib.file_digest(source, lambda: hashlib.md5(usedforsecurity=False))
+        source.seek(0)
+        _ask(
+            _client().put_object, ("ETag",),
+            Bucket=address.bucket, Key=address.name, Body=source, IfNoneMatch="*",
+            # Of all checksums the one that every server knows and verifies.
+            ContentMD5=base64.b64encode(md5.digest()).decode("ascii"),
+        )  # fmt: skip
+
+
+def rehearse(address: Address) -> None:
+    """See `buckets.Store`."""
+    place = {"Bucket": address.bucket, "Key": address.name}
+    with _translated(address, writes=True):
+        upload = _ask(_client().create_multipart_upload, ("UploadId",), **place)["UploadId"]
+    # Whoever may begin need not be allowed to give up; without a part, it takes no space.
+    with contextlib.suppress(ObjectError, DeniedError), _translated(address, writes=True):
+        _client().abort_multipart_upload(UploadId=upload, **place)
+
+
 def _copy(address: Address, sink: Sink, **conditions: str) -> None:
     with _translated(address):
         answer = _ask(
@@ -131,6 +169,8 @@ def _new_client() -> Any:
         read_timeout=SILENCE_TIMEOUT_S,
         max_pool_connections=_MOST_CONNECTIONS,
         retries={"total_max_attempts": 1, "mode": "standard"},  # buckets.py tries again
+        # Servers of others do not all know the checksums that newer clients add by themselves.
+        request_checksum_calculation="when_required",
     )
     try:
         return boto3.session.Session().client("s3", config=settings)
@@ -139,7 +179,7 @@ def _new_client() -> Any:
 
 
 @contextlib.contextmanager
-def _translated(address: Address) -> Iterator[None]:
+def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
     """Turns what the library raises into the few kinds that `buckets.Store` promises."""
     try:
         from botocore import exceptions as aws
@@ -150,7 +190,7 @@ def _translated(address: Address) -> Iterator[None]:
     try:
         yield
     except aws.ClientError as error:
-        raise _refusal(address, error.response) from error
+        raise _refusal(address, error.response, writes) from error
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound) as error:
         raise DeniedError(
             f"{address}: no AWS credentials were found; set AWS_ACCESS_KEY_ID and "
@@ -171,9 +211,14 @@ def _translated(address: Address) -> Iterator[None]:
         raise StorageError(f"{address}: {first_line(error)}.") from error
 
 
-def _refusal(address: Address, answer: dict[str, Any]) -> Exception:
+def _refusal(address: Address, answer: dict[str, Any], writes: bool) -> Exception:
     code = answer.get("Error", {}).get("Code", "")
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 501 and writes:
+        return StorageError(
+            f"{address}: the server knows no conditional writes (501 {code}), without which "
+            "another file could be lost; update it, or write to another place."
+        )
     if code in _PASSING_CODES or status == 429 or status >= 500:
         return BrokenError(f"the server answers {status} {code}")
     if status == 404:
@@ -186,11 +231,13 @@ def _refusal(address: Address, answer: dict[str, Any]) -> Exception:
             "AWS_SECRET_ACCESS_KEY and the clock."
         )
     if status in {401, 403}:
+        needed = "s3:PutObject" if writes else "s3:GetObject (and s3:ListBucket)"
         return DeniedError(
-            f"{address}: permission denied; the pod's service account needs s3:GetObject "
-            "(and s3:ListBucket)."
+            f"{address}: permission denied; the pod's service account needs {needed}."
         )
     if status == 412:
+        if writes:
+            return ExistsError("is there already")
         return StorageError(f"{address}: changed while it was read; run again.")
     message = answer.get("Error", {}).get("Message", "")
     return StorageError(f"{address}: the server refuses: {status} {code} {first_line(message)}.")

@@ -1,0 +1,166 @@
+"""A copy of a file under a new name in a local folder."""
+
+import contextlib
+import ctypes
+import errno
+import logging
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+from edgedistill.errors import StorageError
+from edgedistill.storage.places import one_line
+
+_CHUNK_BYTES = 1 << 20
+_NO_SUCH_CALL = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_OS_REASONS = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "its name is too long",
+}
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # of Linux' fcntl.h and fs.h
+
+_log = logging.getLogger(__name__)
+
+
+def put_file(file: Path, target: Path) -> None:
+    """Copies a file to a new place, whole or not at all, or leaves the very same bytes there.
+
+    Args:
+        file: what to copy.
+        target: an absolute path; folders that are missing are made.
+
+    Raises:
+        StorageError: other bytes are there under that name, or it cannot be written.
+    """
+    check_folder(target.parent)
+    with file.open("rb") as source:
+        try:
+            if os.path.lexists(target):
+                _require_same(source, target)
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(source, target)
+        except OSError as error:
+            raise _failure(target, error, file.stat().st_size) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a place where no folder can be made, or nothing be written in it.
+
+    Args:
+        folder: an absolute path; it need not be there.
+
+    Raises:
+        StorageError: says what stands in the way.
+    """
+    try:
+        found = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
+        is_folder = found.is_dir()
+        most_bytes = os.pathconf(found, "PC_NAME_MAX")
+        is_too_long = any(len(os.fsencode(part)) > most_bytes for part in folder.parts)
+    except OSError as error:
+        raise _failure(folder, error) from None
+    if not is_folder:
+        raise _refusal(folder, f"{one_line(str(found))} is no folder")
+    if is_too_long:
+        raise _refusal(folder, _OS_REASONS[errno.ENAMETOOLONG])
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise _refusal(folder, f"no permission to write {one_line(str(found))}")
+
+
+def _write_whole(source: BinaryIO, target: Path) -> None:
+    """Writes beside the target first, under a hidden name that no other run has.
+
+    The file appears when its bytes are on the disk; a run that is killed leaves the hidden one.
+    """
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as sink:
+            shutil.copyfileobj(source, sink, _CHUNK_BYTES)
+            n_bytes = sink.tell()
+            sink.flush()
+            os.fsync(sink.fileno())
+        _give_name(part, target)
+    except FileExistsError:  # another run was faster
+        _require_same(source, target)
+        return
+    finally:
+        part.unlink(missing_ok=True)
+    _write_down(target.parent)
+    _log.info("%s: put there, %d bytes", target, n_bytes)
+
+
+def _give_name(part: Path, target: Path) -> None:
+    """As renaming, which would replace a file of that name.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    try:
+        os.link(part, target)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_CALL:
+            raise
+        _rename_new(part, target)  # on USB sticks and some mounts a file has one name only
+
+
+def _rename_new(part: Path, target: Path) -> None:
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    places = (_AT_FDCWD, bytes(part), _AT_FDCWD, bytes(target))
+    if rename is not None and rename(*places, _RENAME_NOREPLACE) == 0:
+        return
+    code = errno.ENOSYS if rename is None else ctypes.get_errno()
+    if code in _NO_SUCH_CALL:
+        raise _refusal(
+            target,
+            "the file system there can neither link a file nor rename one without replacing "
+            "another; write to another folder, to gs:// or to s3://",
+        )
+    raise OSError(code, os.strerror(code), str(target))
+
+
+def _write_down(folder: Path) -> None:
+    """Makes the new name outlive a power failure, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _require_same(source: BinaryIO, target: Path) -> None:
+    if not (target.is_file() and _is_same(source, target)):
+        raise StorageError(
+            f"{one_line(str(target))} is there already with other bytes, and stays; move it away, "
+            "or write to another place."
+        )
+    _log.info("%s is there already, with the same bytes", target)
+
+
+def _is_same(source: BinaryIO, target: Path) -> bool:
+    source.seek(0)
+    with target.open("rb") as found:
+        while data := found.read(_CHUNK_BYTES):
+            if data != source.read(_CHUNK_BYTES):
+                return False
+    return not source.read(1)
+
+
+def _failure(place: Path, error: OSError, size_bytes: int = 0) -> StorageError:
+    if error.errno in _NO_ROOM:
+        return _refusal(
+            place,
+            f"{size_bytes / 1e6:.1f} MB find no room there; free some space, or write to another "
+            "place",
+        )
+    return _refusal(place, _OS_REASONS.get(error.errno or 0, str(error.strerror)))
+
+
+def _refusal(place: Path, reason: str) -> StorageError:
+    return StorageError(f"{one_line(str(place))} cannot be written: {reason}.")
