@@ -153,7 +153,7 @@ class _Graph:
         for end in (self.parts.inputs[0], self.parts.outputs[0]):
             signature = self.parts.tensors[end].shapeSignature
             if signature is not None and -1 in signature:
-                raise ExportError(f"the model's shapes must be static; got {list(signature)}.")
+                raise ExportError(f"the model's shapes must be static; got {signature.tolist()}.")
 
     def users(self, tensor: int) -> list[Any]:
         """The operators that read the tensor."""
