@@ -58,7 +58,7 @@ class KernelQuantizer(
 
 
 def _on_levels(fake_quantise: Any, kernel: Any, axes: tuple[int, ...] | None) -> Any:
-    # No gradient to the largest weight for what the range does to all others.
+    # No weight lies outside the range, so its ends would get a gradient of 0.
     largest = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), axis=axes))
     return fake_quantise(kernel, -largest, largest, narrow_range=True)
 
