@@ -84,7 +84,7 @@ def test_a_bundle_is_named_by_its_version_and_its_digest():
     assert name == "edgedistill-2.1-rc_3-0123456789ab.zip"
 
 
-@pytest.mark.parametrize("version", ["", "a/b", "ä", "a b", "1" * 41, "1\n"])
+@pytest.mark.parametrize("version", ["", "-1", ".1", "a/b", "ä", "a b", "1" * 41, "1\n"])
 def test_a_version_that_no_file_should_be_named_by_is_refused(version):
     with pytest.raises(ValueError, match="version must be 1 to 40 letters"):
         bundle_name(version, "0" * 64)

@@ -8,7 +8,7 @@ from pathlib import Path
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The zip format knows no earlier time; the files' own would differ from run to run."""
 _UNIX, _READABLE_FILE = 3, 0o100644 << 16
-_VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -42,7 +42,8 @@ def bundle_name(version: str, zip_sha256: str) -> str:
     """The zip's name where bundles of many runs lie together: no two different ones share it.
 
     Args:
-        version: the model's version, 1 to 40 letters, digits, dots, dashes and underscores.
+        version: the model's: 1 to 40 letters, digits, dots, dashes and underscores, the first a
+            letter or digit.
         zip_sha256: of the zip, 64 hexadecimal digits.
 
     Raises:

@@ -1,0 +1,85 @@
+"""What the bundle's texts tell, from the documents of the steps before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgedistill.artifacts import (
+    MODEL_FILE,
+    MODEL_METADATA,
+    QUANTIZATION,
+    TASKS_FILE,
+    read_labels,
+)
+from edgedistill.errors import ArtifactError
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """The documents, each as its step wrote it.
+
+    Attributes:
+        version: of the model.
+        label_names: in the order of the model's outputs.
+        metadata: model_metadata.json.
+        quantization: quantization.json.
+        threshold: threshold_recommendation.json.
+        scores: metrics.json of the step evaluate.
+        sizes: bytes of each of the two model files, by name.
+    """
+
+    version: str
+    label_names: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    quantization: Mapping[str, Any]
+    threshold: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    sizes: Mapping[str, int]
+
+    @property
+    def side_px(self) -> int:
+        return int(self.metadata["input"]["width"])
+
+
+def read_facts(
+    tflite: Path, threshold: Mapping[str, Any], scores: Mapping[str, Any], version: str
+) -> BundleFacts:
+    """Reads qat_export's folder.
+
+    Args:
+        tflite: that folder.
+        threshold: content of threshold_recommendation.json.
+        scores: content of metrics.json.
+        version: of the model.
+
+    Raises:
+        ArtifactError: a file is missing or damaged, or the scores are of other classes.
+    """
+    label_names = tuple(read_labels(tflite))
+    if set(scores["per_class"]) != set(label_names):
+        raise ArtifactError(
+            f"the scores must be of the {len(label_names)} classes in {tflite}; got "
+            f"{len(scores['per_class'])} classes, not the same ones: run evaluate on this model."
+        )
+    return BundleFacts(
+        version=version,
+        label_names=label_names,
+        metadata=MODEL_METADATA.read(tflite),
+        quantization=QUANTIZATION.read(tflite),
+        threshold=threshold,
+        scores=scores,
+        sizes={name: file_bytes(tflite / name) for name in (MODEL_FILE, TASKS_FILE)},
+    )
+
+
+def file_bytes(path: Path) -> int:
+    """The size of a file that another step wrote.
+
+    Raises:
+        ArtifactError: it is missing.
+    """
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None

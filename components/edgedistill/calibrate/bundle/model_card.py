@@ -1,0 +1,137 @@
+"""model_card.md of the bundle: what the model is for, how good it is, and where it fails."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from edgedistill.artifacts import MODEL_FILE
+from edgedistill.calibrate.bundle.facts import BundleFacts
+from edgedistill.calibrate.bundle.markdown import escaped, paragraph, table
+from edgedistill.core.bounds import exact_interval
+from edgedistill.settings import IMAGENET, RANDOM
+
+_LIMITS = """\
+## Limits
+
+- It knows these classes and no others. Of a photo of something else it names the class that looks
+  most like it; the threshold catches some of those, not all. No photo of other things was tested.
+- The figures hold for photos like those it was trained and tested on: the same kinds of camera,
+  light, distance and background. Elsewhere expect less, and collect photos there to see how much.
+- It judges the whole photo and gives one name. Of several things in one photo it names one.
+- Confidence is a figure of the network, and not the chance of being right; the threshold was chosen
+  by what was right on photos.
+- Nothing here was tested for decisions about people, their health or safety. Do not use it there.
+"""
+
+
+def model_card(facts: BundleFacts) -> str:
+    """The text of model_card.md.
+
+    Args:
+        facts: of the model.
+    """
+    return "\n".join(
+        (
+            _head(facts),
+            _figures(facts.scores),
+            _threshold(facts.threshold),
+            _classes(facts),
+            _LIMITS,
+            _making(facts),
+        )
+    )
+
+
+def _head(facts: BundleFacts) -> str:
+    entry, estimate = facts.metadata["input"], facts.metadata["estimated_latency"]
+    n = len(facts.label_names)
+    items = (
+        f"**For**: naming which of {n} classes a photo shows, on a phone, without a network; "
+        'saying "unknown" where it is not sure.',
+        f"**Input**: one photo, letterboxed to {entry['width']} × {entry['height']} RGB, "
+        f"{entry['dtype']}.",
+        f"**Output**: a raw score for each class ({facts.metadata['output']['dtype']}); softmax "
+        "makes confidences of them.",
+        f"**Size**: {facts.sizes[MODEL_FILE] / 1e6:.2f} MB, "
+        f"{facts.metadata['multiply_adds'] / 1e6:,.0f} million multiply-adds.",
+        f"**Speed**: about {estimate['milliseconds']:.1f} ms on a {estimate['device']} with "
+        f"{estimate['threads']} threads. {estimate['source']}",
+        "**Licence**: Apache-2.0 for the code; of the weights see NOTICE.txt.",
+    )
+    return f"# Model card: {n} classes, version {facts.version}\n\n{_listed(items)}"
+
+
+def _figures(scores: Mapping[str, Any]) -> str:
+    n = scores["n_test"]
+    low, high = exact_interval(round(scores["top1"] * n), n)
+    change = (scores["top1"] - scores["top1_student"]) * 100
+    rows = [
+        ("top-1 accuracy", _percent(scores["top1"]), _percent(scores["top1_student"])),
+        ("macro F1", _percent(scores["macro_f1"]), _percent(scores["macro_f1_student"])),
+        ("expected calibration error", _percent(scores["ece"]), _percent(scores["ece_student"])),
+    ]
+    before = paragraph(
+        f"On {n:,} test photos, which had no part in training or in the choice of the threshold, "
+        "each of them answered:"
+    )
+    behind = paragraph(
+        f"As {n:,} photos were counted, top-1 accuracy on all photos of this kind lies between "
+        f"{_percent(low)} and {_percent(high)} (95 % interval of Clopper and Pearson). Against the "
+        f"float network the int8 file changes it by {change:+.1f} points. Macro F1 counts each "
+        "class alike; the calibration error is the mean gap between confidence and accuracy."
+    )
+    figures = table(("figure", "int8 file", "float network that it came from"), rows)
+    return f"## How good it is\n\n{before}\n{figures}\n\n{behind}"
+
+
+def _threshold(threshold: Mapping[str, Any]) -> str:
+    return f"## Threshold\n\n{paragraph(threshold['calibration_notes'])}"
+
+
+def _classes(facts: BundleFacts) -> str:
+    rows = []
+    for name in facts.label_names:
+        score = facts.scores["per_class"][name]
+        figures = _percent(score["recall"]), _percent(score["precision"])
+        rows.append((escaped(name), f"{score['support']:,}", *figures))
+    before = paragraph(
+        "In the order of the model's outputs. \"Found\" is the share of the class's photos that it "
+        'names so (recall), "right when named" the share of right ones among those that it names '
+        "so (precision); 0 % also where there was none. A figure on few photos says little."
+    )
+    listed = table(("class", "test photos", "found", "right when named"), rows)
+    return f"## Classes\n\n{before}\n{listed}\n"
+
+
+def _making(facts: BundleFacts) -> str:
+    made = facts.quantization
+    items = (
+        f"**Data**: {facts.threshold['n_val']:,} validation photos chose among the ways below and "
+        f"chose the threshold, {facts.scores['n_test']:,} test photos gave the figures; it was "
+        f"trained on none of them. Digest of the photos and their split: `{made['data_digest']}`.",
+        f"**Network**: {escaped(made['student_arch'])}, taught by a larger network (distillation); "
+        f"it began with {_beginning(made['student_weights'])}.",
+        f"**Quantisation**: {escaped(made['method'])}. All weights and values in between are "
+        "integers. On the validation photos:",
+    )
+    tried = [(escaped(way), _percent(share)) for way, share in made["candidates"].items()]
+    return "\n".join(
+        (
+            f"## How it was made\n\n{_listed(items)}",
+            f"{table(('way', 'top-1 accuracy'), tried)}\n",
+            f"SHA-256 of `{MODEL_FILE}`: `{facts.metadata['sha256']}`.\n",
+        )
+    )
+
+
+def _beginning(weights: str) -> str:
+    if weights == RANDOM:
+        return "random weights"
+    return "ImageNet weights" if weights == IMAGENET else f"weights from {escaped(weights)}"
+
+
+def _listed(items: Iterable[str]) -> str:
+    return "".join(paragraph(f"- {item}", indent=2) for item in items)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"

@@ -1,0 +1,111 @@
+"""A folder as qat_export writes it, around a network made by hand, and other steps' documents."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgedistill.artifacts import (
+    MODEL_FILE,
+    MODEL_METADATA,
+    QUANTIZATION,
+    TASKS_FILE,
+    write_labels,
+)
+from edgedistill.qat_export.description import describe_model
+from edgedistill.tf.flatbuffer import read_facts
+from edgedistill.tf.tasks_file import tasks_model
+from tests.tflite_files import tiny_int8_model
+
+SIDE_PX = 16
+# What Markdown, JSON, shells and CSV give a meaning to, and letters beyond ASCII.
+ODD_NAMES = (
+    "T-shirt | *large*",
+    '"quoted", `back` \\ticks\\',
+    "杯子 <b>&amp;</b>",
+    "🦊 _fox_  [x](y)  #1 $a^2$ ~~s~~",
+    "Schlüssel: it's 100 %",
+)
+
+
+def write_model_folder(
+    folder: Path,
+    label_names: Sequence[str] = ODD_NAMES,
+    *,
+    input_type: str = "int8",
+    student_weights: str = "imagenet",
+) -> Path:
+    """A model of 16 px for these classes; what it answers stands in tests/tflite_files.py."""
+    folder.mkdir(parents=True)
+    model = tiny_int8_model(SIDE_PX, len(label_names), input_type)
+    tasks = tasks_model(model)
+    (folder / MODEL_FILE).write_bytes(model)
+    (folder / TASKS_FILE).write_bytes(tasks)
+    write_labels(folder, list(label_names))
+    performance = {
+        "multiply_adds": 631_000_000,
+        "estimated_latency": {
+            "device": "Pixel 4 class CPU",
+            "threads": 4,
+            "milliseconds": 9.14,
+            "source": "An estimate, not a measurement: from the published figures.",
+        },
+    }
+    method = "quantisation-aware training"
+    described = describe_model(read_facts(model), model, method, read_facts(tasks), performance)
+    MODEL_METADATA.write(folder, described)
+    QUANTIZATION.write(
+        folder,
+        {
+            "method": method,
+            "candidates": {"float student": 0.92, method: 0.915},
+            "history": [],
+            "agreement": 0.99,
+            "layers": [],
+            "tensor_dtypes": {"int8": 5},
+            "operators": {"MEAN": 1},
+            "student_arch": "efficientnet_lite1",
+            "student_weights": student_weights,
+            "data_digest": "0123456789abcdef",
+        },
+    )
+    return folder
+
+
+def threshold_document(**changed: Any) -> dict[str, Any]:
+    """threshold_recommendation.json: at 0.51, 60 % of 10 photos are answered, all right."""
+    return {
+        "recommended_threshold": 0.51,
+        "calibration_notes": "Show the answer where its confidence is at least 0.51.",
+        "target_accept_accuracy": 0.95,
+        "min_coverage": 0.6,
+        "penalty_incorrect": 3.0,
+        "achieved_accept_accuracy": 1.0,
+        "achieved_coverage": 0.6,
+        "selection_method": "constraint_feasible",
+        "grid_step": 0.01,
+        "n_val": 10,
+        "test_accept_accuracy": 0.875,
+        "test_coverage": 0.8,
+        "n_test": 20,
+        **changed,
+    }
+
+
+def scores_document(label_names: Sequence[str] = ODD_NAMES) -> dict[str, Any]:
+    """metrics.json: 17 of 20 test photos right, 18 by the float network."""
+    per_class = {"precision": 0.75, "recall": 0.5, "f1": 0.6, "support": 4}
+    return {
+        "n_test": 20,
+        "top1": 0.85,
+        "macro_f1": 0.83,
+        "macro_precision": 0.84,
+        "macro_recall": 0.82,
+        "ece": 0.04,
+        "top1_student": 0.9,
+        "macro_f1_student": 0.88,
+        "ece_student": 0.03,
+        "top1_teacher": 0.95,
+        "macro_f1_teacher": 0.94,
+        "ece_teacher": 0.02,
+        "per_class": {name: dict(per_class) for name in label_names},
+    }
