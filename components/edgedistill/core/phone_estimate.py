@@ -1,35 +1,29 @@
-"""How long a phone may need for an image: from published latencies, without a phone."""
-
-from itertools import pairwise
+"""How long a phone may need for an image: from a published latency, without a phone."""
 
 ESTIMATE_DEVICE = "Pixel 4 class CPU"
 ESTIMATE_THREADS = 4
 ESTIMATE_SOURCE = (
-    "An estimate, not a measurement: interpolated between the published latencies of the int8 "
-    "EfficientNet-Lite0 to Lite4 on the CPU of a Pixel 4 with 4 threads (Lite1 at 240 px: 9.1 ms), "
-    "from the README of EfficientNet-Lite in TensorFlow's TPU repository, by multiply-adds. Other "
-    "phones, other work on the phone and heat change it; measure on the phone before you promise."
+    "An estimate, not a measurement: in proportion to the multiply-adds, from the published "
+    "9.1 ms of the int8 EfficientNet-Lite1 at 240 px on the CPU of a Pixel 4 with 4 threads "
+    "(README of EfficientNet-Lite in TensorFlow's TPU repository)."
 )
 """Where the figure comes from, and that it is an estimate: for the report and the app's team."""
 
-# Multiply-adds by weights of the five published networks (1000 classes; 224, 240, 260, 280 and 300
-# px), counted from their shapes as `tf.multiply_adds` counts a file, and their latency in ms. The
-# README's own 407 M, 631 M, 899 M, 1.44 B and 2.64 B count normalisation and activations too.
-_PUBLISHED = (
-    (385_187_552, 6.5),
-    (600_185_232, 9.1),
-    (859_736_272, 12.0),
-    (1_383_321_872, 18.0),
-    (2_553_034_336, 30.0),
-)
+_LITE1_MS = 9.1
+# Of Lite1 at 240 px with 1000 classes, counted as `tf.multiply_adds` counts a file. The README's
+# 631 M are half of all float operations, those of normalisation and activation among them.
+_LITE1_MULTIPLY_ADDS = 600_185_232
 
 
 def estimate_pixel4_ms(multiply_adds: int) -> float:
-    """Latency of an int8 network like EfficientNet-Lite on a Pixel 4's CPU with 4 threads.
+    """Latency of an int8 EfficientNet-Lite1 on a Pixel 4's CPU with 4 threads.
 
-    Straight lines join the published points, and the outer two go on. In proportion to Lite1 the
-    same points would be missed by -10 % (Lite0) to +27 % (Lite4): a part of the time does not grow
-    with the image, so small images would be promised too short a time.
+    In proportion, because a student differs from the published Lite1 by the size of its images:
+    measured on a server from 96 to 320 px, its time for a multiply-add stayed within 9 %
+    (tests/benchmarks/latency.py). A line through the published Lite0 to Lite4 (385 M, 6.5 ms to
+    2,553 M, 30 ms) would ask for 1.8 ms even of a network without work; those differ in width, and
+    wider layers take less time for a multiply-add: in proportion to Lite1 the estimate is 10 % too
+    low for Lite0 and 29 % too high for Lite4.
 
     Args:
         multiply_adds: multiplications by weights for one image, at least 1.
@@ -40,11 +34,9 @@ def estimate_pixel4_ms(multiply_adds: int) -> float:
     Raises:
         ValueError: multiply_adds is below 1.
 
-    Source: the table of the README of EfficientNet-Lite, TensorFlow's TPU repository, 2020.
+    Source: README of EfficientNet-Lite, TensorFlow's TPU repository, 2020: table, column "INT8 CPU
+    latency".
     """
     if multiply_adds < 1:
         raise ValueError(f"multiply_adds must be at least 1; got {multiply_adds}")
-    lines = list(pairwise(_PUBLISHED))
-    within = (line for line in lines if multiply_adds <= line[1][0])
-    (x0, y0), (x1, y1) = next(within, lines[-1])
-    return y0 + (y1 - y0) * (multiply_adds - x0) / (x1 - x0)
+    return _LITE1_MS * multiply_adds / _LITE1_MULTIPLY_ADDS

@@ -20,6 +20,7 @@ _WARM_UP_S = 0.2
 _WARM_UP_RUNS = (2, 50)
 _RUNS = (5, 500)
 _N_IMAGES = 8
+_MEMORY_RUNS = 3
 _PROCESS_LIMIT_S = 300
 # The child sees the modules that this process sees, wherever they were installed.
 _MEMORY_PROGRAM = (
@@ -56,8 +57,9 @@ def measure_latency(model_path: Path, *, n_threads: int, seconds: float = 2.0) -
         raise ValueError(f"n_threads must be at least 1; got {n_threads}")
     with quiet_native_code():
         model = _LoadedModel(model_path, n_threads)
-        _times_ms(model, _WARM_UP_S, *_WARM_UP_RUNS)
-    times = _times_ms(model, seconds, *_RUNS)
+        images = _noise(model)
+        _times_ms(model, images, _WARM_UP_S, *_WARM_UP_RUNS)
+    times = _times_ms(model, images, seconds, *_RUNS)
     median, p95 = np.percentile(times, [50, 95])
     return Latency(float(median), float(p95), len(times))
 
@@ -93,8 +95,9 @@ def print_memory_growth(model_path: str) -> None:
     """In the process of `peak_memory_mb`: runs the file and prints the growth, or None."""
     before = _resident_bytes("VmRSS")
     model = _LoadedModel(Path(model_path), n_threads=1)
-    for _ in range(_N_IMAGES):
-        model.run()
+    black = np.zeros(model.input_shape, model.input_dtype)
+    for _ in range(_MEMORY_RUNS):
+        model.run(black)
     # Not getrusage: its ru_maxrss begins with the peak of the process that this one came from,
     # which is gigabytes where that is a training.
     after = _resident_bytes("VmHWM")
@@ -113,7 +116,7 @@ def _resident_bytes(name: str) -> int | None:
 
 
 class _LoadedModel:
-    """An interpreter, and images of noise to show it in turn."""
+    """An interpreter with its tensors in place."""
 
     def __init__(self, model_path: Path, n_threads: int):
         self._interpreter: Any = Interpreter(str(model_path), num_threads=n_threads)
@@ -121,33 +124,35 @@ class _LoadedModel:
         (entry,) = self._interpreter.get_input_details()
         (end,) = self._interpreter.get_output_details()
         self._entry, self._end = entry["index"], end["index"]
-        self._images = _noise(tuple(entry["shape"]), np.dtype(entry["dtype"]))
-        self._next = 0
+        self.input_shape = tuple(int(n) for n in entry["shape"])
+        self.input_dtype = np.dtype(entry["dtype"])
+        if self.input_dtype not in (np.int8, np.uint8):
+            raise ValueError(f"the input must be of type int8 or uint8; got {self.input_dtype}")
 
-    def run(self) -> NDArray[Any]:
-        """The answer for the next image, as the file gives it."""
-        image = self._images[self._next]
-        self._next = (self._next + 1) % len(self._images)
+    def run(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The answer for an image, as the file gives it."""
         self._interpreter.set_tensor(self._entry, image)
         self._interpreter.invoke()
         answer: NDArray[Any] = self._interpreter.get_tensor(self._end)
         return answer
 
 
-def _noise(shape: tuple[int, ...], dtype: "np.dtype[Any]") -> NDArray[Any]:
-    """Images that differ in every run, so that none is in a cache as another left it."""
-    if dtype not in (np.int8, np.uint8):
-        raise ValueError(f"the input must be of type int8 or uint8; got {dtype}")
-    values = np.random.default_rng(0).integers(0, 256, (_N_IMAGES, *shape), np.uint8)
-    return values.view(dtype)
+def _noise(model: _LoadedModel) -> NDArray[Any]:
+    """Images to show in turn, so that none finds the caches as it left them itself."""
+    shape = (_N_IMAGES, *model.input_shape)
+    values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return values.view(model.input_dtype)
 
 
-def _times_ms(model: _LoadedModel, seconds: float, fewest: int, most: int) -> list[float]:
+def _times_ms(
+    model: _LoadedModel, images: NDArray[Any], seconds: float, fewest: int, most: int
+) -> list[float]:
     """Milliseconds of each run, until the seconds are over or there are enough."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < fewest or (len(times) < most and time.perf_counter() < end):
+        image = images[len(times) % len(images)]
         begun = time.perf_counter_ns()
-        model.run()
+        model.run(image)
         times.append((time.perf_counter_ns() - begun) / 1e6)
     return times

@@ -1,0 +1,119 @@
+"""performance.json: how fast and how large the phone's files are; and the budgets they must keep."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgedistill.artifacts import MODEL_FILE, TASKS_FILE
+from edgedistill.core.phone_estimate import (
+    ESTIMATE_DEVICE,
+    ESTIMATE_SOURCE,
+    ESTIMATE_THREADS,
+    estimate_pixel4_ms,
+)
+from edgedistill.errors import ExportError
+from edgedistill.tf.latency import measure_latency, peak_memory_mb
+from edgedistill.tf.multiply_adds import count_multiply_adds
+
+_FILES = (MODEL_FILE, TASKS_FILE)
+_THREADS = (1, 2)
+_MB = 10**6
+
+
+def measure_performance(folder: Path) -> dict[str, Any]:
+    """The content of performance.json, measured on this machine; some ten seconds.
+
+    Args:
+        folder: holds both of the phone's files.
+
+    Returns:
+        By file: `latency_ms` {threads: {median, p95}}, `peak_memory_mb` (None where the system
+        does not tell) and `size_bytes`; of the int8 file `multiply_adds` and, from these,
+        `estimated_latency`, what a phone may need.
+    """
+    multiply_adds = count_multiply_adds((folder / MODEL_FILE).read_bytes())
+    return {
+        "latency_ms": {name: _latencies(folder / name) for name in _FILES},
+        "peak_memory_mb": {name: _memory_mb(folder / name) for name in _FILES},
+        "size_bytes": {name: (folder / name).stat().st_size for name in _FILES},
+        "multiply_adds": multiply_adds,
+        "estimated_latency": {
+            "device": ESTIMATE_DEVICE,
+            "threads": ESTIMATE_THREADS,
+            # As many decimals as the published figure has.
+            "milliseconds": round(estimate_pixel4_ms(multiply_adds), 1),
+            "source": ESTIMATE_SOURCE,
+        },
+    }
+
+
+def _latencies(model_path: Path) -> dict[str, dict[str, float]]:
+    by_threads = {}
+    for n_threads in _THREADS:
+        latency = measure_latency(model_path, n_threads=n_threads)
+        by_threads[str(n_threads)] = {
+            "median": round(latency.median_ms, 3),
+            "p95": round(latency.p95_ms, 3),
+        }
+    return by_threads
+
+
+def _memory_mb(model_path: Path) -> float | None:
+    memory_mb = peak_memory_mb(model_path)
+    return None if memory_mb is None else round(memory_mb, 1)
+
+
+def performance_metrics(document: Mapping[str, Any]) -> dict[str, float]:
+    """The few figures that runs are compared by; of the int8 file unless the name says otherwise.
+
+    Args:
+        document: the content of performance.json.
+
+    Returns:
+        latency_ms, latency_p95_ms (one thread), latency_2_threads_ms, tasks_latency_ms (one
+        thread): of one image on this machine; interpreter_mb: growth of the memory's peak, left
+        out where the system does not tell; multiply_adds_m: millions; estimated_phone_ms.
+    """
+    one, two = (document["latency_ms"][MODEL_FILE][n] for n in ("1", "2"))
+    memory_mb = document["peak_memory_mb"][MODEL_FILE]
+    return {
+        "latency_ms": one["median"],
+        "latency_p95_ms": one["p95"],
+        "latency_2_threads_ms": two["median"],
+        "tasks_latency_ms": document["latency_ms"][TASKS_FILE]["1"]["median"],
+        **({} if memory_mb is None else {"interpreter_mb": memory_mb}),
+        "multiply_adds_m": document["multiply_adds"] / 1e6,
+        "estimated_phone_ms": document["estimated_latency"]["milliseconds"],
+    }
+
+
+def require_budgets(
+    document: Mapping[str, Any], *, budget_latency_ms: float, budget_size_mb: float
+) -> None:
+    """Refuses files that are slower or larger than the app can afford.
+
+    The latency's budget is held against the estimate for the phone: the app's team has that
+    phone's time to spend, and this machine's depends on what else runs on it.
+
+    Args:
+        document: the content of performance.json.
+        budget_latency_ms: most milliseconds for an image on the phone; 0: no limit.
+        budget_size_mb: most MB (10**6 bytes) of the larger file; 0: no limit.
+
+    Raises:
+        ExportError: a budget is exceeded; which one, by what, and what to do.
+    """
+    estimate = document["estimated_latency"]
+    if 0 < budget_latency_ms < estimate["milliseconds"]:
+        raise ExportError(
+            f"an image must take at most {budget_latency_ms:g} ms on a phone (budget_latency_ms); "
+            f"the estimate for a {estimate['device']} is {estimate['milliseconds']:g} ms: choose a "
+            "smaller student_img_size, or raise the budget."
+        )
+    name, size_bytes = max(document["size_bytes"].items(), key=lambda item: item[1])
+    if 0 < budget_size_mb * _MB < size_bytes:
+        raise ExportError(
+            f"a file must have at most {budget_size_mb:g} MB (budget_size_mb); {name} has "
+            f"{size_bytes / _MB:.3f} MB: raise the budget or train fewer classes; a smaller "
+            "student_img_size would not make it smaller."
+        )
