@@ -1,6 +1,5 @@
 """Kernels are quantised in training to the very integers that the file holds."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -16,8 +16,6 @@ from edgedistill.tf.runtime import keras, tf
 # isort: split
 import tensorflow_model_optimization as tfmot
 
-_default = tfmot.quantization.keras.default_8bit
-
 
 def quantise_layers(network: Any) -> Any:
     """tfmot's quantisation-aware copy of a network, with kernels quantised by this module."""
@@ -63,12 +61,16 @@ def _on_levels(fake_quantise: Any, kernel: Any, axes: tuple[int, ...] | None) ->
     return fake_quantise(kernel, -largest, largest, narrow_range=True)
 
 
-class _Scheme(_default.Default8BitQuantizeScheme):  # type: ignore[misc]
+class _Scheme(
+    tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme  # type: ignore[misc]
+):
     def get_quantize_registry(self) -> Any:
         return _Registry()
 
 
-class _Registry(_default.Default8BitQuantizeRegistry):  # type: ignore[misc]
+class _Registry(
+    tfmot.quantization.keras.default_8bit.Default8BitQuantizeRegistry  # type: ignore[misc]
+):
     def get_quantize_config(self, layer: Any) -> Any:
         config = super().get_quantize_config(layer)
         if isinstance(layer, keras.layers.DepthwiseConv2D):

@@ -1,0 +1,194 @@
+"""What int8 costs: the float student against files from each way of quantising it.
+
+    python -m tests.benchmarks.quantisation_loss --train FOLDER --val FOLDER --test FOLDER
+        --student FOLDER --teacher FOLDER [--representative 300 1600] [--qat 40:1e-4 96:3e-5]
+
+The folders are those of a finished run. Ways:
+
+- float student: the network that all others are made from.
+- post-training N: `convert_post_training` with N training photos.
+- ranges only: `quantise_aware`, not trained.
+- QAT S:R: the same, trained S steps of 32 photos (one epoch of so many photos) at the highest rate
+  R, warm-up and cosine, with the teacher; the last step's network, not the best one on validation.
+
+Top-1 and macro-F1 on validation and test photos, agreement with the float student on both together,
+and seconds. The differences of two ways of a few photos prove nothing: see the intervals.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedistill.core.metrics import classification_scores
+from edgedistill.datasets import PackedDataset
+from edgedistill.pixels import PackedPixels
+
+SEED = 42
+BATCH_SIZE = 32
+ALPHA, TEMPERATURE = 0.5, 4.0
+INT8 = {"input_type": "int8", "output_type": "int8"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run's photos and networks."""
+
+    train: PackedDataset
+    judged: tuple[PackedDataset, PackedDataset]
+    student: Any
+    teacher: Any
+
+
+class Chosen:
+    """Some photos of a set, numbered anew: what the training loop reads of a `PackedPixels`."""
+
+    def __init__(self, pixels: PackedPixels, rows: NDArray[np.int64]):
+        self._pixels, self._rows = pixels, rows
+        self.size_px = pixels.size_px
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._pixels.take(self._rows[indices])
+
+
+def rows_of(run: Run, count: int) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = np.random.default_rng(SEED).permutation(len(run.train))[:count]
+    return rows
+
+
+def post_training(run: Run, count: int) -> bytes:
+    from edgedistill.tf.export import convert_post_training
+
+    return convert_post_training(
+        run.student, run.train.student_pixels, rows_of(run, count), full_input_range=True, **INT8
+    )
+
+
+def quantised(run: Run) -> Any:
+    from edgedistill.tf.qat import quantise_aware
+
+    return quantise_aware(run.student, run.train.student_pixels, seed=SEED, full_input_range=True)
+
+
+def ranges_only(run: Run) -> bytes:
+    from edgedistill.tf.export import convert_quantised
+
+    return convert_quantised(quantised(run), **INT8)
+
+
+def fine_tuned(run: Run, steps: int, rate: float) -> bytes:
+    """The file after one epoch of `steps` batches; as it is trained, the last one counts."""
+    from edgedistill.tf.batches import epoch_batches
+    from edgedistill.tf.export import convert_quantised
+    from edgedistill.tf.optimizers import Optimizers, Schedule
+    from edgedistill.tf.training import Distillation, _training_step
+
+    network = quantised(run)
+    photos = chosen_photos(run, steps * BATCH_SIZE)
+    schedule = Schedule(
+        stage="qat", epochs=1, batch_size=BATCH_SIZE, learning_rate=rate, weight_decay=0.0,
+        seed=SEED,
+    )  # fmt: skip
+    optimizers = Optimizers(network, schedule, steps)
+    teaching = Distillation(run.teacher, ALPHA, TEMPERATURE)
+    step = _training_step(network, optimizers, photos.class_weights, teaching)
+    for batch in epoch_batches(photos, BATCH_SIZE, seed=SEED, epoch=1):
+        step(*batch)
+    return convert_quantised(network, **INT8)
+
+
+def chosen_photos(run: Run, count: int) -> Any:
+    from edgedistill.tf.batches import TrainingPhotos, training_photos
+
+    every = training_photos(
+        run.train, run.train.student_pixels, use_class_weights=True, flip=True,
+        teacher_pixels=run.train.teacher_pixels,
+    )  # fmt: skip
+    rows = rows_of(run, count)
+    return TrainingPhotos(
+        cast(PackedPixels, Chosen(run.train.student_pixels, rows)),
+        cast(PackedPixels, Chosen(run.train.teacher_pixels, rows)),
+        every.label_indices[rows],
+        every.class_weights,
+        every.flip,
+    )
+
+
+def file_logits(run: Run, model: bytes) -> list[NDArray[np.float32]]:
+    from edgedistill.tf.interpreter import predict_logits
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model)
+        return [predict_logits(path, part.student_pixels) for part in run.judged]
+
+
+def student_logits(run: Run) -> list[NDArray[np.float32]]:
+    from edgedistill.tf.training import Predictor
+
+    predictor = Predictor(run.student)
+    return [predictor.outputs(part.student_pixels) for part in run.judged]
+
+
+def line(
+    name: str, logits: Sequence[NDArray[np.float32]], by_float: Any, run: Run, seconds: float
+) -> str:
+    figures = []
+    n_same = 0
+    for part, answers, of_float in zip(run.judged, logits, by_float, strict=True):
+        predicted = answers.argmax(axis=1)
+        scores = classification_scores(part.label_indices, predicted, len(part.label_names))
+        figures += [float(np.mean(predicted == part.label_indices)), scores.macro_f1]
+        n_same += int((predicted == of_float.argmax(axis=1)).sum())
+    n_photos = sum(map(len, run.judged))
+    cells = "".join(f"{figure:10.4f}" for figure in figures)
+    return f"{name:22}{cells}{n_same / n_photos:10.4f}{seconds:8.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("train", "val", "test", "student", "teacher"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--representative", type=int, nargs="*", default=[300])
+    parser.add_argument("--qat", nargs="*", default=["40:1e-4"], help="STEPS:RATE")
+    arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from edgedistill.tf.networks import load_network
+    from edgedistill.tf.runtime import seed_everything
+
+    seed_everything(SEED)
+    run = Run(
+        PackedDataset.open(arguments.train),
+        (PackedDataset.open(arguments.val), PackedDataset.open(arguments.test)),
+        load_network(arguments.student)[0],
+        load_network(arguments.teacher)[0],
+    )
+    ways: dict[str, Callable[[], bytes]] = {
+        f"post-training {n}": partial(post_training, run, n) for n in arguments.representative
+    }
+    ways["ranges only"] = partial(ranges_only, run)
+    for text in arguments.qat:
+        steps, rate = text.split(":")
+        ways[f"QAT {text}"] = partial(fine_tuned, run, int(steps), float(rate))
+    by_float = student_logits(run)
+    heads = ("val", "F1", "test", "F1", "agree")
+    print(f"{'way':22}{''.join(f'{head:>10}' for head in heads)}{'s':>8}")  # noqa: T201
+    print(line("float student", by_float, by_float, run, 0))  # noqa: T201
+    for name, make in ways.items():
+        begun = time.perf_counter()
+        model = make()
+        seconds = time.perf_counter() - begun
+        row = line(name, file_logits(run, model), by_float, run, seconds)
+        print(row, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
