@@ -11,16 +11,22 @@ from tests.calibrate.bundle.model_folder import (
 
 
 @pytest.fixture(scope="session")
-def made_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole bundle of the tiny network; do not change it."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...]]:
+    """A whole bundle of the tiny network, and the places that were said to be in it."""
     folder = tmp_path_factory.mktemp("made")
     bundle = folder / "bundle"
     bundle.mkdir()
-    write_contents(
+    given = write_contents(
         bundle,
         tflite=write_model_folder(folder / "tflite"),
         threshold=threshold_document(),
         scores=scores_document(),
         version="3.1",
     )
-    return bundle
+    return bundle, given
+
+
+@pytest.fixture(scope="session")
+def made_bundle(made: tuple[Path, tuple[str, ...]]) -> Path:
+    """The bundle alone; do not change it."""
+    return made[0]

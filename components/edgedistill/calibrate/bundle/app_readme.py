@@ -26,8 +26,8 @@ _FILES = """\
 | `SHA256SUMS` | check a download: `sha256sum -c SHA256SUMS` |
 
 `snippets/classify.py` is run in our tests; `snippets/classify.cpp` is compiled there against
-declarations of ours, linked with LiteRT 2.3.0 and run. The Kotlin and Swift files and
-`letterbox_jni.c` were **not** compiled: expect to mend a line.
+declarations of ours, linked with LiteRT 2.3.0 and run; `snippets/letterbox_jni.c` is compiled only.
+The Kotlin and Swift files were **not** compiled: expect to mend a line.
 """
 _CHECKING = """\
 ## Check that your pixels agree

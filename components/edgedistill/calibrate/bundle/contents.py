@@ -15,8 +15,22 @@ from edgedistill.calibrate.bundle.sums import write_sums
 from edgedistill.errors import ExportError
 from edgedistill.tf.tasks_metadata import TasksMetadata, read_metadata, with_metadata
 
-_VERBATIM = Path(__file__).parent / "files"
-_UNPACKED_BY_PYTHON = "__pycache__"
+_VERBATIM_FOLDER = Path(__file__).parent / "files"
+VERBATIM_FILES = (
+    "LICENSE.txt",
+    "letterbox.h",
+    "parity_check.py",
+    "schemas/model_metadata.schema.json",
+    "schemas/parity.schema.json",
+    "schemas/threshold_recommendation.schema.json",
+    "snippets/Classify.kt",
+    "snippets/Classify.swift",
+    "snippets/ClassifyWithMediaPipe.kt",
+    "snippets/classify.cpp",
+    "snippets/classify.py",
+    "snippets/letterbox_jni.c",
+)
+"""What every bundle holds as it is, named here so that an incomplete installation fails."""
 
 
 def write_contents(
@@ -60,7 +74,7 @@ def write_contents(
     _copy_verbatim(out)
     write_parity(out, out / MODEL_FILE)
     write_sums(out, _files_below(out))
-    return (*_files_below(out),)
+    return tuple(_files_below(out))
 
 
 def _tasks_file(model: bytes, facts: BundleFacts) -> bytes:
@@ -115,10 +129,9 @@ def _description(facts: BundleFacts) -> str:
 
 
 def _copy_verbatim(out: Path) -> None:
-    for name in _files_below(_VERBATIM):
-        if _UNPACKED_BY_PYTHON not in name.split("/"):
-            (out / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(_VERBATIM / name, out / name)
+    for name in VERBATIM_FILES:
+        (out / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(_VERBATIM_FOLDER / name, out / name)
 
 
 def _files_below(folder: Path) -> list[str]:

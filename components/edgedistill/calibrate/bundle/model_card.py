@@ -118,7 +118,7 @@ def _making(facts: BundleFacts) -> str:
         (
             f"## How it was made\n\n{_listed(items)}",
             f"{table(('way', 'top-1 accuracy'), tried)}\n",
-            f"SHA-256 of `{MODEL_FILE}`: `{facts.metadata['sha256']}`.\n",
+            paragraph(f"SHA-256 of `{MODEL_FILE}`: `{facts.metadata['sha256']}`."),
         )
     )
 

@@ -1,4 +1,5 @@
-/* letterbox.h for Kotlin: build it into the app's native library. NOT COMPILED by us: no JDK here.
+/* letterbox.h for Kotlin: build it into the app's native library, here "letterbox". We compiled it
+ * against declarations of our own, for want of a JDK, and did not run it.
  *
  * Kotlin: package com.example.classifier; object Letterbox { external fun square(...) }; where your
  * package is another, the function's name must be too.

@@ -1,0 +1,118 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from scipy.stats import beta
+
+from edgedistill.calibrate.bundle.facts import BundleFacts, read_facts
+from edgedistill.calibrate.bundle.model_card import model_card
+from tests.calibrate.bundle.model_folder import (
+    ODD_NAMES,
+    scores_document,
+    threshold_document,
+    write_model_folder,
+)
+
+
+def facts_of(folder: Path, student_weights: str = "imagenet") -> BundleFacts:
+    tflite = write_model_folder(folder / "tflite", student_weights=student_weights)
+    return read_facts(tflite, threshold_document(), scores_document(), "3.1")
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> BundleFacts:
+    return facts_of(tmp_path_factory.mktemp("facts"))
+
+
+def words(facts: BundleFacts) -> str:
+    return " ".join(model_card(facts).split())
+
+
+def rows(facts: BundleFacts) -> list[list[str]]:
+    """The cells of all tables as a reader sees them."""
+    found: list[list[str]] = []
+    inside = False
+    for token in (
+        MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(model_card(facts))
+    ):
+        if token.type == "tr_open":
+            found.append([])
+        inside = token.type in ("td_open", "th_open") or (inside and token.type == "inline")
+        if inside and token.type == "inline":
+            assert token.children is not None
+            found[-1].append("".join(child.content for child in token.children))
+    return found
+
+
+def test_the_test_figures_stand_beside_the_float_networks(facts):
+    assert ["top-1 accuracy", "85.0 %", "90.0 %"] in rows(facts)
+    assert ["macro F1", "83.0 %", "88.0 %"] in rows(facts)
+    assert ["expected calibration error", "4.0 %", "3.0 %"] in rows(facts)
+    # 0.85 - 0.90.
+    assert "the int8 file changes it by -5.0 points" in words(facts)
+
+
+def test_top1_has_its_interval(facts):
+    # Clopper and Pearson of 17 right of 20, from scipy's beta distribution.
+    low, high = beta.ppf(0.025, 17, 4), beta.ppf(0.975, 18, 3)
+    assert f"lies between {100 * low:.1f} % and {100 * high:.1f} % (95 % interval" in words(facts)
+
+
+def test_classes_are_in_the_order_of_the_outputs_with_their_support(facts):
+    listed = [row for row in rows(facts) if len(row) == 4]
+    shown = [name.replace("  ", " \N{NO-BREAK SPACE}") for name in ODD_NAMES]
+    assert [row[0] for row in listed] == ["class", *shown]
+    # Recall 0.5 is "found", precision 0.75 "right when named".
+    assert all(row[1:] == ["4", "50.0 %", "75.0 %"] for row in listed[1:])
+
+
+def test_each_class_has_its_own_figures(facts):
+    scores = scores_document()
+    scores["per_class"][ODD_NAMES[2]] = {"precision": 0.1, "recall": 0.2, "f1": 0, "support": 1234}
+    listed = [row for row in rows(replace(facts, scores=scores)) if len(row) == 4]
+    assert listed[3][1:] == ["1,234", "20.0 %", "10.0 %"]
+
+
+def test_it_tells_input_threshold_speed_and_data(facts):
+    text = words(facts)
+    for part in (
+        "letterboxed to 16 × 16 RGB, int8",
+        "Show the answer where its confidence is at least 0.51.",
+        "about 9.1 ms on a Pixel 4 class CPU with 4 threads. An estimate, not a measurement",
+        "631 million multiply-adds",
+        "10 validation photos",
+        "20 test photos",
+        "`0123456789abcdef`",
+        "see NOTICE.txt",
+        facts.metadata["sha256"],
+    ):
+        assert part in text
+
+
+def test_it_tells_how_the_file_was_quantised_and_what_else_was_tried(facts):
+    assert "**Quantisation**: quantisation-aware training." in words(facts)
+    assert ["float student", "92.0 %"] in rows(facts)
+    assert ["quantisation-aware training", "91.5 %"] in rows(facts)
+
+
+def test_it_tells_its_limits(facts):
+    text = words(facts)
+    assert "It knows these classes and no others." in text
+    assert "The figures hold for photos like those it was trained and tested on" in text
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ("imagenet", "it began with ImageNet weights."),
+        ("none", "it began with random weights."),
+        ("my_*net*.h5", "it began with weights from my\\_\\*net\\*\\.h5."),
+    ],
+)
+def test_it_tells_what_training_began_with(tmp_path, weights, told):
+    assert told in words(facts_of(tmp_path, weights))
+
+
+def test_lines_are_short_but_for_tables(facts):
+    assert all(len(x) <= 100 for x in model_card(facts).splitlines() if not x.startswith("|"))

@@ -1,0 +1,213 @@
+"""The snippets do what training did: Python and C++ are run, C for Java is compiled."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgedistill.artifacts import THRESHOLD
+from edgedistill.core.decode import decode_photo
+from edgedistill.core.letterbox import letterbox
+from edgedistill.tf.interpreter import raw_outputs
+from tests.calibrate.bundle.model_folder import (
+    ODD_NAMES,
+    SIDE_PX,
+    threshold_document,
+    write_model_folder,
+)
+from tests.tflite_files import LOGIT_SCALE, LOGIT_ZERO_POINT
+
+OWN_HEADERS = Path(__file__).parent
+CPP_STRICT = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+LITERT_HEADERS = ("common", "compiled_model", "environment", "model", "options", "tensor_buffer")
+
+
+def red_photo(path: Path, *, right_half: tuple[int, int, int] = (255, 0, 0)) -> Path:
+    """Twice as wide as high: letterboxed, half of the square is black."""
+    pixels = np.zeros((20, 40, 3), np.uint8)
+    pixels[:, :20] = (255, 0, 0)
+    pixels[:, 20:] = right_half
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+# Red is 255 in the photo and 0 above and below it: mean 127.5, which becomes 127 or 128. The
+# logits' integers are m * (32 - k) / 128 + c % 3 - 20 (tests/tflite_files.py): with 128, class 0
+# has 32, class 3 (k = 1) has 31; 1 and 2 have 1 and 2, class 4 has 1; a step is 1/8.
+RED_CONFIDENCES = np.exp(np.array([32, 1, 2, 31, 1]) / 8)
+RED_CONFIDENCES /= RED_CONFIDENCES.sum()
+
+
+def test_a_red_photo_is_the_class_that_looks_at_red():
+    # So that what is expected below is not what both programs get wrong alike.
+    assert RED_CONFIDENCES[0] == pytest.approx(0.513, abs=0.001)
+
+
+def run_python(bundle: Path, photo: Path) -> str:
+    command = [sys.executable, "-I", str(bundle / "snippets" / "classify.py"), str(photo)]
+    done = subprocess.run(command, capture_output=True, check=True)
+    return done.stdout.decode("utf-8")
+
+
+def expected_lines(photo: bytes, bundle: Path, threshold: float) -> str:
+    """What decode, letterbox and interpreter of training and evaluation say, as the snippets do."""
+    square = letterbox(decode_photo(photo), SIDE_PX)
+    ((_entry, raw),) = raw_outputs(bundle / "model_qat_int8.tflite", [square])
+    powers = np.exp((raw.astype(np.float64) - LOGIT_ZERO_POINT) * LOGIT_SCALE)
+    shares = powers / powers.sum()
+    name = ODD_NAMES[int(shares.argmax())] if shares.max() >= threshold else "unknown"
+    return f"{name} {shares.max():.4f}\n"
+
+
+def parity_sources(bundle: Path, *, most_bytes: int = 2**20) -> list[Path]:
+    """The photos of parity/ that are no larger than that."""
+    rows = json.loads((bundle / "parity" / "parity.json").read_text(encoding="utf-8"))["images"]
+    paths = [bundle / "parity" / row["files"]["source"]["file"] for row in rows]
+    return [path for path in paths if path.stat().st_size <= most_bytes]
+
+
+def test_python_names_the_class_and_its_confidence(made_bundle, tmp_path):
+    photo = red_photo(tmp_path / "red.png")
+    name, _, confidence = run_python(made_bundle, photo).strip().rpartition(" ")
+    assert name == ODD_NAMES[0]
+    assert float(confidence) == pytest.approx(RED_CONFIDENCES[0], abs=0.02)
+
+
+def test_python_says_unknown_below_the_threshold(made_bundle, tmp_path):
+    # Red and green alike: two pairs of classes share the confidence, each below 0.51.
+    photo = red_photo(tmp_path / "half.png", right_half=(0, 255, 0))
+    assert run_python(made_bundle, photo).startswith("unknown 0.")
+
+
+def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    spec = importlib.util.spec_from_file_location("classify", bundle / "snippets" / "classify.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# Pillow says so of the palette with transparency in parity/; the pixels are right.
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
+def test_python_agrees_with_training_on_every_parity_image(made_bundle, monkeypatch):
+    snippet = loaded(made_bundle, monkeypatch)
+    model = snippet.Interpreter(str(made_bundle / "model_qat_int8.tflite"))
+    model.allocate_tensors()
+    paths = parity_sources(made_bundle)
+    assert len(paths) >= 12
+    for path in paths:
+        name, confidence = snippet.classify(str(path), model)
+        expected = expected_lines(path.read_bytes(), made_bundle, 0.51)
+        assert f"{name} {confidence:.4f}\n" == expected, path.name
+
+
+def test_python_fills_the_input_with_the_very_tensor_of_parity(made_bundle, monkeypatch):
+    snippet = loaded(made_bundle, monkeypatch)
+    squares = sorted((made_bundle / "parity").glob("*.letterbox.png"))
+    assert len(squares) >= 12
+    for path in squares:
+        wanted = np.load(path.with_name(path.name.replace(".letterbox.png", ".input.npy")))
+        with Image.open(path) as square:
+            np.testing.assert_array_equal(snippet.quantised(np.asarray(square))[0], wanted)
+
+
+@pytest.fixture(scope="session")
+def compiled(made_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """snippets/classify.cpp, linked with the library of the Python package."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++ (Debian: apt-get install g++)")
+    package = importlib.util.find_spec("ai_edge_litert")
+    assert package is not None
+    assert package.origin is not None
+    library = Path(package.origin).with_name("libLiteRt.so")
+    if not library.exists():
+        pytest.skip("needs libLiteRt.so, which ai-edge-litert holds on Linux alone")
+    folder = tmp_path_factory.mktemp("cpp")
+    (folder / "litert" / "c").mkdir(parents=True)
+    for name in LITERT_HEADERS:
+        header = folder / "litert" / "c" / f"litert_{name}.h"
+        header.write_text('#include "litert_declarations.h"\n')
+    command = [
+        "g++", *CPP_STRICT, f"-I{folder}", f"-I{OWN_HEADERS}", f"-I{made_bundle}",
+        str(made_bundle / "snippets" / "classify.cpp"), str(library),
+        f"-Wl,-rpath,{library.parent}", "-o", str(folder / "classify"),
+    ]  # fmt: skip
+    subprocess.run(command, check=True)
+    return folder / "classify"
+
+
+def run_cpp(program: Path, bundle: Path, threshold: float, photo: Path) -> str:
+    done = subprocess.run(
+        [str(program), str(bundle), str(threshold), str(photo)], capture_output=True, check=True
+    )
+    return done.stdout.decode("utf-8")
+
+
+def test_cpp_agrees_with_training(compiled, made_bundle, tmp_path):
+    paths = parity_sources(made_bundle, most_bytes=100_000)  # each runs a process
+    assert len(paths) >= 12
+    for path in paths:
+        Image.fromarray(decode_photo(path.read_bytes())).save(tmp_path / "photo.ppm")
+        expected = expected_lines(path.read_bytes(), made_bundle, 0.3)
+        assert run_cpp(compiled, made_bundle, 0.3, tmp_path / "photo.ppm") == expected, path.name
+
+
+def test_cpp_says_unknown_below_the_threshold(compiled, made_bundle, tmp_path):
+    photo = red_photo(tmp_path / "red.ppm")
+    assert run_cpp(compiled, made_bundle, 0.5, photo).startswith(ODD_NAMES[0])
+    assert run_cpp(compiled, made_bundle, 0.55, photo).startswith("unknown 0.")
+
+
+def test_python_and_cpp_quantise_for_a_file_that_takes_uint8(compiled, made_bundle, tmp_path):
+    bundle = write_model_folder(tmp_path / "bundle", input_type="uint8")
+    THRESHOLD.write(bundle, threshold_document())
+    shutil.copytree(made_bundle / "snippets", bundle / "snippets")
+    photo, same = red_photo(tmp_path / "red.ppm"), red_photo(tmp_path / "red.png")
+    expected = expected_lines(same.read_bytes(), bundle, 0.5)
+    assert run_cpp(compiled, bundle, 0.5, photo) == expected
+    assert run_python(bundle, photo) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"P6 2 2 255\n123", "cut off"), (b"P5 1 1 255\n1", "binary PPM"), (b"", "binary PPM")],
+)
+def test_cpp_refuses_what_is_no_ppm(compiled, made_bundle, tmp_path, content, reason):
+    (tmp_path / "x.ppm").write_bytes(content)
+    command = [str(compiled), str(made_bundle), "0.5", str(tmp_path / "x.ppm")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert reason in done.stderr
+
+
+def test_the_c_file_for_java_compiles(made_bundle, tmp_path):
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc (Debian: apt-get install gcc)")
+    (tmp_path / "jni.h").write_text('#include "jni_declarations.h"\n')
+    source = made_bundle / "snippets" / "letterbox_jni.c"
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{tmp_path}"]
+    command += [f"-I{OWN_HEADERS}", f"-I{made_bundle}", str(source)]
+    subprocess.run(command, check=True)
+
+
+@pytest.mark.parametrize("name", ["Classify.kt", "ClassifyWithMediaPipe.kt", "Classify.swift"])
+def test_what_was_not_compiled_says_so_in_its_head(made_bundle, name):
+    text = (made_bundle / "snippets" / name).read_text(encoding="utf-8")
+    assert "NOT COMPILED by us" in text.splitlines()[0]
+    assert "Kotlin and Swift files were **not** compiled" in (made_bundle / "README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_snippets_are_short(made_bundle):
+    for path in (made_bundle / "snippets").iterdir():
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 160, path.name
