@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+import edgedistill.tf.latency
 from edgedistill.tf.latency import measure_latency, peak_memory_mb
 from tests.tflite_files import tiny_int8_model
 
@@ -57,8 +59,8 @@ def test_a_slow_file_is_run_5_times_however_little_time_there_is(tmp_path: Path)
 def test_runs_end_when_the_time_is_over(tmp_path: Path) -> None:
     latency = measure_latency(write_model(tmp_path, 1024), n_threads=1, seconds=0.2)
     assert 5 < latency.n_runs < 500
-    # The runs fill the time: all but the last began within it.
-    assert 0.05 < latency.n_runs * latency.median_ms / 1000 < 0.4
+    # The runs fill the time, as far as a median tells; a busy machine makes some runs far longer.
+    assert 0.02 < latency.n_runs * latency.median_ms / 1000 < 0.4
 
 
 def test_more_pixels_take_longer(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_memory_holds_the_input_tensor_once(tmp_path: Path) -> None:
     assert small is not None
     assert large is not None
     # 3 channels of 2048 x 2048 px are 12.58 MB, of 8 x 8 px nothing beside it.
-    assert large - small == pytest.approx(12.58, abs=0.5)
+    assert large - small == pytest.approx(12.58, abs=0.15)
     # The network itself has 1 kB; what is left is the code of LiteRT that is read in.
     assert 0 < small < 15
 
@@ -105,23 +107,29 @@ def test_the_memory_of_the_process_that_asks_is_not_counted(tmp_path: Path) -> N
 def test_what_the_process_says_is_told_when_it_fails(tmp_path: Path) -> None:
     path = tmp_path / "noise.tflite"
     path.write_bytes(b"no model")
-    with pytest.raises(RuntimeError, match=r"noise\.tflite ended with status 1; it said last: \w+"):
+    with pytest.raises(
+        RuntimeError, match=r"noise\.tflite ended with status 1; it said last: ValueError: "
+    ):
         peak_memory_mb(path)
 
 
-@LINUX_ONLY
-def test_the_process_finds_the_package_where_this_one_did(tmp_path: Path) -> None:
-    # -S: no installed packages; whoever asks has them in sys.path, as under KFP's executor.
-    path = write_model(tmp_path, 8)
+def test_the_process_imports_the_package_from_where_this_one_did(tmp_path: Path) -> None:
+    # A copy that only sys.path leads to, as under KFP's executor, and that says 7 MB of any file.
+    ours = Path(edgedistill.tf.latency.__file__).parents[1]
+    copy = tmp_path / "modules" / "edgedistill"
+    shutil.copytree(ours, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / "tf" / "latency.py").open("a", encoding="utf-8") as module:
+        module.write(
+            "\n\ndef print_memory_growth(model_path: str) -> None:\n    print(7_000_000)\n"
+        )
     program = (
-        f"import sys; sys.path[:] = {sys.path!r}; from edgedistill.tf.latency import "
-        f"peak_memory_mb; print(peak_memory_mb({str(path)!r}) > 0)"
+        f"import sys; sys.path.insert(0, {str(copy.parent)!r}); from pathlib import Path; "
+        "from edgedistill.tf.latency import peak_memory_mb; print(peak_memory_mb(Path('any')))"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program],
-        capture_output=True, text=True, check=True, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.stdout.split() == ["True"]
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["7.0"]
 
 
 def test_tensorflow_is_not_loaded() -> None:

@@ -1,4 +1,4 @@
-"""performance.json: how fast and how large the phone's files are; and the budgets they must keep."""
+"""performance.json: how fast and how large the phone's files are; the budgets they must keep."""
 
 from collections.abc import Mapping
 from pathlib import Path
