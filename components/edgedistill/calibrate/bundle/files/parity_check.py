@@ -1,0 +1,253 @@
+"""Compares the tensors that an app made of the images in parity/ with ours; says what is wrong.
+
+    python parity_check.py DUMPED_FOLDER
+
+For each image of parity/ the app writes its input tensor, as it hands it to the model, to
+DUMPED_FOLDER/<name>.raw (or .npy, .input.raw, .input.npy), and if you like the model's output to
+<name>.logits.raw or .npy. Needs Python 3.9, NumPy, and parity_faults.py beside it. Exit status:
+0 all that was dumped agrees, 1 something differs, 2 wrong usage or a damaged bundle.
+
+Each fault that apps are known for is committed on our own pictures, and what comes out is compared
+with the dump. The fault, or else the pair of faults, that fits all images is named. Differences
+are in levels, of 255, on average over what is not black in both pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -I leaves it out
+known = importlib.import_module("parity_faults")
+
+# Tolerated: of a PNG, which all decoders read alike, a level of another resizer's rounding; of a
+# JPEG also what decoders differ in: the rounding of its waves, and how colours are spread.
+ROUNDING, JPEG_MEAN, JPEG_MOST = 1.0, 2.0, 24.0
+PNG_FITS, JPEG_FITS = 1.25, 3.0  # levels on average, up to which a fault explains a dump
+WHOLE = 1000  # beyond this no number of 4 bytes is a pixel in any of its forms
+
+
+class BundleError(Exception):
+    """The script was called wrongly, or the bundle's own files are missing or damaged."""
+
+
+class Dump:
+    """A dumped tensor: its numbers in their order, and whether they take more than one byte."""
+
+    def __init__(self, path: Path, shape: list[int], dtype: Any):
+        n_values = int(np.prod(shape))
+        values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else raw(path, n_values)
+        if values.size != n_values or values.dtype.kind not in "iuf":
+            raise ValueError(f"is {' x '.join(map(str, values.shape))} of {values.dtype}")
+        self.type, self.is_wide = str(values.dtype), values.dtype.itemsize > 1
+        self.values = values.ravel() if self.is_wide else values.ravel().view(dtype)
+
+
+def raw(path: Path, n_values: int) -> Any:
+    """A file's numbers, by its length: bytes, or floats of 4 bytes that can be pixels."""
+    data = path.read_bytes()
+    if len(data) == n_values:
+        return np.frombuffer(data, np.int8)
+    if len(data) == 4 * n_values:
+        floats = np.frombuffer(data, "<f4")
+        if np.isfinite(floats).all() and np.abs(floats).max() < WHOLE:
+            return floats
+    for n_channels, n_bytes in itertools.product((3, 4, 1), (1, 4)):
+        side = round((len(data) / n_channels / n_bytes) ** 0.5)
+        if side > 1 and side * side * n_channels * n_bytes == len(data):
+            raise ValueError(f"is, by its length, {side} x {side} x {n_channels} of {n_bytes} byte")
+    raise ValueError(f"has {len(data)} bytes")
+
+
+class Case:
+    """An image and the tensor that was dumped for it."""
+
+    def __init__(self, image: Any, dump: Dump):
+        self.image, self.dump = image, dump
+        levels = self.levels({})
+        self.mean, self.most, bias = np.abs(levels).mean(), np.abs(levels).max(), levels.mean()
+        self.limit = JPEG_FITS if image.is_jpeg else PNG_FITS
+        if image.is_jpeg:
+            self.agrees = self.mean <= JPEG_MEAN and self.most <= JPEG_MOST and abs(bias) < 1
+        else:
+            step = max(ROUNDING, image.scale) * 1.001
+            self.agrees = self.most <= step and abs(bias) < 0.75 * step
+
+    def levels(self, faults: dict[str, Any]) -> Any:
+        """Levels from the tensor with these faults to the dump, of what is not black in both."""
+        numbers = faults.get("numbers")
+        if self.dump.is_wide != (numbers == "wide" or numbers in known.NUMBERS):
+            return np.array([np.inf])
+        wanted, unit, pixels, padding = self.image.tensor(faults)
+        got = self.dump.values
+        if numbers == "bytes":
+            got = got.view(np.uint8 if self.image.dtype == np.int8 else np.int8)
+        levels = (got - wanted) / unit
+        seen = (pixels != 0) | (np.abs(levels) > 0.5)
+        levels = levels[seen & ~padding if "pad" in faults else seen]
+        return levels if levels.size else np.zeros(1)
+
+    def error(self, faults: dict[str, Any]) -> float:
+        return float(np.abs(self.levels(faults)).mean())
+
+    def fits(self, faults: dict[str, Any]) -> bool:
+        """Whether these faults explain the dump, and much better than no fault does."""
+        return self.error(faults) <= (self.limit if self.agrees else min(self.limit, self.mean / 2))
+
+    def told(self) -> str:
+        if not np.isfinite(self.mean):
+            return f"DIFFERS: it is {self.dump.type}"
+        amount = f"{self.mean:.1f} levels of 255 on average, {self.most:.0f} at most"
+        if not self.agrees:
+            return f"DIFFERS by {amount}"
+        why = "decoders of JPEG differ" if self.image.is_jpeg else "resizers differ in rounding"
+        return f"agrees, but for {amount}: harmless, {why}" if self.most else "agrees"
+
+    def words(self, faults: list[Any]) -> str:
+        """What to say of faults, with the types and numbers of this image filled in."""
+        image = self.image
+        names = {
+            "bytes": "pixel values 0..255 (uint8)"
+            if image.dtype == np.int8
+            else "pixel - 128 (int8)",
+            "type": f"{image.dtype} with scale {image.scale:g} and zero point {image.zero}",
+            "zero": image.zero,
+            "wide": self.dump.type,
+            "colour": self.padding_colour(),
+        }
+        return " AND ".join(words.format(**names) for _step, _value, words in faults)
+
+    def padding_colour(self) -> str:
+        padding = self.image.tensor({})[3]
+        pixels = (self.dump.values[padding].astype(float) - self.image.zero) * self.image.scale
+        colours = np.unique(np.rint(pixels).astype(int).reshape(-1, 3), axis=0).tolist()
+        return str(tuple(colours[0])) if len(colours) == 1 else "of several colours"
+
+
+def explanations(cases: list[Case], pairs_too: bool) -> list[tuple[list[Any], list[str]]]:
+    """The faults, or else the pairs, that fit all dumps best; and where they should show."""
+    wrong = sorted((c for c in cases if not c.agrees), key=lambda c: c.image.height * c.image.width)
+    singles = [[fault] for fault in known.FAULTS]
+    pairs = [[a, b] for a, b in itertools.combinations(known.FAULTS, 2) if a[0] != b[0]]
+    for candidates in (singles, pairs if pairs_too else []):
+        found = []
+        for faults in candidates:
+            steps = {step: value for step, value, _ in faults}
+            if all(case.fits(steps) for case in wrong):
+                spared = [c.image.name for c in cases if c.agrees and not c.fits(steps)]
+                error = sum(case.error(steps) for case in wrong) / len(wrong)
+                found.append((len(spared), error, faults, spared))
+        if found:
+            n_spared, error = min(row[:2] for row in found)
+            return [row[2:] for row in found if row[0] == n_spared and row[1] <= error + 0.02]
+    return []
+
+
+def verdict(cases: list[Case]) -> list[str]:
+    """What is wrong with the dumps, in sentences; none where they agree."""
+    wrong = [case for case in cases if not case.agrees]
+    found = explanations(cases, pairs_too=True) if wrong else []
+    if found:
+        spared = found[0][1]
+        return [
+            " OR ".join(wrong[0].words(faults) for faults, _ in found),
+            f"seen in: {', '.join(case.image.name for case in wrong)}",
+            *([f"not seen, though it would show, in: {', '.join(spared)}"] if spared else []),
+        ]
+    lines = ["no fault or pair of faults known here explains all images; each by itself:"]
+    for case in wrong:
+        words = [case.words(faults) for faults, _ in explanations([case], pairs_too=False)]
+        unknown = f"unknown. This image checks {case.image.checks}"
+        lines.append(f"{case.image.name}: {' OR '.join(words) or unknown}")
+    return lines if wrong else []
+
+
+def judged_logits(image: Any, document: dict[str, Any], folder: Path) -> list[str]:
+    """What is wrong with the dumped logits of an image whose input agrees."""
+    path = dumped(folder, f"{image.name}.logits")
+    if path is None:
+        return []
+    output, ours = document["output"], np.load(image.files["logits_npy"]).astype(float)
+    scale, zero = output["quantization"]["scale"], output["quantization"]["zero_point"]
+    try:
+        dump = Dump(path, [ours.size], np.dtype(output["dtype"]))
+    except ValueError:
+        return [f"{image.name}: the logits are not {ours.size} of {output['dtype']}"]
+    got = dump.values / scale + zero if dump.is_wide else dump.values
+    steps = np.abs(got - ours).max()
+    if steps <= document["logits_tolerance_steps"] + 0.01:
+        return []
+    why = "the input agrees, so it is another model, or something is done to its output"
+    return [f"{image.name}: the logits are {steps:.0f} steps of {scale:g} off; {why}"]
+
+
+def dumped(folder: Path, *stems: str) -> Path | None:
+    """The first file of these names that is there."""
+    paths = (folder / f"{stem}{ending}" for stem in stems for ending in (".raw", ".npy"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def opened(folder: Path) -> tuple[dict[str, Any], list[Any]]:
+    """parity.json and its images; every file is there and whole."""
+    try:
+        document = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+        for row in document["images"]:
+            for file in row["files"].values():
+                data = (folder / file["file"]).read_bytes()
+                if hashlib.sha256(data).hexdigest() != file["sha256"]:
+                    raise ValueError(f"{file['file']} has another sha256")
+        return document, [known.Image(folder, document, row) for row in document["images"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"the bundle's parity/ is damaged: {error}") from None
+
+
+def compared(parity: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """A line an image, and what is wrong in sentences."""
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is no folder")
+    document, images = opened(parity)
+    shape, dtype = document["input"]["shape"], np.dtype(document["input"]["dtype"])
+    cases, lines, problems, missing = [], [], [], []
+    for image in images:
+        path = dumped(folder, image.name, f"{image.name}.input")
+        if path is None:
+            missing.append(image.name)
+            continue
+        try:
+            cases.append(Case(image, Dump(path, shape, dtype)))
+            lines.append(f"{image.name:15}{cases[-1].told()}")
+        except ValueError as error:
+            wanted = f"{' x '.join(map(str, shape))} of {dtype}"
+            lines.append(f"{image.name:15}DIFFERS: {path.name} {error}; it must be {wanted}")
+            problems.append(f"{image.name}: wrong size or type: it {error}, not {wanted}")
+            continue
+        problems += judged_logits(image, document, folder) if cases[-1].agrees else []
+    if len(missing) == len(images):
+        raise BundleError(f"{folder} holds no tensor named as an image of parity/ is: exif_1.raw")
+    lines += [f"not dumped, so not known: {', '.join(missing)}"] if missing else []
+    return lines, verdict(cases) + problems
+
+
+def main(arguments: list[str]) -> int:
+    """Prints a line an image and the verdict; gives the exit status."""
+    try:
+        if len(arguments) != 1:
+            raise BundleError("usage: python parity_check.py DUMPED_FOLDER")
+        lines, problems = compared(Path(__file__).parent / "parity", Path(arguments[0]))
+    except BundleError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    told = problems or ["all tensors that were dumped agree"]
+    sys.stdout.write("\n".join([*lines, "", f"VERDICT: {told[0]}", *told[1:], ""]))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
