@@ -29,7 +29,7 @@ from tests.calibrate.bundle.model_folder import (
 WRITTEN = {
     "README.md", "model_card.md", "NOTICE.txt", "SHA256SUMS", "labels.txt", "model_metadata.json",
     "model_qat_int8.tflite", "model_tasks.tflite", "threshold_recommendation.json",
-    "LICENSE.txt", "letterbox.h", "parity_check.py",
+    "LICENSE.txt", "letterbox.h", "parity_check.py", "parity_faults.py",
 }  # fmt: skip
 FOLDERS = {"parity", "schemas", "snippets"}
 
@@ -191,3 +191,16 @@ def test_a_tasks_file_that_tells_something_else_is_refused(made_bundle, change, 
     require_metadata(model, right)
     with pytest.raises(ExportError, match=told):
         require_metadata(model, replace(right, **change))
+
+
+def test_the_licence_is_the_repositorys(made_bundle):
+    licence = Path(__file__).parents[3] / "LICENSE"
+    assert (made_bundle / "LICENSE.txt").read_bytes() == licence.read_bytes()
+
+
+def test_making_a_bundle_loads_no_tensorflow():
+    code = "import edgedistill.calibrate.bundle.contents, sys; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"tensorflow", "tf_keras", "kfp"}

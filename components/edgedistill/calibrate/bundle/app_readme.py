@@ -18,7 +18,8 @@ _FILES = """\
 | `model_metadata.json` | every number above, for programs |
 | `threshold_recommendation.json` | the threshold and how it was chosen |
 | `letterbox.h` | step 2 in C99 and C++, bit for bit |
-| `parity/`, `parity_check.py` | test photos, what we make of them, and a program that compares |
+| `parity/` | test photos, and what we make of them, step by step |
+| `parity_check.py`, `parity_faults.py` | a program that compares yours with ours |
 | `snippets/` | code to begin with: Kotlin, Swift, C++, Python |
 | `schemas/` | JSON Schemas of the three JSON files |
 | `model_card.md` | how good the model is, on what, and where it fails |

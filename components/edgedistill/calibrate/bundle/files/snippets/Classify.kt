@@ -1,8 +1,9 @@
 // model_qat_int8.tflite with LiteRT on Android. NOT COMPILED by us: no Android SDK here.
 //
-// Gradle: implementation("com.google.ai.edge.litert:litert:2.+"); letterbox_jni.c in the app's native
-// library; model_qat_int8.tflite, labels.txt, model_metadata.json, threshold_recommendation.json in
-// assets/. Load once, then call `classify` for each photo, on one thread at a time.
+// Gradle: implementation("com.google.ai.edge.litert:litert:2.+"); letterbox_jni.c in the app's
+// native library; model_qat_int8.tflite, labels.txt, model_metadata.json and
+// threshold_recommendation.json in assets/. Load once, then call `classify` for each photo, on one
+// thread at a time.
 package com.example.classifier
 
 import android.content.Context
@@ -10,7 +11,7 @@ import android.graphics.Bitmap
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 import kotlin.math.exp
-import kotlin.math.rint
+import kotlin.math.round
 import org.json.JSONObject
 
 object Letterbox {
@@ -51,7 +52,7 @@ class Classifier(context: Context) : AutoCloseable {
     private val quantised = ByteArray(256) { byte ->
         val isSigned = input.getString("dtype") == "int8"
         val numbers = input.getJSONObject("quantization")
-        val value = rint(byte / numbers.getDouble("scale")).toInt() + numbers.getInt("zero_point")
+        val value = round(byte / numbers.getDouble("scale")).toInt() + numbers.getInt("zero_point")
         val least = if (isSigned) -128 else 0
         value.coerceIn(least, least + 255).toByte()
     }

@@ -38,7 +38,8 @@ final class Classifier {
         let text = try String(contentsOf: file("labels.txt"), encoding: .utf8)
         labels = Array(text.components(separatedBy: "\n").dropLast())
         let input = metadata.tasks_model.input
-        guard input.dtype == "uint8", input.quantization.scale == 1, input.quantization.zero_point == 0
+        guard input.dtype == "uint8", input.quantization.scale == 1,
+            input.quantization.zero_point == 0
         else { throw ClassifierError.otherInput }
         interpreter = try Interpreter(modelPath: file(metadata.tasks_model.model_file).path)
         try interpreter.allocateTensors()
@@ -54,7 +55,7 @@ final class Classifier {
         guard error == 0 else { throw ClassifierError.notAPhoto }
         try interpreter.copy(Data(square), toInputAt: 0)
         try interpreter.invoke()
-        let answers = [UInt8](try interpreter.output(at: 0).data)
+        let answers = try [UInt8](interpreter.output(at: 0).data)
         guard let largest = answers.max(), let best = answers.firstIndex(of: largest) else {
             throw ClassifierError.otherInput
         }
@@ -63,7 +64,7 @@ final class Classifier {
         return (confidence >= threshold ? labels[best] : nil, confidence)
     }
 
-    /// Red, green, blue of each pixel, in sRGB; what is transparent keeps no colour of its own here.
+    /// Red, green, blue of each pixel, in sRGB. Transparent pixels may lose their colour here.
     private static func rgb(of photo: CGImage) throws -> [UInt8] {
         let (width, height) = (photo.width, photo.height)
         var rgba = [UInt8](repeating: 0, count: width * height * 4)

@@ -1,7 +1,7 @@
 // model_tasks.tflite with MediaPipe Tasks on Android. NOT COMPILED by us: no Android SDK here.
 //
-// Gradle: implementation("com.google.mediapipe:tasks-vision:0.10.+") or later; Letterbox from
-// Classify.kt with letterbox_jni.c; model_tasks.tflite in assets/. Names and threshold are inside it.
+// Gradle: implementation("com.google.mediapipe:tasks-vision:latest.release"); Letterbox from
+// Classify.kt with letterbox_jni.c; model_tasks.tflite in assets/, with names and threshold inside.
 package com.example.classifier
 
 import android.content.Context

@@ -85,9 +85,10 @@ class Classifier {
     check(LiteRtRunCompiledModel(compiled_, 0, 1, &input_.buffer, 1, &output_.buffer), "run");
     check(LiteRtLockTensorBuffer(output_.buffer, &memory, kLiteRtTensorBufferLockModeRead), "lock");
     std::vector<double> shares(static_cast<size_t>(output_.type.layout.dimensions[1]));
+    const double scale = output_.quantised.scale;
+    const double zero_point = static_cast<double>(output_.quantised.zero_point);
     for (size_t i = 0; i < shares.size(); i++)
-      shares[i] = (static_cast<int8_t*>(memory)[i] - static_cast<double>(output_.quantised.zero_point)) *
-                  static_cast<double>(output_.quantised.scale);
+      shares[i] = (static_cast<int8_t*>(memory)[i] - zero_point) * scale;
     check(LiteRtUnlockTensorBuffer(output_.buffer), "unlock");
     const double largest = *std::max_element(shares.begin(), shares.end());
     double sum = 0;

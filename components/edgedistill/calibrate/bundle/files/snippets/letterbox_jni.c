@@ -8,7 +8,7 @@
 
 #include "letterbox.h"
 
-/* rgb: height rows of width pixels, red, green, blue. Returns target * target * 3 bytes, or null. */
+/* rgb: height rows of width pixels (red, green, blue). Gives target * target * 3 bytes, or null. */
 JNIEXPORT jbyteArray JNICALL Java_com_example_classifier_Letterbox_square(
     JNIEnv *env, jobject self, jbyteArray rgb, jint height, jint width, jint target) {
     (void)self;
