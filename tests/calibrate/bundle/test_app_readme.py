@@ -112,3 +112,11 @@ def test_the_steps_are_one_list_of_seven(facts):
     assert [t.type for t in tokens].count("ordered_list_open") == 1
     assert [t.type for t in tokens].count("bullet_list_open") == 0
     assert [t.type for t in tokens].count("list_item_open") == 7
+
+
+def test_the_lines_of_a_step_stand_below_its_text(facts):
+    lines = app_readme(facts).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("1. "))
+    end = lines.index("", first)
+    assert end - first > 7
+    assert all(line.startswith("   ") or line[1:3] == ". " for line in lines[first:end])

@@ -46,7 +46,7 @@ def test_a_paragraph_is_broken_into_lines():
 
 
 def test_no_line_begins_inside_code():
-    text = paragraph("x" * 95 + " `score = (q - 1) * 2` end")
+    text = paragraph("x" * 90 + " `score = (q - 1) * 2` end")
     assert text.splitlines()[1] == "`score = (q - 1) * 2` end"
 
 

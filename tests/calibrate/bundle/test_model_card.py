@@ -59,6 +59,15 @@ def test_top1_has_its_interval(facts):
     assert f"lies between {100 * low:.1f} % and {100 * high:.1f} % (95 % interval" in words(facts)
 
 
+def test_the_interval_is_of_whole_photos(facts):
+    # 0.29 * 100 is 28.999999999999996 in floating point; 29 were right.
+    scores = {**scores_document(), "n_test": 100, "top1": 0.29}
+    low, high = beta.ppf(0.025, 29, 72), beta.ppf(0.975, 30, 71)
+    assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in words(
+        replace(facts, scores=scores)
+    )
+
+
 def test_classes_are_in_the_order_of_the_outputs_with_their_support(facts):
     listed = [row for row in rows(facts) if len(row) == 4]
     shown = [name.replace("  ", " \N{NO-BREAK SPACE}") for name in ODD_NAMES]

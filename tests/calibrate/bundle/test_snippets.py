@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
 from edgedistill.artifacts import THRESHOLD
@@ -22,7 +23,7 @@ from tests.calibrate.bundle.model_folder import (
     threshold_document,
     write_model_folder,
 )
-from tests.tflite_files import LOGIT_SCALE, LOGIT_ZERO_POINT
+from tests.tflite_files import LOGIT_SCALE, LOGIT_ZERO_POINT, _File
 
 OWN_HEADERS = Path(__file__).parent
 CPP_STRICT = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
@@ -48,6 +49,38 @@ RED_CONFIDENCES /= RED_CONFIDENCES.sum()
 def test_a_red_photo_is_the_class_that_looks_at_red():
     # So that what is expected below is not what both programs get wrong alike.
     assert RED_CONFIDENCES[0] == pytest.approx(0.513, abs=0.001)
+
+
+def model_that_sees_each_pixel(n_classes: int) -> bytes:
+    """A dense layer on all values of the image: no two of them have the same weights.
+
+    The network of tests/tflite_files.py means each channel, and so would not mind pixels that
+    change places.
+    """
+    file = _File()
+    n_values = SIDE_PX * SIDE_PX * 3
+    number = np.arange(n_classes * n_values).reshape(n_classes, n_values)
+    weights = (number * 7919 % 255 - 127).astype(np.int8)  # a prime: no pattern of the image's size
+    pixels = file.tensor("pixels", "INT8", (1, SIDE_PX, SIDE_PX, 3), (1.0, -128))
+    scale = 2.0**-15
+    dense = file.tensor("weights", "INT8", weights.shape, (scale, 0), weights)
+    zeros = np.zeros(n_classes, "<i4")
+    bias = file.tensor("bias", "INT32", zeros.shape, (scale, 0), zeros)
+    logits = file.tensor("logits", "INT8", (1, n_classes), (LOGIT_SCALE, LOGIT_ZERO_POINT))
+    options = schema.FullyConnectedOptionsT()
+    file.operator("FULLY_CONNECTED", 4, [pixels, dense, bias], logits, options)
+    return file.packed(pixels, logits)
+
+
+@pytest.fixture(scope="session")
+def seeing(made_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the snippets need of a bundle, around that model; and the photos of parity/."""
+    bundle = tmp_path_factory.mktemp("seeing") / "bundle"
+    write_model_folder(bundle, model=model_that_sees_each_pixel(len(ODD_NAMES)))
+    THRESHOLD.write(bundle, threshold_document())
+    for folder in ("snippets", "parity"):
+        shutil.copytree(made_bundle / folder, bundle / folder)
+    return bundle
 
 
 def run_python(bundle: Path, photo: Path) -> str:
@@ -98,16 +131,27 @@ def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 # Pillow says so of the palette with transparency in parity/; the pixels are right.
 @pytest.mark.filterwarnings("ignore:Palette images with Transparency")
-def test_python_agrees_with_training_on_every_parity_image(made_bundle, monkeypatch):
-    snippet = loaded(made_bundle, monkeypatch)
-    model = snippet.Interpreter(str(made_bundle / "model_qat_int8.tflite"))
+def test_python_agrees_with_training_on_every_parity_image(seeing, monkeypatch):
+    snippet = loaded(seeing, monkeypatch)
+    model = snippet.Interpreter(str(seeing / "model_qat_int8.tflite"))
     model.allocate_tensors()
-    paths = parity_sources(made_bundle)
+    paths = parity_sources(seeing)
     assert len(paths) >= 12
     for path in paths:
         name, confidence = snippet.classify(str(path), model)
-        expected = expected_lines(path.read_bytes(), made_bundle, 0.51)
+        expected = expected_lines(path.read_bytes(), seeing, 0.51)
         assert f"{name} {confidence:.4f}\n" == expected, path.name
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
+def test_python_makes_the_very_pixels_of_parity(made_bundle, monkeypatch):
+    snippet = loaded(made_bundle, monkeypatch)
+    for path in parity_sources(made_bundle):
+        photo = snippet.upright(str(path))
+        square = snippet.letterbox(photo, SIDE_PX)
+        for kind, pixels in (("upright", photo), ("letterbox", square)):
+            with Image.open(path.with_name(f"{path.stem}.{kind}.png")) as wanted:
+                np.testing.assert_array_equal(np.asarray(pixels), np.asarray(wanted))
 
 
 def test_python_fills_the_input_with_the_very_tensor_of_parity(made_bundle, monkeypatch):
@@ -152,13 +196,13 @@ def run_cpp(program: Path, bundle: Path, threshold: float, photo: Path) -> str:
     return done.stdout.decode("utf-8")
 
 
-def test_cpp_agrees_with_training(compiled, made_bundle, tmp_path):
-    paths = parity_sources(made_bundle, most_bytes=100_000)  # each runs a process
+def test_cpp_agrees_with_training(compiled, seeing, tmp_path):
+    paths = parity_sources(seeing, most_bytes=100_000)  # each runs a process
     assert len(paths) >= 12
     for path in paths:
         Image.fromarray(decode_photo(path.read_bytes())).save(tmp_path / "photo.ppm")
-        expected = expected_lines(path.read_bytes(), made_bundle, 0.3)
-        assert run_cpp(compiled, made_bundle, 0.3, tmp_path / "photo.ppm") == expected, path.name
+        expected = expected_lines(path.read_bytes(), seeing, 0.3)
+        assert run_cpp(compiled, seeing, 0.3, tmp_path / "photo.ppm") == expected, path.name
 
 
 def test_cpp_says_unknown_below_the_threshold(compiled, made_bundle, tmp_path):

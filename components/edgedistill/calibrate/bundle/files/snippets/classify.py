@@ -21,6 +21,11 @@ THRESHOLD = json.loads((BUNDLE / "threshold_recommendation.json").read_text(enco
 ]
 
 
+def upright(path: str) -> Image.Image:
+    """The photo in a file, turned as its EXIF data say, as RGB."""
+    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+
+
 def letterbox(photo: Image.Image, side: int) -> NDArray[np.uint8]:
     """The whole photo on a black square of `side` pixels, shape (side, side, 3)."""
     longest = max(photo.size)
@@ -44,11 +49,8 @@ def quantised(square: NDArray[np.uint8]) -> NDArray[Any]:
 
 def classify(path: str, interpreter: Interpreter) -> tuple[str, float]:
     """(name or "unknown", confidence in [0, 1]) of the photo in a file."""
-    photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    interpreter.set_tensor(
-        interpreter.get_input_details()[0]["index"],
-        quantised(letterbox(photo, META["input"]["width"])),
-    )
+    square = letterbox(upright(path), META["input"]["width"])
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], quantised(square))
     interpreter.invoke()
     raw = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
     scale, zero_point = (META["output"]["quantization"][key] for key in ("scale", "zero_point"))
