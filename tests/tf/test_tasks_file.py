@@ -155,6 +155,19 @@ def test_the_new_operators_have_the_versions_that_int8_asks_for() -> None:
     ]
 
 
+@pytest.mark.parametrize("input_type", ["int8", "uint8"])
+def test_every_tensor_is_computed_before_it_is_read(input_type: str) -> None:
+    # LiteRT sorts the operators for itself; tflite-micro runs them as they stand.
+    made = parsed_model(tasks_model(tiny_int8_model(input_type=input_type)))
+    graph = made.subgraphs[0]
+    constant = {i for i, t in enumerate(graph.tensors) if made.buffers[t.buffer].data is not None}
+    known = constant | {int(graph.inputs[0])}
+    for operator in graph.operators:
+        assert set(operator.inputs.tolist()) <= known
+        known |= set(operator.outputs.tolist())
+    assert int(graph.outputs[0]) in known
+
+
 def with_signature(model: bytes) -> bytes:
     parsed = parsed_model(model)
     graph = parsed.subgraphs[0]
@@ -256,12 +269,19 @@ def test_another_graph_is_refused_by_what_it_is(edit: Any, words: str) -> None:
         tasks_model(edited(tiny_int8_model(), edit))
 
 
-def test_a_uint8_file_that_computes_on_its_input_is_refused() -> None:
-    def skip_quantize(graph: Any) -> None:
-        graph.operators[1].inputs = np.array([graph.inputs[0], 1], np.int32)
+def _quantize_and_mean(graph: Any) -> None:
+    graph.operators[1].inputs = np.array([graph.inputs[0], 1], np.int32)
 
+
+def _mean_alone(graph: Any) -> None:
+    _quantize_and_mean(graph)
+    del graph.operators[0]
+
+
+@pytest.mark.parametrize("edit", [_quantize_and_mean, _mean_alone])
+def test_a_uint8_file_that_computes_on_its_input_is_refused(edit: Any) -> None:
     with pytest.raises(ExportError, match="must go to a QUANTIZE operator alone"):
-        tasks_model(edited(tiny_int8_model(input_type="uint8"), skip_quantize))
+        tasks_model(edited(tiny_int8_model(input_type="uint8"), edit))
 
 
 def test_a_file_that_has_its_softmax_is_refused() -> None:

@@ -198,15 +198,3 @@ def damaged(old: bytes, new: bytes) -> bytes:
 def test_damaged_metadata_are_refused(old: bytes, new: bytes, words: str) -> None:
     with pytest.raises(ExportError, match=words):
         read_metadata(damaged(old, new))
-
-
-def test_metadata_cut_short_are_refused() -> None:
-    from edgedistill.tf.metadata_tables import unpacked
-    from edgedistill.tf.tasks_file import UNREADABLE
-
-    model = parsed_model(with_metadata(MODEL, **ABOUT))
-    (buffer,) = (m.buffer for m in model.metadata if m.name == b"TFLITE_METADATA")
-    data = bytes(bytearray(model.buffers[buffer].data))
-    for n_bytes in range(0, len(data) - 8, 8):
-        with pytest.raises(UNREADABLE):
-            unpacked(data[:n_bytes], "ModelMetadata")

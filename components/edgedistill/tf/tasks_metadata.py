@@ -226,11 +226,12 @@ def _with_zip(model: bytes, label_names: Sequence[str]) -> bytes:
     # A fixed time and system, or the same inputs would not give the same bytes. Stored and not
     # deflated: runtimes read the text where it lies.
     labels = zipfile.ZipInfo(_LABELS_FILE, date_time=(1980, 1, 1, 0, 0, 0))
+    labels.compress_type = zipfile.ZIP_STORED
     labels.create_system = _UNIX
     labels.external_attr = 0o644 << 16
     file = io.BytesIO()
     file.write(model)
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(labels, "".join(f"{name}\n" for name in label_names))
     return file.getvalue()
 
