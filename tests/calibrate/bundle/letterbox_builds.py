@@ -55,9 +55,12 @@ class Library:
             "letterbox_library.c", to, "-shared", "-fPIC", *flags, compiler=compiler
         )
         assert done.returncode == 0, done.stderr
-        self.call = ctypes.CDLL(str(to)).letterbox
+        loaded = ctypes.CDLL(str(to))
+        self.call, self.call_windows = loaded.letterbox, loaded.letterbox_windows
         address, number = ctypes.c_void_p, ctypes.c_int
         self.call.argtypes = [address, number, number, ctypes.c_size_t, number, address]
+        self.call_windows.argtypes = [number, number, number, address]
+        self.call_windows.restype = ctypes.c_size_t
 
     def letterbox(
         self, photo: NDArray[np.uint8], target: int, row_bytes: int | None = None
@@ -70,6 +73,34 @@ class Library:
         )
         assert code == 0
         return square
+
+    def windows(self, old: int, new: int) -> list[int]:
+        """For each of `new` pixels: the first old pixel, how many, and their weights."""
+        numbers = np.zeros(4 * old + 8 * new, np.int32)
+        n: int = self.call_windows(old, old, new, numbers.ctypes.data)
+        return [int(number) for number in numbers[:n]]
+
+
+def pillows_windows(old: int, new: int) -> list[int]:
+    """The same in Python, whose doubles no compiler fuses or reorders; written from Pillow's rule.
+
+    Every operation is one of Resample.c's, in its order.
+    """
+    scale = old / new
+    half_width = max(1.0, scale)
+    numbers: list[int] = []
+    for place in range(new):
+        centre = (place + 0.5) * scale
+        first = max(0, int(centre - half_width + 0.5))
+        stop = min(old, int(centre + half_width + 0.5))
+        distances = [(k - centre + 0.5) * (1.0 / half_width) for k in range(first, stop)]
+        heights = [max(0.0, 1.0 - abs(x)) for x in distances]
+        total = 0.0
+        for height in heights:  # sum() of Python 3.12 adds more exactly
+            total += height
+        weights = [int(height / total * 2**22 + 0.5) for height in heights]
+        numbers += [first, len(weights), *weights]
+    return numbers
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-/* Prints what the header returns when its n-th allocation fails, n = 1, 2, ...: until none does.
+/* Prints what the header returns when its n-th allocation alone fails, n = 1, 2, ... until none does.
  * A line each: the returned code, the blocks that were not given back, the bytes of out changed. */
 #include <stdio.h>
 #include <stdlib.h>
 
-static int n_allowed, n_held;
+static int n_asked, to_fail, n_held;
 
 static void *limited_calloc(size_t n, size_t bytes) {
-    if (n_allowed-- <= 0) return NULL;
+    if (++n_asked == to_fail) return NULL;
     n_held++;
     return calloc(n, bytes);
 }
@@ -24,9 +24,9 @@ int main(void) {
     const uint8_t rgb[2 * 3 * 3] = {255};
     uint8_t out[4 * 4 * 3];
     int code = EDGEDISTILL_OUT_OF_MEMORY;
-    for (int allowed = 0; code == EDGEDISTILL_OUT_OF_MEMORY; allowed++) {
+    for (to_fail = 1; code == EDGEDISTILL_OUT_OF_MEMORY; to_fail++) {
         int changed = 0;
-        n_allowed = allowed;
+        n_asked = 0;
         memset(out, 0x5a, sizeof out);
         code = edgedistill_letterbox(rgb, 2, 3, 9, 4, out);
         for (size_t i = 0; i < sizeof out; i++) changed += out[i] != 0x5a;

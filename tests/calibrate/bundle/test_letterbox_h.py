@@ -26,6 +26,7 @@ from tests.calibrate.bundle.letterbox_builds import (
     drive,
     header,
     missing,
+    pillows_windows,
     program,
     random_photo,
 )
@@ -96,6 +97,19 @@ def test_thousands_of_random_photos_become_pillows_pixels(library: Library) -> N
 
 def test_every_small_size_becomes_pillows_pixels(library: Library) -> None:
     assert differing(library, small_sizes()) == []
+
+
+@cache
+def windows_in_python(old: int, new: int) -> list[int]:
+    return pillows_windows(old, new)
+
+
+@pytest.mark.parametrize("new", [1, 13, 176, 240])
+def test_no_weight_depends_on_the_compiler(library: Library, new: int) -> None:
+    # From 465 to 13, 944 to 176 and others, a fused centre - half_width moves a window.
+    sizes = [*range(1, 1500, 71), 221, 465, 706, 944, 2048, 4000]
+    moved = [old for old in sizes if library.windows(old, new) != windows_in_python(old, new)]
+    assert moved == []
 
 
 @pytest.mark.parametrize(
