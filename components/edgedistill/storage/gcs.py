@@ -226,6 +226,8 @@ def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
 
 
 def _refusal(address: Address, status: int | None, message: str, writes: bool) -> Exception:
+    if status is not None and status < 300:  # a success that lacks a header
+        return BrokenError(CUT_OFF)
     if status in _PASSING_STATUS:
         return BrokenError(f"the server answers {status}")
     if status in {401, 403}:

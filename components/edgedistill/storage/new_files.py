@@ -60,14 +60,12 @@ def check_folder(folder: Path) -> None:
     """
     try:
         found = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
-        is_folder = found.is_dir()
+        if not found.is_dir():
+            raise _refusal(folder, f"{one_line(str(found))} is no folder")
         most_bytes = os.pathconf(found, "PC_NAME_MAX")
-        is_too_long = any(len(os.fsencode(part)) > most_bytes for part in folder.parts)
     except OSError as error:
         raise _failure(folder, error) from None
-    if not is_folder:
-        raise _refusal(folder, f"{one_line(str(found))} is no folder")
-    if is_too_long:
+    if any(len(os.fsencode(part)) > most_bytes for part in folder.parts):
         raise _refusal(folder, _OS_REASONS[errno.ENAMETOOLONG])
     if not os.access(found, os.W_OK | os.X_OK):
         raise _refusal(folder, f"no permission to write {one_line(str(found))}")

@@ -35,6 +35,9 @@ _PASSING_CODES = {
     "ThrottlingException",
     "ConditionalRequestConflict",
     "OperationAborted",
+    "BadDigest",
+    "XAmzContentSHA256Mismatch",
+    "IncompleteBody",
 }
 _CREDENTIAL_CODES = {
     "InvalidAccessKeyId",
@@ -100,13 +103,13 @@ def create(address: Address, file: Path) -> None:
     pass over it without a word.
     """
     with _translated(address, writes=True), file.open("rb") as source:
-        md5 = hashlib.file_digest(source, lambda: hashlib.md5(usedforsecurity=False))
+        md5 = hashlib.file_digest(source, lambda: hashlib.md5(usedforsecurity=False)).digest()
         source.seek(0)
         _ask(
             _client().put_object, ("ETag",),
             Bucket=address.bucket, Key=address.name, Body=source, IfNoneMatch="*",
             # Of all checksums the one that every server knows and verifies.
-            ContentMD5=base64.b64encode(md5.digest()).decode("ascii"),
+            ContentMD5=base64.b64encode(md5).decode("ascii"),
         )  # fmt: skip
 
 
@@ -173,9 +176,16 @@ def _new_client() -> Any:
         request_checksum_calculation="when_required",
     )
     try:
-        return boto3.session.Session().client("s3", config=settings)
+        client = boto3.session.Session().client("s3", config=settings)
     except ValueError as error:  # an endpoint that is no URL
         raise StorageError(f"The client for s3:// cannot be made: {error}.") from error
+    client.meta.events.register("before-send.s3.PutObject", _send_at_once)
+    return client
+
+
+def _send_at_once(request: Any, **_: object) -> None:
+    """Without waiting for "100 Continue": botocore never ends where that line is cut off."""
+    request.headers.pop("Expect", None)
 
 
 @contextlib.contextmanager
