@@ -4,9 +4,10 @@ mediapipe and tfmot want different versions of absl-py, so this cannot run where
 
     $EDGEDISTILL_MEDIAPIPE_PYTHON classify_with_mediapipe.py MODEL IMAGES.npz ANSWERS.json
 
-IMAGES: arrays of uint8, (height, width, 3), RGB, each of its own size. ANSWERS: `categories`, for each image the [index, name,
-score] that the file's own threshold lets pass; `all_categories`, the same with every threshold
-overruled; `metadata`, the file's TFLite Metadata; `files`, the text of each file packed behind it.
+IMAGES: arrays of uint8, (height, width, 3), RGB, each of its own size. ANSWERS: `categories`, for
+each image the [index, name, score] that the file's own threshold lets pass; `all_categories`, the
+same with that threshold overruled; `metadata`, the file's TFLite Metadata; `files`, the text of
+each file packed behind it.
 """
 
 import io
