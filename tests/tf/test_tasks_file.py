@@ -304,3 +304,18 @@ def test_what_is_no_tflite_file_or_cut_short_is_refused() -> None:
     for n_bytes in range(8, 200, 8):
         with pytest.raises(ExportError, match="damaged or cut short"):
             tasks_model(source[:n_bytes])
+
+
+def test_a_damaged_file_is_made_into_another_or_refused_and_nothing_else() -> None:
+    draw = np.random.default_rng(1)
+    source = tiny_int8_model()
+    n_refused = 0
+    for _ in range(120):
+        damaged = bytearray(source)
+        damaged[draw.integers(8, len(source))] = draw.integers(0, 256)
+        try:
+            tasks_model(bytes(damaged))
+        except ExportError:
+            n_refused += 1
+    # The rest hit a weight, a name or a hole.
+    assert 20 < n_refused < 120

@@ -198,3 +198,17 @@ def damaged(old: bytes, new: bytes) -> bytes:
 def test_damaged_metadata_are_refused(old: bytes, new: bytes, words: str) -> None:
     with pytest.raises(ExportError, match=words):
         read_metadata(damaged(old, new))
+
+
+def test_a_file_damaged_anywhere_is_read_or_refused_and_nothing_else() -> None:
+    draw = np.random.default_rng(1)
+    made = with_metadata(MODEL, **ABOUT)
+    n_refused = 0
+    for _ in range(120):
+        damaged = bytearray(made)
+        damaged[draw.integers(8, len(made))] = draw.integers(0, 256)
+        try:
+            read_metadata(bytes(damaged))
+        except ExportError:
+            n_refused += 1
+    assert 20 < n_refused < 120

@@ -6,6 +6,8 @@ nothing inside can come out otherwise.
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import flatbuffers
@@ -21,8 +23,8 @@ PROBABILITY_SCALE = 1 / 256
 METADATA_NAME = "TFLITE_METADATA"
 """Of the entry in the file's list of metadata whose buffer holds the TFLite Metadata."""
 
-# What flatbuffers' reader raises where an offset leads out of the file.
-UNREADABLE = (struct.error, ValueError, IndexError, TypeError, OverflowError)
+# What reading raises where a number in the file leads out of it, or stands for nothing.
+UNREADABLE = (struct.error, ValueError, IndexError, KeyError, TypeError, OverflowError)
 
 # Each with the version that TFLite's schema asks for int8 (op_version.cc).
 _QUANTIZE = (schema.BuiltinOperator.QUANTIZE, 1)
@@ -48,8 +50,8 @@ def tasks_model(model: bytes) -> bytes:
     Raises:
         ExportError: `model` is no such file.
     """
-    _require_source(model)
     parsed = parsed_model(model)
+    _require_source(model)
     graph = _Graph(parsed)
     entry, end = (int(graph.parts.inputs[0]), int(graph.parts.outputs[0]))
     new_entry = _raw_pixels(graph, entry)
@@ -70,13 +72,22 @@ def parsed_model(model: bytes) -> Any:
     """
     if model[4:8] != b"TFL3":
         raise ExportError("the file must be a TFLite model; got something else.")
-    try:
+    with refusing_damage("the TFLite model is"):
         parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    except UNREADABLE as error:
-        raise ExportError(f"the TFLite model is damaged or cut short ({error}).") from None
-    if any(buffer.offset for buffer in parsed.buffers):
+        outside = any(buffer.offset for buffer in parsed.buffers)
+    if outside:
         raise ExportError("the model must hold its weights itself; got weights packed behind it.")
     return parsed
+
+
+@contextmanager
+def refusing_damage(what: str) -> Iterator[None]:
+    """Turns what reading a damaged file raises into an ExportError: '<what> damaged ...'."""
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ExportError(f"{what} damaged or cut short ({reason}).") from None
 
 
 def packed_model(parsed: Any) -> bytes:
@@ -121,8 +132,8 @@ def _aligned_vector(builder: Any, data: bytes) -> int:
 
 
 def _require_source(model: bytes) -> None:
-    parsed_model(model)  # A damaged file is refused here, with its sentence.
-    facts = read_facts(model)
+    with refusing_damage("the TFLite model is"):
+        facts = read_facts(model)
     entry = facts.inputs[0] if facts.inputs else None
     if entry is None or len(entry.shape) != 4 or entry.dtype not in ("int8", "uint8"):
         raise ExportError(

@@ -7,6 +7,7 @@ zip behind the model, where they are looked for.
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from edgedistill.tf.metadata_tables import (
     packed,
     unpacked,
 )
-from edgedistill.tf.tasks_file import METADATA_NAME, UNREADABLE, packed_model, parsed_model
+from edgedistill.tf.tasks_file import METADATA_NAME, packed_model, parsed_model, refusing_damage
 
 _LABELS_FILE = "labels.txt"
 # Everything written here is in the first version of the schema.
@@ -96,18 +97,18 @@ def read_metadata(model: bytes) -> TasksMetadata:
     Raises:
         ExportError: there are no metadata, or they are damaged.
     """
-    data = _metadata_bytes(parsed_model(model))
-    if data[4:8] != IDENTIFIER:
-        raise ExportError(f"the TFLite Metadata must have identifier M001; got {data[4:8]!r}.")
-    try:
-        return _read(data, model)
-    except (*UNREADABLE, KeyError, zipfile.BadZipFile) as error:
-        raise ExportError(f"the TFLite Metadata are damaged ({error}).") from None
+    parsed = parsed_model(model)
+    with refusing_damage("the TFLite Metadata are"):
+        data = _metadata_bytes(parsed)
+        if data[4:8] != IDENTIFIER:
+            raise ExportError(f"the TFLite Metadata must have identifier M001; got {data[4:8]!r}.")
+        return _read(data, _packed_files(model))
 
 
 def _ends(model: bytes) -> tuple[int, int]:
     """Side of the images and number of classes."""
-    facts = read_facts(model)
+    with refusing_damage("the TFLite model is"):
+        facts = read_facts(model)
     ends = [(t.dtype, t.scale, t.zero_point, len(t.shape)) for t in facts.inputs + facts.outputs]
     if ends != [("uint8", 1.0, 0, 4), ("uint8", 1 / 256, 0, 2)]:
         raise ExportError(
@@ -236,7 +237,17 @@ def _with_zip(model: bytes, label_names: Sequence[str]) -> bytes:
     return file.getvalue()
 
 
-def _read(data: bytes, model: bytes) -> TasksMetadata:
+def _packed_files(model: bytes) -> dict[str, bytes]:
+    """The content of each file packed behind the model."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            return {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    # RuntimeError: encrypted; NotImplementedError: packed in a way that zipfile does not know.
+    except (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error) as error:
+        raise ExportError(f"the files packed behind the model are damaged ({error}).") from None
+
+
+def _read(data: bytes, files: dict[str, bytes]) -> TasksMetadata:
     about = unpacked(data, "ModelMetadata").values
     (end,) = about["subgraph_metadata"][0].values["output_tensor_metadata"]
     (threshold,) = _of_kind("ScoreThresholdingOptions", end.values["process_units"])
@@ -245,8 +256,7 @@ def _read(data: bytes, model: bytes) -> TasksMetadata:
         for f in end.values["associated_files"]
         if f.values["type"] == TENSOR_AXIS_LABELS
     )
-    with zipfile.ZipFile(io.BytesIO(model)) as archive:
-        text = archive.read(labels).decode("utf-8")
+    text = files[labels].decode("utf-8")
     stored = np.float32(threshold.values.get("global_score_threshold", 0.0))
     return TasksMetadata(
         name=about["name"],
