@@ -5,10 +5,12 @@
 extern "C" {
 #endif
 
-int letterbox(const uint8_t *rgb, int height, int width, size_t row_bytes, int target, uint8_t *out);
+int letterbox(
+    const uint8_t *rgb, int height, int width, size_t row_bytes, int target, uint8_t *out);
 size_t letterbox_windows(int old_side, int longest, int target, int32_t *numbers);
 
-int letterbox(const uint8_t *rgb, int height, int width, size_t row_bytes, int target, uint8_t *out) {
+int letterbox(
+    const uint8_t *rgb, int height, int width, size_t row_bytes, int target, uint8_t *out) {
     return edgedistill_letterbox(rgb, height, width, row_bytes, target, out);
 }
 

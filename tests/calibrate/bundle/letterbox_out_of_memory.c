@@ -1,5 +1,5 @@
-/* Prints what the header returns when its n-th allocation alone fails, n = 1, 2, ... until none does.
- * A line each: the returned code, the blocks that were not given back, the bytes of out changed. */
+/* Prints what the header returns when its n-th allocation alone fails, for n = 1, 2 and so on
+ * until none does. A line each: the code, the blocks not given back, the bytes of out changed. */
 #include <stdio.h>
 #include <stdlib.h>
 
