@@ -1,7 +1,6 @@
 """The zip that leaves: under its own name, whole, and never over another one."""
 
 import hashlib
-import os
 
 import pytest
 
@@ -27,13 +26,13 @@ def test_the_name_holds_version_and_digest(bundle_zip, tmp_path):
     assert hashlib.sha256(ZIP).hexdigest().startswith(DIGEST_START)
     [exported] = (tmp_path / "out").iterdir()
     assert (str(exported), exported.read_bytes()) == (address, ZIP)
-    assert os.listdir(bundle_zip.parent) == ["bundle.zip"]  # nothing local is left behind
+    assert list(bundle_zip.parent.iterdir()) == [bundle_zip]  # nothing local is left behind
 
 
 def test_a_bundle_goes_to_a_bucket(bucket, bundle_zip):
     address = export_bundle(bundle_zip, f"{bucket.address}/models/", "1")
     assert address == f"{bucket.address}/models/edgedistill-1-{DIGEST_START}.zip"
-    assert os.listdir(bundle_zip.parent) == ["bundle.zip"]
+    assert list(bundle_zip.parent.iterdir()) == [bundle_zip]
     assert export_bundle(bundle_zip, f"{bucket.address}/models", "1") == address  # as good again
 
 
@@ -41,7 +40,7 @@ def test_two_bundles_of_one_version_lie_side_by_side(bundle_zip, tmp_path):
     export_bundle(bundle_zip, str(tmp_path / "out"), "1")
     bundle_zip.write_bytes(ZIP[:-2] + b"\x01\x00c")  # with a comment
     export_bundle(bundle_zip, str(tmp_path / "out"), "1")
-    assert len(os.listdir(tmp_path / "out")) == 2
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_another_file_of_that_name_stays(bundle_zip, tmp_path):
