@@ -154,6 +154,14 @@ def test_python_makes_the_very_pixels_of_parity(made_bundle, monkeypatch):
                 np.testing.assert_array_equal(np.asarray(pixels), np.asarray(wanted))
 
 
+@pytest.mark.parametrize("shape", [(640, 480), (480, 640), (90, 40)])
+def test_python_letterboxes_noise_as_training_does(made_bundle, monkeypatch, shape):
+    # Of photos higher than wide Pillow 13 would begin with the other direction.
+    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    square = loaded(made_bundle, monkeypatch).letterbox(Image.fromarray(noise), SIDE_PX)
+    np.testing.assert_array_equal(square, letterbox(noise, SIDE_PX))
+
+
 def test_python_fills_the_input_with_the_very_tensor_of_parity(made_bundle, monkeypatch):
     snippet = loaded(made_bundle, monkeypatch)
     squares = sorted((made_bundle / "parity").glob("*.letterbox.png"))
