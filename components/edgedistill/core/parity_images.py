@@ -84,14 +84,15 @@ def scene(
     Returns:
         Shape (height, width, 3), RGB.
     """
-    y, x = np.ogrid[:height, :width]
+    y, x = np.arange(height, dtype=np.int32)[:, None], np.arange(width, dtype=np.int32)
     row, column = y // tile_px, x // tile_px
     period = period_px * 2 ** ((row + 2 * column) % 3)
     # Flat; lying, standing and slanting stripes; checks.
     along = np.choose((2 * row + 3 * column) % 5, [0, y, x, x + y, x // 2 + y // 2])
     dark = (along % period) * 2 >= period
-    colour = _COLOURS[(3 * row + 2 * column + row * column) % len(_COLOURS)]
-    pixels: NDArray[np.uint8] = np.where(dark[:, :, None], colour // 4, colour)
+    colour = (3 * row + 2 * column + row * column) % len(_COLOURS)
+    both = np.concatenate([_COLOURS, _COLOURS // 4])
+    pixels: NDArray[np.uint8] = both[colour + len(_COLOURS) * dark]
     return pixels
 
 

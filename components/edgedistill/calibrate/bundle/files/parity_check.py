@@ -31,6 +31,7 @@ known = importlib.import_module("parity_faults")
 # JPEG also what decoders differ in: the rounding of its waves, and how colours are spread.
 ROUNDING, JPEG_MEAN, JPEG_MOST = 1.0, 2.0, 24.0
 PNG_FITS, JPEG_FITS = 1.25, 3.0  # levels on average, up to which a fault explains a dump
+TIES = 0.03  # share of values that a fault need not explain
 WHOLE = 1000  # beyond this no number of 4 bytes is a pixel in any of its forms
 
 
@@ -59,10 +60,13 @@ def raw(path: Path, n_values: int) -> Any:
         floats = np.frombuffer(data, "<f4")
         if np.isfinite(floats).all() and np.abs(floats).max() < WHOLE:
             return floats
-    for n_channels, n_bytes in itertools.product((3, 4, 1), (1, 4)):
+    sizes = []
+    for n_channels, n_bytes in itertools.product((3, 4), (1, 4)):
         side = round((len(data) / n_channels / n_bytes) ** 0.5)
         if side > 1 and side * side * n_channels * n_bytes == len(data):
-            raise ValueError(f"is, by its length, {side} x {side} x {n_channels} of {n_bytes} byte")
+            sizes.append(f"{side} x {side} x {n_channels} of {n_bytes} bytes each")
+    if sizes:
+        raise ValueError(f"is, by its length, {' or '.join(sizes)}")
     raise ValueError(f"has {len(data)} bytes")
 
 
@@ -95,7 +99,9 @@ class Case:
         return levels if levels.size else np.zeros(1)
 
     def error(self, faults: dict[str, Any]) -> float:
-        return float(np.abs(self.levels(faults)).mean())
+        """Of all but the worst: at a tie the nearest pixel may be either of two."""
+        levels = np.sort(np.abs(self.levels(faults)))
+        return float(levels[: int(np.ceil(len(levels) * (1 - TIES)))].mean())
 
     def fits(self, faults: dict[str, Any]) -> bool:
         """Whether these faults explain the dump, and much better than no fault does."""
@@ -113,15 +119,15 @@ class Case:
     def words(self, faults: list[Any]) -> str:
         """What to say of faults, with the types and numbers of this image filled in."""
         image = self.image
+        other = "pixel values 0..255 (uint8)" if image.dtype == np.int8 else "pixel - 128 (int8)"
         names = {
-            "bytes": "pixel values 0..255 (uint8)"
-            if image.dtype == np.int8
-            else "pixel - 128 (int8)",
+            "bytes": other,
             "type": f"{image.dtype} with scale {image.scale:g} and zero point {image.zero}",
             "zero": image.zero,
             "wide": self.dump.type,
-            "colour": self.padding_colour(),
         }
+        if any(step == "pad" for step, _value, _words in faults):
+            names["colour"] = self.padding_colour()
         return " AND ".join(words.format(**names) for _step, _value, words in faults)
 
     def padding_colour(self) -> str:

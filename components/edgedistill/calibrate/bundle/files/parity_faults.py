@@ -14,7 +14,8 @@ import numpy as np
 
 Pixels = Any  # np.ndarray; its type parameters came after Python 3.9's NumPy
 
-NUMBERS: dict[str, Any] = {  # what apps make of a pixel p: name, function, units that one level becomes
+# What apps make of a pixel p: name, function, how much of the result one level is.
+NUMBERS: dict[str, Any] = {
     "the pixel values 0..255": (lambda p: p, 1.0),
     "values in 0..1 (p / 255)": (lambda p: p / 255, 1 / 255),
     "values in -1..1 (p / 127.5 - 1)": (lambda p: p / 127.5 - 1, 1 / 127.5),
