@@ -10,11 +10,25 @@ of the kernel as it is.
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # First: it prepares TensorFlow, which tfmot imports too.
 from edgedistill.tf.runtime import keras, tf
 
 # isort: split
 import tensorflow_model_optimization as tfmot
+
+# A channel this much weaker than the kernel's strongest is dead: after its batch normalisation it
+# gives its bias. On a scale fit for such weights the bias would not fit an int32, and overflows.
+_WEAKEST = 2.0**-12
+# How many of a kernel's last axes are its output channels, by kind of layer. A dense layer has one
+# scale, which older interpreters take for granted.
+_CHANNEL_AXES = {
+    keras.layers.DepthwiseConv2D: 2,
+    keras.layers.Conv2D: 1,
+    keras.layers.Dense: 0,
+}
 
 
 def quantise_layers(network: Any) -> Any:
@@ -23,10 +37,23 @@ def quantise_layers(network: Any) -> Any:
     return tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
 
 
+def rounded_kernel(layer: Any) -> NDArray[np.float32]:
+    """A float layer's kernel as `quantise_layers` rounds it.
+
+    Args:
+        layer: a convolution, depthwise convolution or dense layer.
+    """
+    quantiser = KernelQuantizer(_CHANNEL_AXES[type(layer)])
+    return np.asarray(quantiser(layer.get_weights()[0], training=False, weights={}))
+
+
 class KernelQuantizer(
     tfmot.quantization.keras.quantizers.Quantizer  # type: ignore[misc]
 ):
-    """Symmetric int8 in [-127, 127], the largest weight at ±127.
+    """Symmetric int8 in [-127, 127], the largest weight of a scale at ±127.
+
+    A channel whose largest weight is below 1/4096 of the kernel's gets the scale of one that is
+    just there.
 
     `n_channel_axes`: over how many of the last axes each place has a scale of its own; 0: one
     scale for the whole kernel.
@@ -57,7 +84,8 @@ class KernelQuantizer(
 
 def _on_levels(fake_quantise: Any, kernel: Any, axes: tuple[int, ...] | None) -> Any:
     # No weight lies outside the range, so its ends would get a gradient of 0.
-    largest = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), axis=axes))
+    sizes = tf.stop_gradient(tf.abs(kernel))
+    largest = tf.maximum(tf.reduce_max(sizes, axis=axes), _WEAKEST * tf.reduce_max(sizes))
     return fake_quantise(kernel, -largest, largest, narrow_range=True)
 
 
@@ -73,10 +101,6 @@ class _Registry(
 ):
     def get_quantize_config(self, layer: Any) -> Any:
         config = super().get_quantize_config(layer)
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
-            config.weight_quantizer = KernelQuantizer(2)
-        elif isinstance(layer, keras.layers.Conv2D):
-            config.weight_quantizer = KernelQuantizer(1)
-        elif isinstance(layer, keras.layers.Dense):
-            config.weight_quantizer = KernelQuantizer(0)
+        if type(layer) in _CHANNEL_AXES:
+            config.weight_quantizer = KernelQuantizer(_CHANNEL_AXES[type(layer)])
         return config
