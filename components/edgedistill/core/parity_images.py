@@ -12,6 +12,7 @@ All show one scene, a mosaic, made by arithmetic:
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,12 @@ def parity_images() -> list[ParityImage]:
 
     Their names, extensions and bytes depend on nothing but the versions of Pillow and zlib.
     """
-    return [*_turned(), *_kinds(), *_odd_sizes(), _large()]
+    return list(_images())
+
+
+@cache
+def _images() -> tuple[ParityImage, ...]:
+    return (*_turned(), *_kinds(), *_odd_sizes(), _large())
 
 
 def scene(

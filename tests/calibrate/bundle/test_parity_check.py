@@ -120,7 +120,10 @@ FAULTS = {
     "resized bilinearly without antialias and without half pixels": RIGHT.but(
         resize="bilinear at corners"
     ),
-    "resized by averaging areas (box); use an antialiased triangle": RIGHT.but(resize="box"),
+    "resized by averaging areas; use an antialiased triangle": RIGHT.but(resize="area"),
+    "resized by averaging whole pixels; use an antialiased triangle": RIGHT.but(
+        resize="box"
+    ),
     "resized with a bicubic filter; use an antialiased triangle": RIGHT.but(resize="bicubic"),
     "resized with a Lanczos filter; use an antialiased triangle": RIGHT.but(resize="lanczos"),
     "the EXIF orientation was not applied": RIGHT.but(turns=frozenset()),

@@ -37,7 +37,8 @@ FAULTS = [
     ("filter", ("bilinear", 0.5), "resized bilinearly without antialias; the filter must widen"),
     ("filter", ("bilinear", 0.0), "resized bilinearly without antialias and without half pixels"),
     ("filter", ("bilinear", None), "resized bilinearly without antialias, corners aligned"),
-    ("filter", ("box", 0.5), "resized by averaging areas (box); use an antialiased triangle"),
+    ("filter", ("area", 0.5), "resized by averaging areas; use an antialiased triangle"),
+    ("filter", ("box", 0.5), "resized by averaging whole pixels; use an antialiased triangle"),
     ("filter", ("cubic", 0.5), "resized with a bicubic filter; use an antialiased triangle"),
     ("filter", ("lanczos", 0.5), "resized with a Lanczos filter; use an antialiased triangle"),
     ("rounding", "down", "the shorter side was rounded down; round half up"),
@@ -237,8 +238,14 @@ def weights(old: int, new: int, kind: str, offset: float | None) -> Pixels:
     if kind == "nearest":
         index = np.arange(new) * old // new if offset == 0 else np.floor(centre)
         return (np.arange(old) == index[:, None]).astype(np.float32)
+    if kind == "area":
+        edges = np.arange(new + 1) * old / new
+        pixel = np.arange(old)
+        overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+        return (overlap.clip(0) * new / old).astype(np.float32)
     half, kernel = KERNELS[kind]
     wide = 1 if kind == "bilinear" else max(1, old / new)
-    distance = np.abs(np.arange(old) + 0.5 - centre[:, None]) / wide
+    # A pixel at the box's very edge counts on the right, as in Pillow.
+    distance = np.abs(np.arange(old) + 0.5 - centre[:, None] - 1e-9) / wide
     weight = np.where(distance < half, kernel(distance), 0)
     return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
