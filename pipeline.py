@@ -142,12 +142,15 @@ def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     from edgedistill.scan.sources.collection import check_data_dir
     from edgedistill.scan.sources.data_fingerprint import data_fingerprint
     from edgedistill.storage.s3 import use_endpoint
+    from edgedistill.storage.writing import check_target
 
     settings = wanted.settings
     use_endpoint(str(settings["s3_endpoint"]))
     data_dir = str(settings["data_dir"])
     check_data_dir(data_dir)
     check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
+    if settings["export_uri"]:
+        check_target(str(settings["export_uri"]))
     for network, weights in (
         (str(settings["teacher_arch"]), str(settings["teacher_weights"])),
         ("efficientnet_lite1", str(settings["student_weights"])),

@@ -8,7 +8,7 @@ from edgedistill.artifacts import MODEL_FILE, TRAINING_CONFIG
 from edgedistill.declaration import Value
 from edgedistill.errors import SettingError
 from edgedistill.output_folder import check_output_dir, first_difference, replaced_folder
-from edgedistill.settings import resolve
+from edgedistill.presets import resolve
 
 
 @pytest.fixture

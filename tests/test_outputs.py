@@ -12,6 +12,7 @@ from PIL import Image
 
 from edgedistill.artifacts import (
     BAD_FILES,
+    BUNDLE_ZIP,
     CONFIDENCE_PNG,
     CONFUSION_CSV,
     CONFUSION_PNG,
@@ -23,11 +24,13 @@ from edgedistill.artifacts import (
     MODEL_METADATA,
     NETWORK,
     OUTPUT_FILES,
+    PERFORMANCE,
     PHOTOS_CSV,
     QUANTIZATION,
     RELIABILITY_PNG,
     RUN_METADATA,
     SPLITS,
+    TASKS_FILE,
     TENSORBOARD_FOLDER,
     THRESHOLD,
     THRESHOLD_CURVE_CSV,
@@ -39,8 +42,10 @@ from edgedistill.datasets import Photo, write_photos
 from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError
 from edgedistill.outputs import collect, git_revision
+from edgedistill.presets import resolve
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
-from edgedistill.settings import STEP_SETTINGS, resolve
+from edgedistill.settings import STEP_SETTINGS
+from tests import example_documents
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PRODUCERS = {
@@ -79,17 +84,15 @@ def write_split(folder: Path, n_photos: int) -> None:
 def write_network(folder: Path) -> None:
     NETWORK.write(folder, {
         "arch": "efficientnet_lite1", "img_size_px": 32, "label_names": ["cup", "mug"],
-        "history": [ROW], "data_digest": "d",
+        "weights": "imagenet", "history": [ROW], "data_digest": "d",
     })  # fmt: skip
     (folder / TENSORBOARD_FOLDER).mkdir()
     (folder / TENSORBOARD_FOLDER / "events").write_bytes(b"events")
 
 
 def write_tflite(folder: Path) -> None:
-    QUANTIZATION.write(folder, {
-        "method": "quantisation-aware training", "history": [ROW], "agreement": 1.0,
-        "tensor_dtypes": {"int8": 2}, "operators": {"CONV_2D": 1}, "data_digest": "d",
-    })  # fmt: skip
+    QUANTIZATION.write(folder, example_documents.quantization(history=[ROW]))
+    PERFORMANCE.write(folder, example_documents.performance())
 
 
 def write_predictions(folder: Path) -> None:
@@ -108,6 +111,8 @@ def write_bundle(folder: Path) -> None:
     quantization = {"scale": 1.0, "zero_point": -128}
     side = {"width": 32, "height": 32, "channels": 3, "color_space": "RGB"}
     (folder / MODEL_FILE).write_bytes(b"\0" * 1_500_000)
+    (folder / TASKS_FILE).write_bytes(b"tasks")
+    (folder / BUNDLE_ZIP).write_bytes(b"zip")
     (folder / LABELS_FILE).write_text("cup\nmug\n", encoding="utf-8")
     MODEL_METADATA.write(folder, {
         "model_file": MODEL_FILE, "labels_file": LABELS_FILE,
@@ -116,6 +121,7 @@ def write_bundle(folder: Path) -> None:
                        "interpolation": "bilinear", "resize_rule": "..."},
         "output": {"dtype": "int8", "quantization": quantization, "is_logits": True,
                    "softmax_in_model": False},
+        "tasks_model": {}, "multiply_adds": 1, "estimated_latency": {},
         "quantization_method": "quantisation-aware training", "size_bytes": 1_500_000,
         "sha256": "0" * 64,
     })  # fmt: skip

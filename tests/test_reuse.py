@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgedistill import reuse
-from edgedistill.settings import resolve
+from edgedistill.presets import resolve
 
 PACKAGE = Path(reuse.__file__).parent
 

@@ -4,33 +4,15 @@ import pytest
 
 from edgedistill.declaration import Settings, declared_settings, required, setting
 from edgedistill.errors import SettingError
+from edgedistill.presets import resolve
 from edgedistill.settings import (
-    PRESETS,
     STEP_SETTINGS,
     CalibrateSettings,
     QatExportSettings,
     ScanSettings,
     SplitSettings,
     all_settings,
-    resolve,
-    unknown_name_sentence,
 )
-
-# The table of design.md, copied by hand.
-DEFAULTS = {
-    "teacher_arch": "efficientnet_b3", "teacher_img_size": "auto", "student_img_size": 240,
-    "teacher_weights": "imagenet", "student_weights": "imagenet",
-    "epochs_teacher": 10, "epochs_student": 20, "epochs_qat": 10, "batch_size": 32,
-    "lr_teacher": 1e-3, "lr_student": 1e-3, "lr_qat": 1e-4, "weight_decay": 0.0,
-    "use_class_weights": True, "augment_flip": True, "max_megapixels": 178.0,
-    "group_near_duplicates": True, "s3_endpoint": "", "seed": 42,
-    "train_frac": 0.8, "val_frac": 0.1, "test_frac": 0.1,
-    "distill_alpha": 0.5, "distill_temperature": 4.0, "qat": True,
-    "tflite_inference_input_type": "int8", "tflite_inference_output_type": "int8",
-    "rep_data_num_batches": 50, "force_input_range_0_255": True,
-    "threshold_target_accept_accuracy": 0.95, "threshold_min_coverage": 0.60,
-    "threshold_penalty_incorrect": 3.0, "log_level": "INFO", "save_tensorboard": True,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +25,6 @@ class OvenSettings(Settings):
 
 def oven(name: str):
     return next(d for d in declared_settings(OvenSettings) if d.name == name)
-
-
-def test_defaults_are_those_of_the_table():
-    assert resolve({"data_dir": "photos"}) == {"data_dir": "photos", **DEFAULTS}
 
 
 def test_every_setting_has_help_and_all_steps_that_share_one_agree():
@@ -142,50 +120,21 @@ def test_a_teachers_size_that_is_no_size_is_refused(text):
         ScanSettings(data_dir="x", teacher_img_size=text)
 
 
+@pytest.mark.parametrize("text", ["", "../x", "-1", "a b", "1/2", "x" * 41, "1\n", "vé"])
+def test_a_version_that_cannot_stand_in_a_files_name_is_refused(text):
+    with pytest.raises(SettingError, match="model_version must be 1 to 40 letters, digits, dots"):
+        CalibrateSettings(model_version=text)
+    assert CalibrateSettings(model_version="2026.11-rc_1").model_version == "2026.11-rc_1"
+
+
 def test_an_endpoint_that_is_no_address_is_refused():
     with pytest.raises(SettingError, match="s3_endpoint must begin with http:// or https://; got "):
         ScanSettings(data_dir="x", s3_endpoint="minio:9000")
 
 
-def test_what_is_given_overrides_the_preset_and_the_preset_the_defaults():
-    values = resolve({"data_dir": "x", "epochs_qat": 7}, "quick")
-    assert values["epochs_qat"] == 7
-    assert values["epochs_student"] == PRESETS["quick"]["epochs_student"] == 1
-    assert values["batch_size"] == 32
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_is_allowed(preset):
-    assert set(resolve({"data_dir": "x"}, preset)) == {"data_dir", *DEFAULTS}
-
-
-@pytest.mark.parametrize(
-    ("given", "preset", "sentence"),
-    [
-        ({}, "standard", "data_dir must be given: add --data_dir VALUE"),
-        ({"data_dir": "x"}, "fast", "preset must be one of standard, quick; got fast"),
-        ({"data_dir": "x", "epoch_qat": 3}, "standard", "did you mean --epochs_qat?"),
-        ({"data_dir": "x", "zzz": 3}, "standard", "--zzz is not a setting; --help lists them all"),
-        ({"data_dir": "x", "lr_qat": -1.0}, "standard", "lr_qat must be a number greater than 0"),
-        ({"data_dir": "x", "train_frac": 0.9}, "standard", "must add up to 1"),
-    ],
-)
-def test_what_cannot_be_resolved_is_refused(given, preset, sentence):
-    with pytest.raises(SettingError) as caught:
-        resolve(given, preset)
-    assert sentence in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_step_takes_its_own_settings_out_of_all():
     values = resolve({"data_dir": "x", "threshold_min_coverage": 0.5})
     assert CalibrateSettings.choose(values) == CalibrateSettings(threshold_min_coverage=0.5)
-
-
-def test_the_nearest_name_is_offered():
-    assert unknown_name_sentence("sed", ["seed", "qat"]) == (
-        "--sed is not a setting; did you mean --seed?"
-    )
 
 
 def test_help_tells_unit_and_range():

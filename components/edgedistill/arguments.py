@@ -7,15 +7,13 @@ from pathlib import Path
 
 from edgedistill.declaration import Constraint, DeclaredSetting, Value, declared_settings
 from edgedistill.errors import SettingError
+from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
 from edgedistill.settings import (
-    PRESETS,
     STEP_SETTINGS,
     WEIGHTS_WORDS,
     ScanSettings,
     StepSettings,
     all_settings,
-    resolve,
-    unknown_name_sentence,
 )
 
 RUN_OPTIONS = {
@@ -49,6 +47,7 @@ _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "teacher_weights": WEIGHTS_WORDS,
     "student_weights": WEIGHTS_WORDS,
+    "export_uri": ("",),
 }
 """The settings that name a file or folder, each with the words that do not."""
 
@@ -173,7 +172,7 @@ def _resolve_places(values: Mapping[str, Value]) -> dict[str, Value]:
     resolved = {n: float(v) if types[n] is float else v for n, v in values.items()}
     for name, words in _WORDS_FOR_PLACES.items():
         place = str(values[name])
-        if not place:
+        if not place and place not in words:
             raise SettingError(f"{name} must not be empty.")
         if place not in words and "://" not in place:
             resolved[name] = str(_absolute(place))

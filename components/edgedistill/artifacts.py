@@ -15,6 +15,8 @@ from edgedistill.errors import ArtifactError
 
 # To ship.
 MODEL_FILE = "model_qat_int8.tflite"
+TASKS_FILE = "model_tasks.tflite"
+BUNDLE_ZIP = "bundle.zip"
 LABELS_FILE = "labels.txt"
 # To judge.
 CONFUSION_CSV = "confusion_matrix.csv"
@@ -42,7 +44,6 @@ PIXELS_FOLDER = "pixels"
 LOGITS_FILE = "logits.npy"
 PREDICTIONS_CSV = "predictions.csv"
 WEIGHTS_FILE = "network.weights.h5"
-BUNDLE_ZIP = "bundle.zip"
 TENSORBOARD_FOLDER = "tensorboard"
 
 
@@ -130,14 +131,15 @@ PACKED_DATASET = JsonFile(
 
 NETWORK = JsonFile(
     "network.json",
-    1,
-    frozenset({"arch", "img_size_px", "label_names", "history", "data_digest"}),
+    2,
+    frozenset({"arch", "img_size_px", "label_names", "weights", "history", "data_digest"}),
 )
-"""Beside the weights: what is needed to build the network again. `history`: one row an epoch."""
+"""Beside the weights: what is needed to build the network again. `weights`: what training started
+from: `imagenet`, `none` (random) or the name of a file. `history`: one row an epoch."""
 
 MODEL_METADATA = JsonFile(
     "model_metadata.json",
-    1,
+    2,
     frozenset(
         {
             "model_file",
@@ -145,6 +147,9 @@ MODEL_METADATA = JsonFile(
             "input",
             "preprocess",
             "output",
+            "tasks_model",
+            "multiply_adds",
+            "estimated_latency",
             "quantization_method",
             "size_bytes",
             "sha256",
@@ -154,13 +159,37 @@ MODEL_METADATA = JsonFile(
 
 QUANTIZATION = JsonFile(
     "quantization.json",
-    1,
-    frozenset({"method", "history", "agreement", "tensor_dtypes", "operators", "data_digest"}),
+    2,
+    frozenset(
+        {
+            "method",
+            "candidates",
+            "history",
+            "agreement",
+            "layers",
+            "tensor_dtypes",
+            "operators",
+            "student_arch",
+            "student_weights",
+            "data_digest",
+        }
+    ),
 )
 """How the int8 file came about.
 
-`agreement`: share of validation photos on which the file and the Keras network name one class.
+`candidates`: {way of quantising: its file's accuracy on the validation photos}. `agreement`: share
+of those on which the file and the float student name one class. `layers`: each operator's `layer`,
+`operator`, and signal to quantisation noise in dB, null where there is no noise: `sqnr_db` with the
+noise of the layers before it, `own_sqnr_db` without.
 """
+
+PERFORMANCE = JsonFile(
+    "performance.json",
+    1,
+    frozenset({"latency_ms", "peak_memory_mb", "size_bytes", "multiply_adds", "estimated_latency"}),
+)
+"""Of both files, on the machine that made them: `latency_ms` {file: {threads: {median, p95}}},
+`peak_memory_mb` and `size_bytes` {file: figure}. `estimated_latency`: what a phone may need."""
 
 PREDICTIONS = JsonFile("predictions.json", 1, frozenset({"data_digest"}))
 """Beside predictions.csv and logits.npy. `data_digest`, here as in the others: the split of the
@@ -233,10 +262,12 @@ RUN_METADATA = JsonFile(
 )
 """`seconds`: {step: wall seconds of the run that did the step}."""
 
-TO_SHIP = (MODEL_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name)
+TO_SHIP = (
+    MODEL_FILE, TASKS_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, BUNDLE_ZIP
+)  # fmt: skip
 TO_JUDGE = (
-    METRICS.name, CONFUSION_PNG, CONFUSION_CSV, THRESHOLD_CURVE_CSV, THRESHOLD_PNG,
-    RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
+    METRICS.name, PERFORMANCE.name, CONFUSION_PNG, CONFUSION_CSV, THRESHOLD_CURVE_CSV,
+    THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
 )  # fmt: skip
 TO_TRACE = (
     TRAINING_CONFIG.name, RUN_METADATA.name, DATASET_MANIFEST.name,

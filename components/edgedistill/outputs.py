@@ -17,11 +17,11 @@ from edgedistill.artifacts import (
     CONFUSION_PNG,
     DATASET_MANIFEST,
     FINDINGS_CSV,
-    LABELS_FILE,
     METRICS,
     MODEL_FILE,
     MODEL_METADATA,
     NETWORK,
+    PERFORMANCE,
     PHOTOS_CSV,
     QUANTIZATION,
     RELIABILITY_PNG,
@@ -33,6 +33,7 @@ from edgedistill.artifacts import (
     THRESHOLD,
     THRESHOLD_CURVE_CSV,
     THRESHOLD_PNG,
+    TO_SHIP,
     TRAINING_CONFIG,
     TRAINING_LOG,
     split_csv,
@@ -47,11 +48,9 @@ from edgedistill.runs import FinishedRun
 
 _COPIED = {
     "catalog": (DATASET_MANIFEST.name, FINDINGS_CSV, BAD_FILES),
+    "tflite": (PERFORMANCE.name,),
     "predictions": (METRICS.name, CONFUSION_CSV, CONFUSION_PNG),
-    "bundle": (
-        MODEL_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, THRESHOLD_CURVE_CSV,
-        THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG,
-    ),
+    "bundle": (*TO_SHIP, THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG),
 }  # fmt: skip
 """By artifact, the files that go into the output folder as they are."""
 
@@ -167,7 +166,8 @@ def _facts(run: FinishedRun, folder: Path) -> RunFacts:
         model=MODEL_METADATA.read(folder),
         teacher=NETWORK.read(run.artifacts["teacher"]),
         student=NETWORK.read(run.artifacts["student"]),
-        qat=QUANTIZATION.read(run.artifacts["tflite"]),
+        quantization=QUANTIZATION.read(run.artifacts["tflite"]),
+        performance=PERFORMANCE.read(folder),
         bad_files=(folder / BAD_FILES).read_text(encoding="utf-8").splitlines(),
         images={
             name: (folder / name).read_bytes()

@@ -4,15 +4,13 @@ A setting is a field of one small class; a step's settings are those classes put
 field's name is also the flag, the pipeline parameter, the component parameter and the JSON key.
 """
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+import re
 from dataclasses import dataclass
 
 from edgedistill.declaration import (
     DeclaredSetting,
     Settings,
-    Value,
     declared_settings,
     required,
     setting,
@@ -28,6 +26,9 @@ DOWNLOADED_NETWORKS = ("efficientnet_b3", "resnet101")
 IMAGENET, RANDOM = "imagenet", "none"
 WEIGHTS_WORDS = (IMAGENET, RANDOM)
 """What a setting of weights may say in place of a file; `tf.weights` knows the same two words."""
+
+MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""What a model's version may be: part of a file's name on every system."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,23 @@ class TeacherChoice(StepSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScanSettings(TeacherChoice):
+class InBuckets(StepSettings):
+    """What the steps share that read from a bucket or write to one."""
+
+    s3_endpoint: str = setting(
+        "", "Address of an S3 server other than AWS's; empty: AWS_ENDPOINT_URL_S3, else AWS."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.s3_endpoint and not self.s3_endpoint.startswith(("http://", "https://")):
+            raise SettingError(
+                f"s3_endpoint must begin with http:// or https://; got {self.s3_endpoint}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSettings(TeacherChoice, InBuckets):
     """Settings of the step scan."""
 
     data_dir: str = required(
@@ -107,9 +124,6 @@ class ScanSettings(TeacherChoice):
     group_near_duplicates: bool = setting(
         True, "Keep photos of nearly the same picture in one split; false: equal pixels alone."
     )
-    s3_endpoint: str = setting(
-        "", "Address of an S3 server other than AWS's; empty: AWS_ENDPOINT_URL_S3, else AWS."
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,10 +132,6 @@ class ScanSettings(TeacherChoice):
             raise SettingError(
                 "teacher_img_size must be auto or a whole number at least 32 and at most 1024; "
                 f"got {text}."
-            )
-        if self.s3_endpoint and not self.s3_endpoint.startswith(("http://", "https://")):
-            raise SettingError(
-                f"s3_endpoint must begin with http:// or https://; got {self.s3_endpoint}."
             )
 
     @property
@@ -227,6 +237,21 @@ class QatExportSettings(Distilled):
     force_input_range_0_255: bool = setting(
         True, "Quantise the input with scale 1 and zero point -128 (0 for uint8), and prove it."
     )
+    quant_max_drop: float = setting(
+        0.01,
+        "Most that the int8 file may lose against the float student, as a share of the validation "
+        "photos, rounded up to whole photos.",
+        ge=0,
+        le=1,
+    )
+    budget_latency_ms: float = setting(
+        0.0, "Longest time of an image on a Pixel 4 class phone, as estimated; 0: no limit.",
+        unit="ms", ge=0, le=1e6,
+    )  # fmt: skip
+    budget_size_mb: float = setting(
+        0.0, "Largest size of a model file, in millions of bytes; 0: no limit.",
+        unit="MB", ge=0, le=1e6,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +260,7 @@ class EvaluateSettings(StepSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateSettings(StepSettings):
+class CalibrateSettings(InBuckets):
     """Settings of the step calibrate."""
 
     threshold_target_accept_accuracy: float = setting(
@@ -247,6 +272,20 @@ class CalibrateSettings(StepSettings):
     threshold_penalty_incorrect: float = setting(
         3.0, "Cost of a wrong answer, in right answers, where no threshold meets both wishes.", ge=0
     )
+    model_version: str = setting(
+        "1", "Version of the model, for the bundle's name and the file's metadata."
+    )
+    export_uri: str = setting(
+        "", "Folder or bucket (gs://, s3://) that the bundle is put into; empty: nowhere."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not MODEL_VERSION.fullmatch(self.model_version):
+            raise SettingError(
+                "model_version must be 1 to 40 letters, digits, dots, dashes or underscores, the "
+                f"first a letter or digit; got {self.model_version!r}."
+            )
 
 
 STEP_SETTINGS: dict[str, type[StepSettings]] = {
@@ -260,51 +299,7 @@ STEP_SETTINGS: dict[str, type[StepSettings]] = {
 }
 """The steps in the order in which they run, each with its settings."""
 
-PRESETS: dict[str, dict[str, Value]] = {
-    "standard": {},
-    "quick": {
-        "teacher_arch": "efficientnet_lite2",
-        "teacher_img_size": "160",
-        "student_img_size": 160,
-        "epochs_teacher": 0,
-        "epochs_student": 1,
-        "epochs_qat": 1,
-        "augment_flip": False,
-    },
-}
-"""Named sets of settings; `standard` is every default. A flag overrides its preset."""
-
 
 def all_settings() -> dict[str, DeclaredSetting]:
     """Every setting of the pipeline by name, in the order of the steps that first use it."""
     return {d.name: d for step in STEP_SETTINGS.values() for d in declared_settings(step)}
-
-
-def resolve(given: Mapping[str, Value], preset: str = "standard") -> dict[str, Value]:
-    """Every setting with its value: the given one, else the preset's, else the default.
-
-    Raises:
-        SettingError: a name or the preset is unknown, a required setting is missing, or a value
-            (or a combination, such as the fractions) is not allowed.
-    """
-    if preset not in PRESETS:
-        raise SettingError(f"preset must be one of {', '.join(PRESETS)}; got {preset}.")
-    declared = all_settings()
-    for name in given:
-        if name not in declared:
-            raise SettingError(unknown_name_sentence(name, declared))
-    defaults = {name: d.default for name, d in declared.items() if d.default is not None}
-    values = {**defaults, **PRESETS[preset], **given}
-    missing = [name for name in declared if name not in values]
-    if missing:
-        raise SettingError(f"{missing[0]} must be given: add --{missing[0]} VALUE.")
-    for step in STEP_SETTINGS.values():
-        step.choose(values)
-    return {name: values[name] for name in declared}
-
-
-def unknown_name_sentence(name: str, known: Iterable[str]) -> str:
-    """One sentence that refuses an unknown setting and names the nearest known one."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
-    return f"--{name} is not a setting; {hint}"

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -6,15 +7,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgedistill.artifacts import MODEL_METADATA, THRESHOLD, TO_SHIP
+from edgedistill.artifacts import (
+    METRICS,
+    PACKED_DATASET,
+    PREDICTIONS,
+    QUANTIZATION,
+    THRESHOLD,
+    TO_SHIP,
+    write_labels,
+)
 from edgedistill.calibrate.answers import Answers, read_test_answers
 from edgedistill.calibrate.page import calibration_notes
-from edgedistill.calibrate.step import metrics_of, recommendation_document, write_bundle
+from edgedistill.calibrate.step import (
+    calibrate_threshold,
+    metrics_of,
+    recommendation_document,
+    write_bundle,
+)
 from edgedistill.core.threshold import recommend_threshold, threshold_curve
-from edgedistill.errors import ArtifactError
+from edgedistill.datasets import Photo, write_photos
+from edgedistill.errors import ArtifactError, StorageError
+from edgedistill.pixels import ShardWriter
 from edgedistill.settings import CalibrateSettings
+from edgedistill.tf.tasks_metadata import read_metadata
+from tests.calibrate.bundle.model_folder import SIDE_PX, scores_document, write_model_folder
 
 SETTINGS = CalibrateSettings()
+CLASSES = ("cup", "plate")
 # Ten validation photos: at 0.51 six are answered, all right; see tests/core/test_threshold.py.
 ON_VAL = Answers(
     np.array([0.3, 0.3, 0.5, 0.5, 0.7, 0.7, 0.8, 0.8, 0.9, 0.9]),
@@ -22,15 +41,6 @@ ON_VAL = Answers(
 )
 # Four test photos: at 0.51 three are answered, two of them right.
 ON_TEST = Answers(np.array([0.4, 0.6, 0.7, 0.9]), np.array([True, True, False, True]))
-
-
-def write_tflite(folder: Path) -> Path:
-    """Stands in for qat_export's folder; no step here reads into the file."""
-    folder.mkdir()
-    (folder / "model_qat_int8.tflite").write_bytes(b"a model")
-    (folder / "labels.txt").write_text("cup\nplate\n")
-    MODEL_METADATA.write(folder, {key: key for key in MODEL_METADATA.keys})
-    return folder
 
 
 def write_predictions(folder: Path, logits: np.ndarray, labels: list[int]) -> Path:
@@ -45,10 +55,11 @@ def write_predictions(folder: Path, logits: np.ndarray, labels: list[int]) -> Pa
 
 def bundle(tmp_path: Path, on_test: Answers = ON_TEST, **settings: float) -> Path:
     if not (tmp_path / "tflite").exists():
-        write_tflite(tmp_path / "tflite")
+        write_model_folder(tmp_path / "tflite", CLASSES)
     out = tmp_path / f"bundle{len(list(tmp_path.iterdir()))}"
     chosen = CalibrateSettings.choose(settings)
-    write_bundle(out, tmp_path / "tflite", ON_VAL, on_test, chosen)
+    scores = scores_document(CLASSES)
+    write_bundle(out, tmp_path / "tflite", scores, ON_VAL, on_test, chosen)
     return out
 
 
@@ -176,21 +187,25 @@ def test_the_curve_has_a_row_a_threshold_and_no_nan(made):
     assert rows[99]["accept_accuracy"] == ""
 
 
+EVIDENCE = {
+    "threshold_curve.csv", "threshold_analysis.png", "reliability_diagram.png",
+    "confidence_histogram.png",
+}  # fmt: skip
+
+
 def test_the_bundle_holds_what_ships_and_its_evidence(made):
-    assert {p.name for p in made.iterdir()} == {
-        *TO_SHIP, "bundle.zip", "threshold_curve.csv", "threshold_analysis.png",
-        "reliability_diagram.png", "confidence_histogram.png",
-    }  # fmt: skip
-    assert (made / "model_qat_int8.tflite").read_bytes() == b"a model"
+    names = {p.name for p in made.iterdir()}
+    assert {*TO_SHIP, *EVIDENCE, "README.md", "letterbox.h", "parity", "SHA256SUMS"} <= names
     for picture in made.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_zip_holds_the_files_to_ship_as_they_are(made):
+def test_the_zip_holds_every_file_of_the_folder_but_itself_and_the_evidence(made):
+    files = {p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file()}
     with zipfile.ZipFile(made / "bundle.zip") as archive:
         assert archive.testzip() is None
-        assert sorted(archive.namelist()) == sorted(TO_SHIP)
-        for name in TO_SHIP:
+        assert set(archive.namelist()) == files - EVIDENCE - {"bundle.zip"}
+        for name in archive.namelist():
             assert archive.read(name) == (made / name).read_bytes()
         document = json.loads(archive.read("threshold_recommendation.json"))
     assert document["recommended_threshold"] == 0.51
@@ -198,13 +213,70 @@ def test_the_zip_holds_the_files_to_ship_as_they_are(made):
 
 def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
     again = bundle(tmp_path)
-    for path in made.iterdir():
+    for path in (p for p in made.iterdir() if p.is_file()):
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 
 
 def test_a_missing_model_is_told_and_no_bundle_is_left(tmp_path):
-    write_tflite(tmp_path / "tflite")
+    write_model_folder(tmp_path / "tflite", CLASSES)
     (tmp_path / "tflite/model_qat_int8.tflite").unlink()
     with pytest.raises(ArtifactError, match=r"model_qat_int8\.tflite is missing"):
         bundle(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["tflite"]
+
+
+def test_the_model_tells_mediapipe_the_classes_and_the_threshold(made):
+    told = read_metadata((made / "model_tasks.tflite").read_bytes())
+    assert told.label_names == CLASSES
+    assert told.score_threshold == pytest.approx(0.51)
+    assert told.version == "1"
+
+
+@pytest.fixture
+def steps_before(tmp_path: Path) -> dict[str, str]:
+    """Folders of split, evaluate and qat_export that belong together, by parameter."""
+    folders = {name: str(tmp_path / name) for name in ("val", "predictions", "tflite")}
+    write_model_folder(tmp_path / "tflite", CLASSES)
+    digest = QUANTIZATION.read(tmp_path / "tflite")["data_digest"]
+    (tmp_path / "val").mkdir()
+    draw = np.random.default_rng(0)
+    for size_px in (SIDE_PX, 24):
+        with ShardWriter(tmp_path / "val" / "pixels" / str(size_px), size_px) as writer:
+            for image in draw.integers(0, 256, (12, size_px, size_px, 3), np.uint8):
+                writer.append(image)
+    photos = [Photo(f"{n}.jpg", n % 2, CLASSES[n % 2], 9, 9, f"{n:064x}") for n in range(12)]
+    write_photos(tmp_path / "val" / "photos.csv", photos)
+    write_labels(tmp_path / "val", list(CLASSES))
+    PACKED_DATASET.write(tmp_path / "val", {
+        "n_photos": 12, "student_px": SIDE_PX, "teacher_px": 24, "digest": "d",
+        "split_digest": digest,
+    })  # fmt: skip
+    logits = np.array([[3, 0], [0, 3], [3, 0], [0, 3]], np.float32)
+    write_predictions(tmp_path / "predictions", logits, [0, 1, 0, 0])
+    PREDICTIONS.write(tmp_path / "predictions", {"data_digest": digest})
+    METRICS.write(tmp_path / "predictions", scores_document(CLASSES))
+    return folders
+
+
+def test_the_bundle_is_exported_under_its_version_and_digest(tmp_path, steps_before):
+    settings = CalibrateSettings(export_uri=str(tmp_path / "shelf"), model_version="7.1")
+    calibrate_threshold(
+        **steps_before, bundle=str(tmp_path / "b"), report=str(tmp_path / "r"), settings=settings
+    )
+    made = (tmp_path / "b" / "bundle.zip").read_bytes()
+    (exported,) = (tmp_path / "shelf").iterdir()
+    assert exported.name == f"edgedistill-7.1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
+    assert exported.read_bytes() == made
+
+
+def test_a_place_that_cannot_take_the_bundle_is_told_before_any_work(tmp_path, steps_before):
+    (tmp_path / "taken").write_text("a file")
+    settings = CalibrateSettings(export_uri=str(tmp_path / "taken"))
+    with pytest.raises(StorageError, match="taken"):
+        calibrate_threshold(
+            **steps_before,
+            bundle=str(tmp_path / "b"),
+            report=str(tmp_path / "r"),
+            settings=settings,
+        )
+    assert not (tmp_path / "b").exists()

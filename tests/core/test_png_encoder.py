@@ -29,7 +29,7 @@ def test_pillow_reads_the_same_pixels(name: str) -> None:
 
 
 def test_each_of_the_three_filters_is_taken_where_it_helps() -> None:
-    taken = []
+    taken: list[int] = []
     for pixels in list(PICTURES.values())[:3]:
         data = encode_png(pixels.astype(np.uint8))
         at = data.index(b"IDAT")

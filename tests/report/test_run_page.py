@@ -7,11 +7,12 @@ import pytest
 from scipy.stats import binomtest
 
 from edgedistill.artifacts import CONFIDENCE_PNG, CONFUSION_PNG, RELIABILITY_PNG, THRESHOLD_PNG
+from edgedistill.presets import resolve
 from edgedistill.report.advice import next_steps, verdict
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_page import render_run_page
-from edgedistill.settings import resolve
+from tests import example_documents
 
 CLASSES = ["cup", "fork", "plate"]
 PNG = confusion_matrix_plot(np.eye(3, dtype=int), CLASSES)
@@ -27,8 +28,8 @@ def history(*accuracies: float) -> list[dict[str, Any]]:
 
 def network(arch: str) -> dict[str, Any]:
     return {
-        "arch": arch, "img_size_px": 240, "label_names": CLASSES, "data_digest": "d",
-        "history": history(0.8, 0.9, 0.9),
+        "arch": arch, "img_size_px": 240, "label_names": CLASSES, "weights": "imagenet",
+        "data_digest": "d",        "history": history(0.8, 0.9, 0.9),
     }  # fmt: skip
 
 
@@ -74,10 +75,8 @@ def good_run() -> RunFacts:
         },
         teacher=network("efficientnet_b3"),
         student=network("efficientnet_lite1"),
-        qat={
-            "method": "quantisation-aware training", "history": history(0.9, 0.91, 0.91),
-            "agreement": 0.995, "tensor_dtypes": {"int8": 150}, "operators": {"CONV_2D": 50},
-        },
+        quantization=example_documents.quantization(history=history(0.9, 0.91, 0.91)),
+        performance=example_documents.performance(),
         bad_files=[],
         images=dict.fromkeys((CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG), PNG),
     )  # fmt: skip
@@ -116,7 +115,7 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
     steps = next_steps(good_run())
     assert len(steps) == 2
     assert "photos that the phone itself took" in steps[0]
-    assert "resize_rule" in steps[1]
+    assert "parity_check.py" in steps[1]
 
 
 @pytest.mark.parametrize(
@@ -134,9 +133,9 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
         (changed("metrics", top1_teacher=0.97), "The student is 4.5 points behind its teacher"),
         (changed("teacher", history=history(0.8, 0.9)), "raise epochs_teacher (now 10)."),
         (changed("student", history=history(0.8, 0.9)), "raise epochs_student (now 20)."),
-        (changed("qat", history=history(0.8, 0.9)), "raise epochs_qat (now 10)."),
+        (changed("quantization", history=history(0.8, 0.9)), "raise epochs_qat (now 10)."),
         (
-            changed("qat", history=history(0.9, 0.8)),
+            changed("quantization", history=history(0.9, 0.8)),
             "No epoch of the quantisation-aware fine-tuning improved on its start",
         ),
         (
@@ -231,7 +230,7 @@ def test_the_first_bad_files_are_listed_and_the_rest_counted():
 
 
 def test_a_training_without_epochs_has_no_curves():
-    page = render_run_page(changed("qat", history=[]))
+    page = render_run_page(changed("quantization", history=[]))
     assert page.count("data:image/png;base64,") == 4 + 2
 
 

@@ -128,7 +128,7 @@ def test_a_network_is_the_same_after_it_was_saved_and_loaded(tmp_path: Path, arc
     from edgedistill.tf.networks import NetworkRecord, build, load_network, save_network
 
     network = build(arch, 64, 3)
-    record = NetworkRecord(arch, 64, ["a", "b", "c"], [], "0" * 64)
+    record = NetworkRecord(arch, 64, ["a", "b", "c"], "none", [], "0" * 64)
     save_network(network, tmp_path, record)
     again, read = load_network(tmp_path)
     assert read == record
@@ -186,7 +186,9 @@ def test_a_network_of_another_split_or_kind_is_refused(tmp_path: Path) -> None:
         return PackedDataset(tmp_path, ["a", "b"], [], 64, 64, "content", split_digest)
 
     network = build("efficientnet_lite2", 64, 2)
-    save_network(network, tmp_path, NetworkRecord("efficientnet_lite2", 64, ["a", "b"], [], "one"))
+    save_network(
+        network, tmp_path, NetworkRecord("efficientnet_lite2", 64, ["a", "b"], "none", [], "one")
+    )
     load_teacher_for(dataset("one"), tmp_path)
     with pytest.raises(ArtifactError, match="comes from another split"):
         load_teacher_for(dataset("two"), tmp_path)

@@ -16,11 +16,14 @@ def calibrate(
     report: Output[HTML],
     *,
     log_level: str,
+    s3_endpoint: str,
     threshold_target_accept_accuracy: float,
     threshold_min_coverage: float,
     threshold_penalty_incorrect: float,
+    model_version: str,
+    export_uri: str,
 ) -> None:
-    """Chooses the threshold below which the app answers 'unknown', and packs what it ships with.
+    """Chooses the threshold below which the app answers 'unknown', and makes the app's bundle.
 
     Args:
         val: Photos to choose the threshold on.
@@ -28,7 +31,7 @@ def calibrate(
         tflite: What the step qat_export wrote.
 
     Returns:
-        bundle: Everything to ship, as files and as one zip.
+        bundle: Everything to ship, as files and as one zip, with proof that pixels can agree.
         metrics: The threshold, and its coverage and accuracy on val and test, in [0, 1].
         report: The curve behind the choice, and how far confidence can be trusted.
     """
@@ -40,12 +43,8 @@ def calibrate(
     from edgedistill.calibrate.step import calibrate_threshold
     from edgedistill.settings import CalibrateSettings
 
-    settings = CalibrateSettings(
-        log_level=log_level,
-        threshold_target_accept_accuracy=threshold_target_accept_accuracy,
-        threshold_min_coverage=threshold_min_coverage,
-        threshold_penalty_incorrect=threshold_penalty_incorrect,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = CalibrateSettings.choose(locals())
     results = calibrate_threshold(
         val.path, predictions.path, tflite.path, bundle.path, report.path, settings
     )

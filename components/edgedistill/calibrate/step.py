@@ -1,8 +1,7 @@
-"""The step calibrate: the threshold, its evidence, and everything to ship in one folder."""
+"""The step calibrate: the threshold, its evidence, and the bundle that the app's team gets."""
 
 import csv
 import logging
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +12,18 @@ import numpy as np
 from edgedistill.artifacts import (
     BUNDLE_ZIP,
     CONFIDENCE_PNG,
-    LABELS_FILE,
+    METRICS,
     MODEL_FILE,
-    MODEL_METADATA,
     PREDICTIONS,
     QUANTIZATION,
     RELIABILITY_PNG,
-    THRESHOLD,
     THRESHOLD_CURVE_CSV,
     THRESHOLD_PNG,
-    TO_SHIP,
 )
 from edgedistill.calibrate.answers import Answers, read_test_answers
+from edgedistill.calibrate.bundle.contents import write_contents
 from edgedistill.calibrate.bundle.zip_file import write_zip
+from edgedistill.calibrate.export import export_bundle
 from edgedistill.calibrate.page import calibration_notes, render_calibration_page
 from edgedistill.core.reliability import expected_calibration_error, reliability_curve
 from edgedistill.core.threshold import (
@@ -36,10 +34,11 @@ from edgedistill.core.threshold import (
     threshold_curve,
 )
 from edgedistill.datasets import PackedDataset
-from edgedistill.errors import ArtifactError
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.report import plots
 from edgedistill.settings import CalibrateSettings
+from edgedistill.storage.s3 import use_endpoint
+from edgedistill.storage.writing import check_target
 from edgedistill.tf.interpreter import predict_logits
 
 _log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def calibrate_threshold(
         tflite: what the step qat_export wrote.
         bundle: folder to write: what ships, one zip of it, the curve and the pictures.
         report: HTML file to write.
-        settings: the wishes.
+        settings: the wishes; where the zip is put besides.
 
     Returns:
         recommended_threshold, achieved_coverage, test_coverage, ece_val, seconds; and, where a
@@ -64,8 +63,13 @@ def calibrate_threshold(
 
     Raises:
         ArtifactError: a file of another step is missing or damaged.
+        ExportError: a file of the bundle does not hold what was written into it.
+        StorageError: the bundle cannot be put where `export_uri` says.
     """
     started = time.monotonic()
+    use_endpoint(settings.s3_endpoint)
+    if settings.export_uri:
+        check_target(settings.export_uri)
     dataset = PackedDataset.open(val)
     dataset.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
     dataset.require_own(PREDICTIONS.read(Path(predictions))["data_digest"], predictions)
@@ -73,26 +77,38 @@ def calibrate_threshold(
     logits = predict_logits(Path(tflite) / MODEL_FILE, dataset.student_pixels)
     on_val = Answers.of(logits, dataset.label_indices)
     on_test = read_test_answers(Path(predictions))
-    document = write_bundle(Path(bundle), Path(tflite), on_val, on_test, settings)
+    scores = METRICS.read(Path(predictions))
+    document = write_bundle(Path(bundle), Path(tflite), scores, on_val, on_test, settings)
     write_file(report, render_calibration_page(Path(bundle), document))
     _log.info("calibrate: %s", document["calibration_notes"])
+    if settings.export_uri:
+        zip_file = Path(bundle) / BUNDLE_ZIP
+        address = export_bundle(zip_file, settings.export_uri, settings.model_version)
+        _log.info("calibrate: the bundle is at %s", address)
     return metrics_of(document, on_val, time.monotonic() - started)
 
 
 def write_bundle(
-    bundle: Path, tflite: Path, on_val: Answers, on_test: Answers, settings: CalibrateSettings
+    bundle: Path,
+    tflite: Path,
+    scores: Mapping[str, Any],
+    on_val: Answers,
+    on_test: Answers,
+    settings: CalibrateSettings,
 ) -> dict[str, Any]:
     """Chooses the threshold and writes the bundle; gives threshold_recommendation.json.
 
     Args:
         bundle: folder to write.
         tflite: what the step qat_export wrote.
+        scores: content of metrics.json.
         on_val: the file's answers to the photos that the threshold is chosen on.
         on_test: its answers to the photos that the threshold is only told for.
         settings: the wishes.
 
     Raises:
-        ArtifactError: a file is missing in `tflite`.
+        ArtifactError: a file is missing in `tflite`, or `scores` are of other classes.
+        ExportError: a file does not hold what was written into it.
     """
     curve = threshold_curve(on_val.confidence, on_val.correct)
     chosen = recommend_threshold(
@@ -103,12 +119,16 @@ def write_bundle(
     )
     document = recommendation_document(chosen, curve, on_test, settings)
     with complete_folder(bundle) as out:
-        for name in (MODEL_FILE, LABELS_FILE, MODEL_METADATA.name):
-            _copy(tflite / name, out)
-        THRESHOLD.write(out, document)
+        places = write_contents(
+            out,
+            tflite=tflite,
+            threshold=document,
+            scores=scores,
+            version=settings.model_version,
+        )
+        write_zip(out / BUNDLE_ZIP, out, places)
         _write_curve(out / THRESHOLD_CURVE_CSV, curve)
         _draw(out, curve, chosen, on_test, settings)
-        write_zip(out / BUNDLE_ZIP, out, TO_SHIP)
     return document
 
 
@@ -132,13 +152,6 @@ def recommendation_document(
         "n_test": len(accepts),
     }
     return {**document, "calibration_notes": calibration_notes(document)}
-
-
-def _copy(path: Path, out: Path) -> None:
-    try:
-        shutil.copyfile(path, out / path.name)
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
 
 
 def _write_curve(path: Path, curve: ThresholdCurve) -> None:

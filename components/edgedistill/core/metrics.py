@@ -61,6 +61,19 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return probabilities
 
 
+def cross_entropy(logits: NDArray[np.floating], label_indices: Indices) -> float:
+    """Mean of -log(softmax(logits)) at the true classes, in nats.
+
+    Args:
+        logits: shape (n, n_classes), finite, n at least 1.
+        label_indices: shape (n,).
+    """
+    x = np.asarray(logits, np.float64)
+    shifted = x - x.max(axis=1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-log_probabilities[np.arange(len(x)), label_indices].mean())
+
+
 def classification_scores(
     label_indices: Indices, predicted_indices: Indices, n_classes: int
 ) -> Scores:

@@ -118,30 +118,34 @@ def _turned() -> Iterator[ParityImage]:
 
 
 def _kinds() -> Iterator[ParityImage]:
-    """What decoders treat unlike an ordinary colour photo."""
-    grey = Image.fromarray(scene(251, 367)).convert("L")
+    """What decoders treat unlike an ordinary colour photo.
+
+    Their sizes are such that, at every common size of a model's input, the shorter side of some
+    must be rounded up and of others down.
+    """
+    grey = Image.fromarray(scene(254, 389)).convert("L")
     yield ParityImage(
-        "grey", "grey.jpg", _jpeg(grey), "a grey JPEG, 367 x 251: its value goes into R, G and B"
+        "grey", "grey.jpg", _jpeg(grey), "a grey JPEG, 389 x 254: its value goes into R, G and B"
     )
     yield ParityImage(
         "alpha",
         "alpha.png",
-        encode_png(np.dstack([scene(351, 270), _alpha(351, 270)])),
-        "an RGBA PNG, 270 x 351: alpha is discarded, colours under transparent pixels count",
+        encode_png(np.dstack([scene(347, 267), _alpha(347, 267)])),
+        "an RGBA PNG, 267 x 347: alpha is discarded, colours under transparent pixels count",
     )
-    cmyk = Image.fromarray(scene(333, 499)).convert("CMYK")
+    cmyk = Image.fromarray(scene(323, 490)).convert("CMYK")
     yield ParityImage(
         "cmyk",
         "cmyk.jpg",
         _jpeg(cmyk),
-        "a CMYK JPEG, 499 x 333: R = (255 - cyan) * (255 - black) / 255, G and B alike, and no "
+        "a CMYK JPEG, 490 x 323: R = (255 - cyan) * (255 - black) / 255, G and B alike, and no "
         "colour profile; cameras make none",
     )
     yield ParityImage(
         "palette",
         "palette.png",
-        _palette_png(301, 421),
-        "a palette PNG with transparent entries, 421 x 301: their colours count",
+        _palette_png(311, 426),
+        "a palette PNG with transparent entries, 426 x 311: their colours count",
     )
 
 

@@ -48,19 +48,7 @@ def distiller(
     from edgedistill.distiller.step import distil_student
     from edgedistill.settings import DistillerSettings
 
-    settings = DistillerSettings(
-        log_level=log_level,
-        seed=seed,
-        batch_size=batch_size,
-        weight_decay=weight_decay,
-        use_class_weights=use_class_weights,
-        augment_flip=augment_flip,
-        save_tensorboard=save_tensorboard,
-        distill_alpha=distill_alpha,
-        distill_temperature=distill_temperature,
-        student_weights=student_weights,
-        epochs_student=epochs_student,
-        lr_student=lr_student,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = DistillerSettings.choose(locals())
     results = distil_student(train.path, val.path, teacher.path, model.path, report.path, settings)
     log_metrics(metrics, results)

@@ -20,7 +20,7 @@ from edgedistill.tf.networks import (
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
 from edgedistill.tf.training import Distillation, Validation, best_epoch_metrics
-from edgedistill.tf.weights import RANDOM, load_pretrained
+from edgedistill.tf.weights import RANDOM, load_pretrained, origin
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,12 @@ def distil_student(
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
         record = NetworkRecord(
-            STUDENT_ARCH, size_px, photos.label_names, history, photos.split_digest
+            STUDENT_ARCH,
+            size_px,
+            photos.label_names,
+            origin(settings.student_weights),
+            history,
+            photos.split_digest,
         )
         save_network(network, folder, record)
     write_file(

@@ -43,9 +43,8 @@ def evaluate(
     from edgedistill.evaluate.step import evaluate_file
     from edgedistill.settings import EvaluateSettings
 
-    settings = EvaluateSettings(
-        log_level=log_level,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = EvaluateSettings.choose(locals())
     results = evaluate_file(
         test.path, tflite.path, student.path, teacher.path, predictions.path, report.path, settings
     )

@@ -98,7 +98,7 @@ def evaluate_file(
     logits = predict_logits(Path(tflite) / MODEL_FILE, photos.student_pixels)
     judged = {"": _judge(logits, labels, len(names))}
     for suffix, network, pixels in (
-        ("_student", load_student_for(photos, student), photos.student_pixels),
+        ("_student", load_student_for(photos, student)[0], photos.student_pixels),
         ("_teacher", load_teacher_for(photos, teacher), photos.teacher_pixels),
     ):
         judged[suffix] = _judge(Predictor(network).outputs(pixels), labels, len(names))

@@ -32,8 +32,11 @@ def qat_export(
     tflite_inference_output_type: str,
     rep_data_num_batches: int,
     force_input_range_0_255: bool,
+    quant_max_drop: float,
+    budget_latency_ms: float,
+    budget_size_mb: float,
 ) -> None:
-    """Quantises the student and writes it as a TFLite file of integers alone, proven by reading it.
+    """Quantises the student into TFLite files of integers alone, and proves that they are.
 
     Args:
         train: Photos to fine-tune and to calibrate on.
@@ -42,9 +45,9 @@ def qat_export(
         teacher: What the step teacher wrote.
 
     Returns:
-        tflite: The full-integer TFLite file, labels.txt and model_metadata.json.
-        metrics: Validation accuracy in [0, 1], and the file's size and agreement with the network.
-        report: Curves, and what the file holds.
+        tflite: Both full-integer TFLite files, labels.txt, model_metadata.json, how fast they are.
+        metrics: Validation accuracy in [0, 1] of each way of quantising; size in bytes, latency.
+        report: What the file holds, what quantisation cost layer by layer, latency, curves.
     """
     from edgedistill import logs
 
@@ -54,24 +57,8 @@ def qat_export(
     from edgedistill.qat_export.step import export_int8
     from edgedistill.settings import QatExportSettings
 
-    settings = QatExportSettings(
-        log_level=log_level,
-        seed=seed,
-        batch_size=batch_size,
-        weight_decay=weight_decay,
-        use_class_weights=use_class_weights,
-        augment_flip=augment_flip,
-        save_tensorboard=save_tensorboard,
-        distill_alpha=distill_alpha,
-        distill_temperature=distill_temperature,
-        qat=qat,
-        epochs_qat=epochs_qat,
-        lr_qat=lr_qat,
-        tflite_inference_input_type=tflite_inference_input_type,
-        tflite_inference_output_type=tflite_inference_output_type,
-        rep_data_num_batches=rep_data_num_batches,
-        force_input_range_0_255=force_input_range_0_255,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = QatExportSettings.choose(locals())
     results = export_int8(
         train.path, val.path, student.path, teacher.path, tflite.path, report.path, settings
     )

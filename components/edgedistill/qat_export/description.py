@@ -1,21 +1,37 @@
-"""model_metadata.json: what an app needs to feed the file and to read it, taken from the file."""
+"""model_metadata.json: what an app needs to feed the files and to read them, taken from them."""
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
-from edgedistill.artifacts import LABELS_FILE, MODEL_FILE
+from edgedistill.artifacts import LABELS_FILE, MODEL_FILE, TASKS_FILE
 from edgedistill.core.letterbox import RESIZE_RULE
 from edgedistill.tf.flatbuffer import FileFacts, Tensor
 
+_STRETCHING = (
+    "MediaPipe Tasks, and whatever else resizes to the input by itself, stretches a photo to the "
+    "square; this model was trained on letterboxed ones. Pad the photo to a square with black "
+    "first, the photo centred in it; then nothing is stretched."
+)
 
-def describe_model(facts: FileFacts, model: bytes, method: str) -> dict[str, object]:
+
+def describe_model(
+    facts: FileFacts,
+    model: bytes,
+    method: str,
+    tasks_facts: FileFacts,
+    performance: Mapping[str, Any],
+) -> dict[str, object]:
     """The content of model_metadata.json.
 
     Args:
-        facts: what the file says of itself.
-        model: the file.
+        facts: what the int8 file says of itself.
+        model: the int8 file.
         method: how it was quantised, in words.
+        tasks_facts: what the file for MediaPipe Tasks says of itself.
+        performance: the content of performance.json.
     """
-    entry, exit_ = facts.inputs[0], facts.outputs[0]
+    entry = facts.inputs[0]
     _batch, height, width, channels = entry.shape
     return {
         "model_file": MODEL_FILE,
@@ -25,8 +41,7 @@ def describe_model(facts: FileFacts, model: bytes, method: str) -> dict[str, obj
             "height": height,
             "channels": channels,
             "color_space": "RGB",
-            "dtype": entry.dtype,
-            "quantization": _quantisation(entry),
+            **_ends(entry),
         },
         "preprocess": {
             "letterbox": True,
@@ -34,18 +49,31 @@ def describe_model(facts: FileFacts, model: bytes, method: str) -> dict[str, obj
             "pad_color_rgb": [0, 0, 0],
             "interpolation": "bilinear",
             "resize_rule": RESIZE_RULE,
+            "stretching_runtimes": _STRETCHING,
         },
-        "output": {
-            "dtype": exit_.dtype,
-            "quantization": _quantisation(exit_),
-            "is_logits": "SOFTMAX" not in facts.operators,
-            "softmax_in_model": "SOFTMAX" in facts.operators,
+        "output": _answers(facts),
+        "tasks_model": {
+            "model_file": TASKS_FILE,
+            "input": _ends(tasks_facts.inputs[0]),
+            "output": _answers(tasks_facts),
         },
+        "multiply_adds": performance["multiply_adds"],
+        "estimated_latency": performance["estimated_latency"],
         "quantization_method": method,
         "size_bytes": len(model),
         "sha256": hashlib.sha256(model).hexdigest(),
     }
 
 
-def _quantisation(tensor: Tensor) -> dict[str, float | int | None]:
-    return {"scale": tensor.scale, "zero_point": tensor.zero_point}
+def _answers(facts: FileFacts) -> dict[str, object]:
+    has_softmax = "SOFTMAX" in facts.operators
+    return {
+        **_ends(facts.outputs[0]),
+        "is_logits": not has_softmax,
+        "softmax_in_model": has_softmax,
+    }
+
+
+def _ends(tensor: Tensor) -> dict[str, object]:
+    quantization = {"scale": tensor.scale, "zero_point": tensor.zero_point}
+    return {"dtype": tensor.dtype, "quantization": quantization}

@@ -1,4 +1,4 @@
-"""Quantises the student and exports the phone's int8 file, with proof that it is one."""
+"""Quantises the student in two ways, ships the better file, and proves that it is what it says."""
 
 import logging
 import time
@@ -10,37 +10,46 @@ import numpy as np
 from edgedistill.artifacts import (
     MODEL_FILE,
     MODEL_METADATA,
+    PERFORMANCE,
     QUANTIZATION,
+    TASKS_FILE,
     TENSORBOARD_FOLDER,
     write_labels,
 )
 from edgedistill.datasets import PackedDataset
-from edgedistill.errors import ExportError
 from edgedistill.folders import complete_folder, write_file
+from edgedistill.qat_export.candidates import (
+    FLOAT,
+    Candidate,
+    answers_of,
+    best_candidate,
+    quantise_after_training,
+    quantise_in_training,
+)
 from edgedistill.qat_export.description import describe_model
 from edgedistill.qat_export.page import render_export_page
+from edgedistill.qat_export.performance import (
+    measure_performance,
+    performance_metrics,
+    require_budgets,
+)
+from edgedistill.qat_export.proof import (
+    prove_tasks_file,
+    require_equal_answers,
+    require_small_drop,
+)
 from edgedistill.settings import QatExportSettings
-from edgedistill.tf.batches import training_photos
-from edgedistill.tf.export import convert_post_training, convert_quantised
-from edgedistill.tf.flatbuffer import FileFacts, read_facts, require_full_integer
-from edgedistill.tf.interpreter import predict_logits
-from edgedistill.tf.networks import HistoryRow, load_student_for, load_teacher_for
-from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.qat import quantise_aware
+from edgedistill.tf.flatbuffer import FileFacts
+from edgedistill.tf.layer_errors import LayerError, layer_errors
+from edgedistill.tf.networks import NetworkRecord, load_student_for
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Predictor, Validation, best_row, train, validate
+from edgedistill.tf.tasks_file import tasks_model
+from edgedistill.tf.training import Predictor, best_row
 
 _log = logging.getLogger(__name__)
 
-_RANGES = "ranges"
-"""Stage of the history's first row: the network before its fine-tuning."""
-
-# The file and its Keras network differ by rounding, on photos where two classes are nearly even:
-# those whose logits lie no further apart than some steps of the output's quantisation. Other
-# differences, on more than this share and more than a few photos, mean that the conversion failed.
-_NEARLY_EVEN_STEPS = 3
-_MAX_DISAGREEMENT_FRAC = 0.1
-_MAX_DISAGREEING_PHOTOS = 5
+_MEASURED_PHOTOS = 32
+"""Validation photos on which each layer's error is measured."""
 
 
 def export_int8(
@@ -52,200 +61,170 @@ def export_int8(
     report: str,
     settings: QatExportSettings,
 ) -> dict[str, float]:
-    """Quantises the student, exports it and proves that the file is full-integer.
+    """Quantises the student, exports it and proves that the files are full-integer.
 
     Args:
         train: folder of the training split; it alone sets ranges.
         val: folder of the validation split.
         student: folder of the trained student.
         teacher: folder of the trained teacher.
-        tflite: folder to write: the file, labels, metadata, how it came about.
+        tflite: folder to write: both files, labels, metadata, how they came about, how fast.
         report: HTML file to write.
-        settings: kind of quantisation, epochs, types of the file's ends.
+        settings: kind of quantisation, epochs, types of the file's ends, limits.
 
     Returns:
         Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
-        agreement (file with the Keras network it came from), size_bytes, int8_ops_share, seconds;
-        with quantisation-aware training best_epoch (0: its ranges alone were better).
+        val_accuracy_post_training, agreement (file with the float student), size_bytes,
+        int8_ops_share, those of `performance_metrics`, seconds; with quantisation-aware training
+        val_accuracy_qat and best_epoch (0: its ranges alone were better).
 
     Raises:
-        ExportError: the file is not what was promised.
+        ExportError: a file is not what was promised, or beyond a limit.
         ArtifactError: an input is missing, damaged, or of other classes.
     """
     begun = time.monotonic()
     seed_everything(settings.seed)
     photos, validation = PackedDataset.open_parts(train, val)
-    size_px = photos.student_px
-    student_network = load_student_for(photos, student)
+    network, record = load_student_for(photos, student)
+    float_logits = Predictor(network).outputs(validation.student_pixels)
     with complete_folder(tflite) as folder:
-        if settings.qat:
-            network, history = _fine_tune_quantised(
-                student_network, teacher, photos, validation, settings, folder
-            )
-            model = convert_quantised(
-                network,
-                input_type=settings.tflite_inference_input_type,
-                output_type=settings.tflite_inference_output_type,
-            )
-        else:
-            network, history = student_network, []
-            model = _quantise_after_training(student_network, photos, settings)
-        facts = _prove(model, settings, size_px)
-        (folder / MODEL_FILE).write_bytes(model)
-        accuracies = _measure(folder / MODEL_FILE, facts, network, student_network, validation)
-        method = _method(settings, history)
-        write_labels(folder, photos.label_names)
-        MODEL_METADATA.write(folder, describe_model(facts, model, method))
-        QUANTIZATION.write(
-            folder,
-            {
-                "method": method,
-                "history": history,
-                "agreement": accuracies["agreement"],
-                "tensor_dtypes": facts.tensor_dtypes,
-                "operators": facts.operators,
-                "data_digest": photos.split_digest,
-            },
+        candidates = _quantise(network, teacher, photos, validation, settings, folder)
+        chosen = best_candidate(list(candidates.values()), validation.label_indices)
+        errors = layer_errors(
+            chosen.model, network, validation.student_pixels, _measured_rows(validation, settings)
         )
-    write_file(report, render_export_page(facts, history, accuracies, len(validation), len(model)))
+        _require_small_drop(chosen, float_logits, validation, errors, settings)
+        tasks_facts = _write_files(folder, chosen, validation)
+        performance = measure_performance(folder)
+        require_budgets(
+            performance,
+            budget_latency_ms=settings.budget_latency_ms,
+            budget_size_mb=settings.budget_size_mb,
+        )
+        accuracies = _accuracies(candidates, chosen, float_logits, validation)
+        write_labels(folder, photos.label_names)
+        PERFORMANCE.write(folder, performance)
+        MODEL_METADATA.write(
+            folder,
+            describe_model(chosen.facts, chosen.model, chosen.method, tasks_facts, performance),
+        )
+        quantization = _quantization(chosen, candidates, accuracies, errors, record, validation)
+        QUANTIZATION.write(folder, quantization)
+    page = render_export_page(chosen.facts, quantization, performance, accuracies, len(validation))
+    write_file(report, page)
     _log.info(
         "export done (%s): %d bytes, val_accuracy=%.3f (float %.3f)",
-        method, len(model), accuracies["val_accuracy"], accuracies["val_accuracy_student"],
+        chosen.method, len(chosen.model), accuracies["val_accuracy"],
+        accuracies["val_accuracy_student"],
     )  # fmt: skip
     return {
         **accuracies,
-        **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
-        "size_bytes": len(model),
-        "int8_ops_share": 1.0,  # proven by require_full_integer
+        "size_bytes": len(chosen.model),
+        "int8_ops_share": chosen.facts.integer_share,
+        **performance_metrics(performance),
         "seconds": time.monotonic() - begun,
     }
 
 
-def _fine_tune_quantised(
-    student: Any,
-    teacher_folder: str,
+def _quantise(
+    network: Any,
+    teacher: str,
     photos: PackedDataset,
     validation: PackedDataset,
     settings: QatExportSettings,
     folder: Path,
-) -> tuple[Any, list[HistoryRow]]:
-    """Quantisation-aware training with the distillation loss kept."""
-    teacher = load_teacher_for(photos, teacher_folder)
-    network = quantise_aware(
-        student,
-        photos.student_pixels,
-        seed=settings.seed,
-        full_input_range=settings.force_input_range_0_255,
-    )
-    judges = Validation(validation.student_pixels, validation.label_indices)
-    history = train(
-        network,
-        training_photos(
-            photos,
-            photos.student_pixels,
-            teacher_pixels=photos.teacher_pixels,
-            use_class_weights=settings.use_class_weights,
-            flip=settings.augment_flip,
-        ),
-        judges,
-        Schedule(
-            stage="qat",
-            epochs=settings.epochs_qat,
-            batch_size=settings.batch_size,
-            learning_rate=settings.lr_qat,
-            weight_decay=settings.weight_decay,
-            seed=settings.seed,
-        ),
-        start=[_before_fine_tuning(network, judges)],
-        distillation=Distillation(teacher, settings.distill_alpha, settings.distill_temperature),
-        tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
-    )
-    return network, history
+) -> dict[str, Candidate]:
+    """The candidates by their keys in the metrics, the quickest first."""
+    candidates = {"post_training": quantise_after_training(network, photos, validation, settings)}
+    if settings.qat:
+        candidates["qat"] = quantise_in_training(
+            network, teacher, photos, validation, settings,
+            tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
+        )  # fmt: skip
+    return candidates
 
 
-def _before_fine_tuning(network: Any, validation: Validation) -> HistoryRow:
-    """The quantised network with nothing but its ranges set: what fine-tuning must improve on."""
-    begun = time.monotonic()
-    row: HistoryRow = {
-        "stage": _RANGES,
-        "epoch": 0,
-        "loss": None,  # nothing was trained
-        "train_accuracy": None,
-        **validate(Predictor(network), validation),
-        "lr": 0.0,
-        "seconds": time.monotonic() - begun,
-    }
-    _log.info("ranges set from data: val_accuracy=%.3f", row["val_accuracy"])
-    return row
+def _measured_rows(validation: PackedDataset, settings: QatExportSettings) -> Any:
+    draw = np.random.default_rng(settings.seed)
+    return np.sort(draw.permutation(len(validation))[:_MEASURED_PHOTOS])
 
 
-def _quantise_after_training(
-    student: Any, photos: PackedDataset, settings: QatExportSettings
-) -> bytes:
-    n_wanted = settings.rep_data_num_batches * settings.batch_size
-    rows = np.random.default_rng(settings.seed).permutation(len(photos))[:n_wanted]
-    _log.info("post-training quantisation from %d training photos", len(rows))
-    return convert_post_training(
-        student,
-        photos.student_pixels,
-        rows,
-        input_type=settings.tflite_inference_input_type,
-        output_type=settings.tflite_inference_output_type,
-        full_input_range=settings.force_input_range_0_255,
+def _require_small_drop(
+    chosen: Candidate,
+    float_logits: Any,
+    validation: PackedDataset,
+    errors: list[LayerError],
+    settings: QatExportSettings,
+) -> None:
+    labels = validation.label_indices
+    require_small_drop(
+        chosen.logits.argmax(axis=1) == labels,
+        float_logits.argmax(axis=1) == labels,
+        errors,
+        max_drop=settings.quant_max_drop,
     )
 
 
-def _prove(model: bytes, settings: QatExportSettings, size_px: int) -> FileFacts:
-    facts = read_facts(model)
-    require_full_integer(
-        facts,
-        input_type=settings.tflite_inference_input_type,
-        output_type=settings.tflite_inference_output_type,
-        full_input_range=settings.force_input_range_0_255,
-        img_size_px=size_px,
+def _write_files(folder: Path, chosen: Candidate, validation: PackedDataset) -> FileFacts:
+    """Writes both files, proven equal; gives what the one for MediaPipe Tasks says of itself."""
+    tasks = tasks_model(chosen.model)
+    facts = prove_tasks_file(tasks, chosen.facts)
+    require_equal_answers(
+        chosen.logits, answers_of(tasks, validation), step=facts.outputs[0].scale or 0.0
     )
+    (folder / MODEL_FILE).write_bytes(chosen.model)
+    (folder / TASKS_FILE).write_bytes(tasks)
     return facts
 
 
-def _measure(
-    model_path: Path, facts: FileFacts, network: Any, student: Any, validation: PackedDataset
+def _accuracies(
+    candidates: dict[str, Candidate],
+    chosen: Candidate,
+    float_logits: Any,
+    validation: PackedDataset,
 ) -> dict[str, float]:
-    """Accuracy of the file and of the float student, and whether the file does as it was trained.
-
-    Args:
-        model_path: the file.
-        facts: what it says of itself.
-        network: the Keras network that it was made from.
-        student: the float student.
-        validation: photos to compare them on.
-
-    Raises:
-        ExportError: file and Keras network disagree on more photos than rounding explains.
-    """
-    pixels, labels = validation.student_pixels, validation.label_indices
-    by_file = predict_logits(model_path, pixels).argmax(axis=1)
-    logits = Predictor(network).outputs(pixels)
-    by_network = logits.argmax(axis=1)
-    by_student = Predictor(student).outputs(pixels).argmax(axis=1)
-    margins = logits.max(axis=1) - np.take_along_axis(logits, by_file[:, None], axis=1)[:, 0]
-    output_scale = facts.outputs[0].scale or 0.0
-    n_differ = int((margins > _NEARLY_EVEN_STEPS * output_scale).sum())
-    if n_differ > max(_MAX_DISAGREEING_PHOTOS, _MAX_DISAGREEMENT_FRAC * len(labels)):
-        raise ExportError(
-            f"the exported file and its network must name the same classes; they differ on "
-            f"{n_differ} of {len(labels)} validation photos."
-        )
-    return {
-        "val_accuracy": float(np.mean(by_file == labels)),
+    labels = validation.label_indices
+    by_student = float_logits.argmax(axis=1)
+    figures = {
+        "val_accuracy": chosen.accuracy(labels),
         "val_accuracy_student": float(np.mean(by_student == labels)),
-        "agreement": float(np.mean(by_file == by_network)),
+        **{f"val_accuracy_{key}": c.accuracy(labels) for key, c in candidates.items()},
+        "agreement": float(np.mean(by_student == chosen.logits.argmax(axis=1))),
     }
+    if "qat" in candidates:
+        figures["best_epoch"] = float(best_row(candidates["qat"].history)["epoch"])
+    return figures
 
 
-def _method(settings: QatExportSettings, history: list[HistoryRow]) -> str:
-    """How the weights and ranges that ship came about, in words."""
-    if not settings.qat:
-        return "post-training quantisation"
-    if best_row(history)["stage"] == _RANGES:
-        return "quantisation with ranges set from training photos, better than its fine-tuning"
-    return "quantisation-aware training"
+def _quantization(
+    chosen: Candidate,
+    candidates: dict[str, Candidate],
+    accuracies: dict[str, float],
+    errors: list[LayerError],
+    record: NetworkRecord,
+    validation: PackedDataset,
+) -> dict[str, Any]:
+    """The content of quantization.json."""
+    return {
+        "method": chosen.method,
+        "candidates": {
+            FLOAT: accuracies["val_accuracy_student"],
+            **{c.method: c.accuracy(validation.label_indices) for c in candidates.values()},
+        },
+        "history": candidates["qat"].history if "qat" in candidates else [],
+        "agreement": accuracies["agreement"],
+        "layers": [
+            {
+                "layer": e.layer,
+                "operator": e.operator,
+                "sqnr_db": e.sqnr_db,
+                "own_sqnr_db": e.own_sqnr_db,
+            }
+            for e in errors
+        ],
+        "tensor_dtypes": chosen.facts.tensor_dtypes,
+        "operators": chosen.facts.operators,
+        "student_arch": record.arch,
+        "student_weights": record.weights,
+        "data_digest": validation.split_digest,
+    }

@@ -52,8 +52,8 @@ def next_steps(facts: RunFacts) -> list[str]:
         steps = ["Nothing stands out: try the file on photos that the phone itself took."]
     return [
         *steps,
-        "Before it ships, compare the app's pixels with preprocess.resize_rule in "
-        "model_metadata.json: another resize filter costs accuracy that no test here can see.",
+        "Give bundle.zip to the app's team, and have them run its parity_check.py on what the app "
+        "feeds the model: other pixels cost accuracy that no test here can see.",
     ]
 
 
@@ -85,7 +85,7 @@ def _about_epochs(facts: RunFacts) -> Iterator[str]:
     """Trainings that did not improve on their start, and those that were best at their very end."""
     unfinished = []
     for name, document in (
-        ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.qat),
+        ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.quantization),
     ):  # fmt: skip
         accuracies = [row["val_accuracy"] for row in document["history"]]
         if len(accuracies) > 1 and max(accuracies) == accuracies[0]:

@@ -11,7 +11,7 @@ Document = Mapping[str, Any]
 class RunFacts:
     """What the page is made of: the documents of artifacts.py as read, and four pictures.
 
-    `qat` is quantization.json; `bad_files` are the lines of bad_files.txt; `images` holds the PNG
+    `bad_files` are the lines of bad_files.txt; `images` holds the PNG
     files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and CONFIDENCE_PNG by file name.
     """
 
@@ -23,6 +23,7 @@ class RunFacts:
     model: Document
     teacher: Document
     student: Document
-    qat: Document
+    quantization: Document
+    performance: Document
     bad_files: Sequence[str]
     images: Mapping[str, bytes]

@@ -7,7 +7,9 @@ from edgedistill.artifacts import CONFIDENCE_PNG, CONFUSION_PNG, RELIABILITY_PNG
 from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.advice import next_steps, verdict
 from edgedistill.report.page import Headline, Picture, Section, Table, render_page
+from edgedistill.report.performance_section import performance_section
 from edgedistill.report.plots import learning_curves
+from edgedistill.report.quantisation_section import quantisation_section
 from edgedistill.report.run_facts import RunFacts
 
 _MAX_BAD_FILES = 50
@@ -22,6 +24,8 @@ def render_run_page(facts: RunFacts) -> str:
         _models_section(facts),
         _threshold_section(facts),
         _classes_section(facts),
+        quantisation_section(facts.quantization),
+        performance_section(facts.performance),
         *_training_sections(facts),
         _photos_section(facts),
         _file_section(facts),
@@ -126,7 +130,7 @@ def _training_sections(facts: RunFacts) -> list[Section]:
     for title, document in (
         (f"Training of the teacher ({facts.teacher['arch']})", facts.teacher),
         (f"Training of the student ({facts.student['arch']})", facts.student),
-        (f"Quantisation ({facts.qat['method']})", facts.qat),
+        ("Quantisation-aware fine-tuning", facts.quantization),
     ):
         history = document["history"]
         if history:
@@ -162,14 +166,14 @@ def _file_section(facts: RunFacts) -> Section:
         ["file", facts.model["model_file"]],
         ["size", f"{_megabytes(facts.model['size_bytes'])} ({facts.model['size_bytes']:,} bytes)"],
         ["SHA-256", facts.model["sha256"]],
-        ["made by", facts.qat["method"]],
+        ["made by", facts.quantization["method"]],
         ["input", f"{entry['dtype']}, {_quantisation(entry)}"],
         ["output", f"{exit_['dtype']}, {_quantisation(exit_)}"],
-        ["tensors", _counts_text(facts.qat["tensor_dtypes"])],
-        ["operators", _counts_text(facts.qat["operators"])],
+        ["tensors", _counts_text(facts.quantization["tensor_dtypes"])],
+        ["operators", _counts_text(facts.quantization["operators"])],
         [
-            "names the Keras network's class on",
-            f"{facts.qat['agreement']:.1%} of validation photos",
+            "names the float student's class on",
+            f"{facts.quantization['agreement']:.1%} of validation photos",
         ],
     ]
     return Section("The file", table=Table(["", ""], rows))

@@ -37,15 +37,7 @@ def scan(
     from edgedistill.scan.step import scan_photos
     from edgedistill.settings import ScanSettings
 
-    settings = ScanSettings(
-        log_level=log_level,
-        teacher_arch=teacher_arch,
-        data_dir=data_dir,
-        teacher_img_size=teacher_img_size,
-        student_img_size=student_img_size,
-        max_megapixels=max_megapixels,
-        group_near_duplicates=group_near_duplicates,
-        s3_endpoint=s3_endpoint,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = ScanSettings.choose(locals())
     results = scan_photos(catalog.path, report.path, settings)
     log_metrics(metrics, results)

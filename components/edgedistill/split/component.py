@@ -41,12 +41,7 @@ def split(
     from edgedistill.settings import SplitSettings
     from edgedistill.split.step import split_catalog
 
-    settings = SplitSettings(
-        log_level=log_level,
-        seed=seed,
-        train_frac=train_frac,
-        val_frac=val_frac,
-        test_frac=test_frac,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = SplitSettings.choose(locals())
     results = split_catalog(catalog.path, train.path, val.path, test.path, report.path, settings)
     log_metrics(metrics, results)

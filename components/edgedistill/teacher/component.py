@@ -45,18 +45,7 @@ def teacher(
     from edgedistill.settings import TeacherSettings
     from edgedistill.teacher.step import train_teacher
 
-    settings = TeacherSettings(
-        log_level=log_level,
-        seed=seed,
-        batch_size=batch_size,
-        weight_decay=weight_decay,
-        use_class_weights=use_class_weights,
-        augment_flip=augment_flip,
-        save_tensorboard=save_tensorboard,
-        teacher_arch=teacher_arch,
-        teacher_weights=teacher_weights,
-        epochs_teacher=epochs_teacher,
-        lr_teacher=lr_teacher,
-    )
+    # Chosen by their names: every parameter that is no artifact is a setting.
+    settings = TeacherSettings.choose(locals())
     results = train_teacher(train.path, val.path, model.path, report.path, settings)
     log_metrics(metrics, results)

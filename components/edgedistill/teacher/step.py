@@ -14,7 +14,7 @@ from edgedistill.tf.networks import NetworkRecord, build, save_network
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
 from edgedistill.tf.training import Validation, best_epoch_metrics
-from edgedistill.tf.weights import RANDOM, load_pretrained
+from edgedistill.tf.weights import RANDOM, load_pretrained, origin
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,14 @@ def train_teacher(
             pretrained=settings.teacher_weights != RANDOM,
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
-        record = NetworkRecord(arch, size_px, photos.label_names, history, photos.split_digest)
+        record = NetworkRecord(
+            arch,
+            size_px,
+            photos.label_names,
+            origin(settings.teacher_weights),
+            history,
+            photos.split_digest,
+        )
         save_network(network, folder, record)
     write_file(report, render_training_page(f"Teacher: {arch}", history, n_val=len(validation)))
     results = best_epoch_metrics(history)

@@ -35,12 +35,14 @@ HistoryRow = dict[str, Any]
 class NetworkRecord:
     """What is kept beside a network's weights.
 
-    `history` has one row an epoch; `data_digest` names the split that it was trained on.
+    `weights`: what training started from, as `weights.origin` names it. `history` has one row an
+    epoch; `data_digest` names the split that it was trained on.
     """
 
     arch: str
     img_size_px: int
     label_names: Sequence[str]
+    weights: str
     history: Sequence[HistoryRow]
     data_digest: str
 
@@ -125,6 +127,7 @@ def save_network(network: Any, folder: Path, record: NetworkRecord) -> None:
             "arch": record.arch,
             "img_size_px": record.img_size_px,
             "label_names": list(record.label_names),
+            "weights": record.weights,
             "history": list(record.history),
             "data_digest": record.data_digest,
         },
@@ -167,8 +170,8 @@ def load_network_for(
     return network, record
 
 
-def load_student_for(photos: PackedDataset, folder: str | Path) -> Any:
-    """The student that was distilled from these photos.
+def load_student_for(photos: PackedDataset, folder: str | Path) -> tuple[Any, NetworkRecord]:
+    """The student that was distilled from these photos, and its record.
 
     Raises:
         ArtifactError: also where it is another network than `STUDENT_ARCH`.
@@ -176,7 +179,7 @@ def load_student_for(photos: PackedDataset, folder: str | Path) -> Any:
     network, record = load_network_for(photos, folder, img_size_px=photos.student_px)
     if record.arch != STUDENT_ARCH:
         raise ArtifactError(f"{folder} must hold {STUDENT_ARCH}; got {record.arch}.")
-    return network
+    return network, record
 
 
 def load_teacher_for(photos: PackedDataset, folder: str | Path) -> Any:

@@ -37,11 +37,21 @@ def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_
         A Keras network of its own; weights as in `network` but for the biases.
     """
     rows = np.random.default_rng(seed).permutation(len(pixels))[:_RANGE_PHOTOS]
+    return quantise_measured(network, pixels, rows, full_input_range=full_input_range)
+
+
+def quantise_measured(
+    network: Any, pixels: PackedPixels, rows: NDArray[np.int64], *, full_input_range: bool
+) -> Any:
+    """`quantise_aware` with given photos: all of `rows` set ranges, 128 of them correct biases."""
     quantised = quantise_layers(network)
     _freeze_wrapped_statistics(quantised)
-    correct_biases(quantised, network, _float_batches(pixels, rows), prefix=_PREFIX)
+    means_from = _float_batches(pixels, rows[:_RANGE_PHOTOS])
+    correct_biases(quantised, network, means_from, prefix=_PREFIX)
     _set_output_ranges(quantised, network, pixels, rows)
-    highest = 255.0 if full_input_range else float(pixels.take(rows).max())
+    highest = 255.0
+    if not full_input_range:
+        highest = float(max(batch.max() for batch in pixels.batches(_RANGE_BATCH, rows)))
     _set_range(_input_quantiser(quantised), 0.0, highest)
     return quantised
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.core.metrics import cross_entropy
 from edgedistill.errors import TrainingError
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.batches import (
@@ -131,12 +132,9 @@ def train(
 
 def validate(predictor: Predictor, validation: Validation) -> dict[str, float]:
     """Loss (mean cross entropy) and accuracy of a network on the validation photos."""
-    logits = predictor.outputs(validation.pixels).astype(np.float64)
-    labels = validation.label_indices
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    logits, labels = predictor.outputs(validation.pixels), validation.label_indices
     return {
-        "val_loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        "val_loss": cross_entropy(logits, labels),
         "val_accuracy": float(np.mean(logits.argmax(axis=1) == labels)),
     }
 

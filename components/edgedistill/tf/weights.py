@@ -27,6 +27,11 @@ IMAGENET, RANDOM = "imagenet", "none"
 _ANSWER_WITHIN_S = 20.0
 
 
+def origin(weights: str) -> str:
+    """What to call these weights in a record: `imagenet`, `none` or the file's name alone."""
+    return weights if weights in (IMAGENET, RANDOM) else Path(weights).name
+
+
 @dataclass(frozen=True)
 class _Download:
     """Weights that tf_keras fetches: its builder, their file's name, the URL of its folder."""

@@ -76,7 +76,7 @@ class App:
 @cache
 def decoded(data: bytes, alpha_over: int | None) -> Image.Image:
     """The picture as stored; opaque, or blended over black or white."""
-    image = Image.open(io.BytesIO(data))
+    image: Image.Image = Image.open(io.BytesIO(data))
     image.load()
     if image.mode == "P":
         image = image.convert("RGBA")
@@ -103,7 +103,7 @@ def with_pillow(resample: Image.Resampling) -> Any:
 def with_anchors(offset: float, blend: bool) -> Any:
     """Nearest pixel, or a blend of the nearest two, at (i + offset) * old / new - offset."""
 
-    def axis(pixels: np.ndarray, new: int) -> np.ndarray:
+    def axis(pixels: np.ndarray, new: int) -> Any:
         old = len(pixels)
         place = (np.arange(new) + offset) * old / new - offset
         if not blend:
@@ -114,7 +114,7 @@ def with_anchors(offset: float, blend: bool) -> Any:
         part = (place - low)[:, None, None]
         return pixels[low] * (1 - part) + pixels[np.minimum(low + 1, old - 1)] * part
 
-    def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    def resize(pixels: np.ndarray, height: int, width: int) -> Any:
         lines = axis(pixels.astype(float), height)
         columns = axis(lines.transpose(1, 0, 2), width).transpose(1, 0, 2)
         return np.rint(columns).astype(np.uint8)
@@ -122,10 +122,10 @@ def with_anchors(offset: float, blend: bool) -> Any:
     return resize
 
 
-def by_area(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+def by_area(pixels: np.ndarray, height: int, width: int) -> Any:
     """The mean over the area of each new pixel, as OpenCV's INTER_AREA: a running sum's steps."""
 
-    def axis(pixels: np.ndarray, new: int) -> np.ndarray:
+    def axis(pixels: np.ndarray, new: int) -> Any:
         old = len(pixels)
         sums = np.concatenate([np.zeros((1, *pixels.shape[1:])), pixels.cumsum(axis=0)])
         edges = np.arange(new + 1) * old / new

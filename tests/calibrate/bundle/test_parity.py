@@ -32,7 +32,8 @@ def parity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
 
 
 def content(folder: Path, row: dict[str, Any], kind: str) -> bytes:
-    return (folder / row["files"][kind]["file"]).read_bytes()
+    path: Path = folder / row["files"][kind]["file"]
+    return path.read_bytes()
 
 
 def pixels(folder: Path, row: dict[str, Any], kind: str) -> np.ndarray:

@@ -70,17 +70,18 @@ def checked(bundle: Path) -> Iterator[Checked]:
         [sys.executable, "-I", "-c", DRIVER, str(bundle)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
+        questions, answers = process.stdin, process.stdout
+        assert questions is not None
+        assert answers is not None
 
         def ask(folder: Path) -> SimpleNamespace:
-            process.stdin.write(json.dumps(str(folder)) + "\n")
-            process.stdin.flush()
-            status, printed = json.loads(process.stdout.readline())
+            questions.write(json.dumps(str(folder)) + "\n")
+            questions.flush()
+            status, printed = json.loads(answers.readline())
             return answer(status, printed, "")
 
         yield ask
-        process.stdin.close()
+        questions.close()
 
 
 def answer(status: int, printed: str, errors: str) -> SimpleNamespace:
@@ -250,7 +251,7 @@ def test_a_fault_of_one_image_alone_is_told_with_what_it_checks(
     np.full((SIDE, SIDE, 3), 7, np.int8).tofile(folder / "cmyk.raw")
     found = checked(folder)
     assert found.status == 1
-    assert found.verdict[1].startswith("cmyk: unknown. This image checks a CMYK JPEG, 499 x 333")
+    assert found.verdict[1].startswith("cmyk: unknown. This image checks a CMYK JPEG, 490 x 323")
 
 
 def test_what_decoders_of_jpeg_differ_in_is_harmless_in_a_jpeg_alone(
@@ -291,7 +292,7 @@ def test_faults_that_the_dumped_images_cannot_tell_apart_are_all_named(
     assert "one pixel too far down and right" in found.verdict[0]
 
 
-WRONG_SIZES = {
+WRONG_SIZES: dict[str, np.ndarray] = {
     "is, by its length, 63 x 63 x 3 of 1 bytes each": np.zeros((63, 63, 3), np.uint8),
     f"is, by its length, {SIDE} x {SIDE} x 4 of 1 bytes each": np.zeros((SIDE, SIDE, 4), np.uint8),
     "is, by its length, 100 x 100 x 3 of 1 bytes each or 50 x 50 x 3 of 4 bytes each": np.zeros(

@@ -5,10 +5,11 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgedistill.settings import MODEL_VERSION
+
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The zip format knows no earlier time; the files' own would differ from run to run."""
 _UNIX, _READABLE_FILE = 3, 0o100644 << 16
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -49,7 +50,7 @@ def bundle_name(version: str, zip_sha256: str) -> str:
     Raises:
         ValueError: one of them is otherwise.
     """
-    if not _VERSION.fullmatch(version):
+    if not MODEL_VERSION.fullmatch(version):
         raise ValueError(
             f"version must be 1 to 40 letters, digits, dots, dashes or underscores; got {version!r}"
         )

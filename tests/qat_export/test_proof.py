@@ -1,0 +1,105 @@
+"""What is refused before a file ships, and in which words."""
+
+import numpy as np
+import pytest
+
+from edgedistill.errors import ExportError
+from edgedistill.qat_export.proof import (
+    prove,
+    prove_tasks_file,
+    require_conversion_kept_answers,
+    require_equal_answers,
+    require_small_drop,
+)
+from edgedistill.settings import QatExportSettings
+from edgedistill.tf.flatbuffer import read_facts
+from edgedistill.tf.layer_errors import LayerError
+from edgedistill.tf.tasks_file import tasks_model
+from tests.tflite_files import tiny_int8_model
+
+STEP = 1 / 256
+ERRORS = [
+    LayerError("stem", "CONV_2D", 40.0, 40.0),
+    LayerError("body", "CONV_2D", 12.0, 12.5),
+    LayerError("pool", "MEAN", 12.0, None),
+]
+
+
+def test_a_full_integer_file_is_proven_and_another_size_refused() -> None:
+    model = tiny_int8_model(size_px=8)
+    assert prove(model, QatExportSettings(), 8).integer_share == 1.0
+    with pytest.raises(ExportError, match=r"the input's shape must be \(1, 16, 16, 3\)"):
+        prove(model, QatExportSettings(), 16)
+
+
+def test_the_tasks_file_must_be_one() -> None:
+    model = tiny_int8_model(size_px=8)
+    facts = read_facts(model)
+    assert "SOFTMAX" in prove_tasks_file(tasks_model(model), facts).operators
+    with pytest.raises(ExportError, match="must take and give uint8; got int8, int8"):
+        prove_tasks_file(model, facts)
+    with pytest.raises(ExportError, match=r"of shape \(1, 8, 8, 3\); got \(1, 4, 4, 3\)"):
+        prove_tasks_file(tasks_model(tiny_int8_model(size_px=4)), facts)
+
+
+def test_scores_within_a_step_agree() -> None:
+    # softmax(log 3, 0) = 0.75 and 0.25.
+    logits = np.log(np.array([[3.0, 1.0]], np.float32))
+    require_equal_answers(logits, np.array([[0.75 + STEP, 0.25 - STEP]], np.float32), STEP)
+    with pytest.raises(ExportError, match=r"must agree within 0\.00390625; they differ by 0\.0078"):
+        require_equal_answers(logits, np.array([[0.75, 0.25 + 2 * STEP]], np.float32), STEP)
+
+
+def test_a_score_of_one_is_stored_a_step_below() -> None:
+    logits = np.array([[100.0, 0.0]], np.float32)
+    require_equal_answers(logits, np.array([[255 / 256, 0]], np.float32), STEP)
+
+
+def test_another_class_is_refused_and_a_tie_is_not() -> None:
+    logits = np.log(np.array([[0.502, 0.498]], np.float32))
+    require_equal_answers(logits, np.array([[0.5, 0.5]], np.float32), STEP)
+    with pytest.raises(ExportError, match="they differ on 1 of 1 validation photos"):
+        require_equal_answers(logits, np.array([[0.498, 0.502]], np.float32), STEP)
+
+
+def _right(n_right: int, n: int) -> np.ndarray:
+    return np.arange(n) < n_right
+
+
+@pytest.mark.parametrize(
+    ("n", "max_drop", "allowed"),
+    [(341, 0.01, 4), (180, 0.01, 2), (30, 0.01, 1), (30, 0.0, 0), (100, 0.07, 7), (100, 1.0, 100)],
+)
+def test_the_allowed_drop_is_counted_in_whole_photos_rounded_up(
+    n: int, max_drop: float, allowed: int
+) -> None:
+    require_small_drop(_right(n - allowed, n), _right(n, n), ERRORS, max_drop=max_drop)
+    if allowed < n:
+        with pytest.raises(ExportError, match=f"{allowed} validation photos fewer"):
+            require_small_drop(_right(n - allowed - 1, n), _right(n, n), ERRORS, max_drop=max_drop)
+
+
+def test_a_file_that_gains_as_much_as_it_loses_is_no_worse() -> None:
+    require_small_drop(_right(5, 10), _right(5, 10)[::-1], ERRORS, max_drop=0.0)
+
+
+def test_the_layers_that_hurt_most_are_named_with_what_to_do() -> None:
+    with pytest.raises(ExportError) as caught:
+        require_small_drop(_right(5, 10), _right(10, 10), ERRORS, max_drop=0.1)
+    sentence = str(caught.value)
+    assert "it is right on 5 fewer of 10" in sentence
+    assert "body (12.5 dB)" in sentence
+    assert "quant_max_drop" in sentence
+
+
+def test_a_conversion_that_changed_the_answers_is_refused() -> None:
+    facts = read_facts(tiny_int8_model())
+    step = facts.outputs[0].scale or 0.0
+    network = np.tile(np.array([[10 * step, 0.0, 0.0]], np.float32), (40, 1))
+    kept, turned = network.copy(), network[:, ::-1].copy()
+    require_conversion_kept_answers(kept, network, facts)
+    with pytest.raises(ExportError, match="they differ on 40 of 40"):
+        require_conversion_kept_answers(turned, network, facts)
+    # Two steps apart is rounding.
+    near = np.tile(np.array([[2 * step, 0.0, 0.0]], np.float32), (40, 1))
+    require_conversion_kept_answers(turned, near, facts)
