@@ -23,7 +23,10 @@ MODULES = [
 ]
 
 KFP_MODULES = {"component.py", "contract.py", "components.py", "local_run.py", "publish.py"}
-TENSORFLOW = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert"}
+TENSORFLOW = {
+    "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert",
+    "flatbuffers",
+}  # fmt: skip
 CLOUD = {"boto3", "botocore", "google", "gcsfs", "s3fs", "fsspec", "cloudpathlib"}
 # What every part may use: names of files, errors and settings, and packed pixels.
 SHARED = {
