@@ -10,8 +10,9 @@ The student's network with random weights, on noise: neither changes how long it
 - QAT file: `convert_quantised`, from the frozen graph. Wanted: at most 10 s.
 - QAT file, straightforward: `TFLiteConverter.from_keras_model`, which saves and loads a SavedModel.
 - post-training, 2 photos: `convert_post_training` with hardly anything to look at.
-- each further photo: what one more representative photo costs; the converter runs them one by one,
-  on one core, through kernels that log every tensor's extremes.
+- post-training, one more: what each further photo costs in it.
+- converter, 2 photos and one more: the same for TensorFlow's own post-training quantisation,
+  which runs photos one by one, on one core, through kernels that log every tensor's extremes.
 
 Wall seconds, and CPU seconds over all threads.
 """
@@ -21,6 +22,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,17 @@ def noise_photos(folder: Path, n_photos: int, size_px: int) -> PackedPixels:
     return PackedPixels(folder, n_photos)
 
 
-def straightforward(network: Any) -> bytes:
+def straightforward(network: Any, pixels: Any = None, rows: Any = None) -> bytes:
     from edgedistill.tf.quiet import quiet_native_code
     from edgedistill.tf.runtime import tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
+    if rows is not None:
+        converter.representative_dataset = lambda: (
+            [image.astype(np.float32)] for image in pixels.batches(1, rows)
+        )
     with quiet_native_code():
         return bytes(converter.convert())
 
@@ -81,18 +87,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, tuple[floa
     if not arguments.skip_slow:
         _, *of_slow = timed(lambda: straightforward(quantised))
         seen["QAT file, straightforward"] = of_slow[0], of_slow[1]
-    of_photos = [
-        timed(
-            lambda n=n: convert_post_training(  # type: ignore[misc]
-                network, pixels, np.arange(n), full_input_range=True, **INT8
-            )
-        )[1:]
-        for n in (2, arguments.photos)
-    ]
-    seen["post-training, 2 photos"] = of_photos[0]
-    few, many = (np.array(of) for of in of_photos)
-    each = (many - few) / (arguments.photos - 2)
-    seen["each further photo"] = float(each[0]), float(each[1])
+    ours = partial(convert_post_training, network, pixels, full_input_range=True, **INT8)
+    theirs = partial(straightforward, network, pixels)
+    for name, way in (("post-training", ours), ("converter", theirs)):
+        few, many = (np.array(timed(partial(way, np.arange(n)))[1:]) for n in (2, arguments.photos))
+        each = (many - few) / (arguments.photos - 2)
+        seen[f"{name}, 2 photos"] = few[0], few[1]
+        seen[f"{name}, one more"] = each[0], each[1]
     return seen
 
 

@@ -1,18 +1,19 @@
 """What int8 costs: the float student against files from each way of quantising it.
 
     python -m tests.benchmarks.quantisation_loss --train FOLDER --val FOLDER --test FOLDER
-        --student FOLDER --teacher FOLDER [--representative 300 1600] [--qat 40:1e-4 96:3e-5]
+        --student FOLDER --teacher FOLDER [--converter 300] [--representative 128 512] [--qat 40:1e-4 96:3e-5]
 
 The folders are those of a finished run. Ways:
 
 - float student: the network that all others are made from.
-- post-training N: `convert_post_training` with N training photos.
-- ranges only: `quantise_aware`, not trained.
+- converter N: TensorFlow's own post-training quantisation with N training photos.
+- post-training N: `convert_post_training`, ours, with N: the network that QAT starts from.
 - QAT S:R: the same, trained S steps of 32 photos (one epoch of so many photos) at the highest rate
   R, warm-up and cosine, with the teacher; the last step's network, not the best one on validation.
 
-Top-1 and macro-F1 on validation and test photos, agreement with the float student on both together,
-and seconds. The differences of two ways of a few photos prove nothing: see the intervals.
+Top-1 and macro-F1 on validation and test photos; on both together the share of photos with the
+float student's class, and the ratio of the float logits to their difference in decibel (far less
+noisy than accuracies); seconds. The differences of two ways of a few photos prove nothing: see the intervals.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,10 +80,20 @@ def quantised(run: Run) -> Any:
     return quantise_aware(run.student, run.train.student_pixels, seed=SEED, full_input_range=True)
 
 
-def ranges_only(run: Run) -> bytes:
-    from edgedistill.tf.export import convert_quantised
+def by_converter(run: Run, count: int) -> bytes:
+    from edgedistill.tf.quiet import quiet_native_code
+    from edgedistill.tf.runtime import tf
 
-    return convert_quantised(quantised(run), **INT8)
+    pixels = run.train.student_pixels
+    photos = (image.astype(np.float32) for image in pixels.batches(1, rows_of(run, count)))
+    ends = (np.full((1, pixels.size_px, pixels.size_px, 3), end, np.float32) for end in (0, 255))
+    converter = tf.lite.TFLiteConverter.from_keras_model(run.student)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image] for image in chain(ends, photos))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    with quiet_native_code():
+        return bytes(converter.convert())
 
 
 def fine_tuned(run: Run, steps: int, rate: float) -> bytes:
@@ -143,21 +155,26 @@ def line(
 ) -> str:
     figures = []
     n_same = 0
+    signal = noise = 0.0
     for part, answers, of_float in zip(run.judged, logits, by_float, strict=True):
         predicted = answers.argmax(axis=1)
         scores = classification_scores(part.label_indices, predicted, len(part.label_names))
         figures += [float(np.mean(predicted == part.label_indices)), scores.macro_f1]
+        signal += float(np.square(of_float, dtype=np.float64).sum())
+        noise += float(np.square(answers - of_float, dtype=np.float64).sum())
         n_same += int((predicted == of_float.argmax(axis=1)).sum())
     n_photos = sum(map(len, run.judged))
     cells = "".join(f"{figure:10.4f}" for figure in figures)
-    return f"{name:22}{cells}{n_same / n_photos:10.4f}{seconds:8.0f}"
+    sqnr = f"{10 * np.log10(signal / noise):8.1f}" if noise else " " * 8
+    return f"{name:22}{cells}{n_same / n_photos:10.4f}{sqnr}{seconds:8.0f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("train", "val", "test", "student", "teacher"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--representative", type=int, nargs="*", default=[300])
+    parser.add_argument("--converter", type=int, nargs="*", default=[300])
+    parser.add_argument("--representative", type=int, nargs="*", default=[128])
     parser.add_argument("--qat", nargs="*", default=["40:1e-4"], help="STEPS:RATE")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -174,13 +191,13 @@ def main() -> None:
     ways: dict[str, Callable[[], bytes]] = {
         f"post-training {n}": partial(post_training, run, n) for n in arguments.representative
     }
-    ways["ranges only"] = partial(ranges_only, run)
+    ways |= {f"converter {n}": partial(by_converter, run, n) for n in arguments.converter}
     for text in arguments.qat:
         steps, rate = text.split(":")
         ways[f"QAT {text}"] = partial(fine_tuned, run, int(steps), float(rate))
     by_float = student_logits(run)
     heads = ("val", "F1", "test", "F1", "agree")
-    print(f"{'way':22}{''.join(f'{head:>10}' for head in heads)}{'s':>8}")  # noqa: T201
+    print(f"{'way':22}{''.join(f'{head:>10}' for head in heads)}{'dB':>8}{'s':>8}")  # noqa: T201
     print(line("float student", by_float, by_float, run, 0))  # noqa: T201
     for name, make in ways.items():
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Quantisation, conversion, proof and the interpreter on a tiny network."""
+"""Conversion, proof and the interpreter on a tiny network."""
 
 from pathlib import Path
 from typing import Any
@@ -26,47 +26,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     )
     network.fit(images.astype(np.float32), labels, epochs=8, batch_size=16, verbose=0)
     return network, packed(tmp_path_factory.mktemp("photos") / "p", images)
-
-
-def _range_of(quantised: Any, layer_name: str) -> tuple[float, float]:
-    ends = {}
-    for variable in quantised.get_layer(layer_name).weights:
-        for end in ("min", "max"):
-            own = (f"output_{end}:0", f"post_activation_{end}:0", f"{layer_name}_{end}:0")
-            if variable.name.endswith(own):
-                ends[end] = float(variable.numpy())
-    return ends["min"], ends["max"]
-
-
-def test_ranges_are_the_mean_extremes_of_the_float_networks_batches(
-    trained: tuple[Any, Any],
-) -> None:
-    from edgedistill.tf.qat import quantise_aware
-    from edgedistill.tf.runtime import keras
-
-    network, pixels = trained
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
-    # 96 photos: all of them, in three batches of 32, in the order of the same seed.
-    rows = np.random.default_rng(0).permutation(96)
-    for name in ("body_relu", "add", "logits"):
-        part = keras.Model(network.input, network.get_layer(name).output)
-        batches = [part(pixels.take(rows[i : i + 32]).astype(np.float32)) for i in (0, 32, 64)]
-        lowest = np.mean([np.min(b) for b in batches])
-        highest = np.mean([np.max(b) for b in batches])
-        got = _range_of(quantised, f"quant_{name}")
-        # One photo has since moved the average, by a thousandth.
-        expected = (min(lowest, 0), max(highest, 0))
-        np.testing.assert_allclose(got, expected, atol=0.005 * (highest - lowest))
-
-
-def test_the_inputs_range_is_0_to_255_though_no_photo_reaches_it(trained: tuple[Any, Any]) -> None:
-    from edgedistill.tf.qat import quantise_aware
-
-    network, pixels = trained
-    assert pixels.take(range(96)).max() < 255
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
-    (entry,) = (x.name for x in quantised.layers if x.name.startswith("quantize_layer"))
-    assert _range_of(quantised, entry) == (0.0, 255.0)
 
 
 def _file(trained: tuple[Any, Any], kind: str, input_type: str) -> tuple[bytes, Any]:
@@ -110,6 +69,18 @@ def test_the_file_is_proven_full_integer_and_answers_like_its_network(
     assert step is not None
     assert np.abs(logits - Predictor(network).outputs(pixels)).max() <= 6 * step
     np.testing.assert_array_equal(logits, _by_tensorflow(path, pixels.take(range(len(pixels)))))
+
+
+@pytest.mark.parametrize("kind", ["qat", "post-training"])
+def test_the_dense_layer_has_one_scale_which_older_interpreters_expect(
+    trained: tuple[Any, Any], kind: str
+) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(_file(trained, kind, "int8")[0], 0).subgraphs[0]
+    weights = graph.tensors[graph.operators[-1].inputs[1]]
+    assert tuple(weights.shape) == (3, 8)
+    assert len(weights.quantization.scale) == 1
 
 
 def _by_tensorflow(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Kernels are quantised in training to the very integers that the file holds."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,43 @@ def test_the_gradient_of_every_weight_passes(n_channel_axes: int) -> None:
             KernelQuantizer(n_channel_axes)(kernel, training=True, weights={}) * factors
         )
     np.testing.assert_array_equal(tape.gradient(loss, kernel), factors)
+
+
+def test_a_dead_channel_gets_the_scale_of_the_weakest_live_one() -> None:
+    from edgedistill.tf.kernel_quantizer import KernelQuantizer
+
+    # 4096 times as weak as 127 is 0.031: levels of 0.031 / 127 = 0.000244.
+    step = 127 / 4096 / 127
+    kernel = np.array([[127, 1], [1e-4, 1.6 * step]], np.float32).T.reshape(1, 2, 2, 1)
+    quantised = KernelQuantizer(2)(kernel, training=False, weights={})
+    expected = np.array([[127, 1], [0, 2 * step]]).T.reshape(1, 2, 2, 1)
+    np.testing.assert_allclose(quantised, expected, rtol=1e-4, atol=1e-9)
+
+
+def test_a_dead_channels_output_is_its_bias_in_the_file_too(tmp_path: Path) -> None:
+    from edgedistill.tf.export import convert_quantised
+    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.qat import quantise_aware
+    from edgedistill.tf.runtime import seed_everything
+    from edgedistill.tf.training import Predictor
+
+    seed_everything(8)
+    network = tiny_network()
+    layer, normalisation = network.get_layer("stem_conv"), network.get_layer("stem_bn")
+    (kernel,) = layer.get_weights()
+    gamma, beta, mean, variance = normalisation.get_weights()
+    # As in the published weights: nothing comes in, and what goes out is 4. An own scale would be
+    # 1e-7 / 127 = 8e-10, and the bias 4 / 8e-10 = 5e9, more than 2**31.
+    kernel[..., 0], beta[0], variance[0] = 1e-7, 4.0, 1.0
+    layer.set_weights([kernel])
+    normalisation.set_weights([gamma, beta, mean, variance])
+    pixels = packed(tmp_path / "p", colour_photos(32, seed=3)[0])
+    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert_quantised(quantised, input_type="int8", output_type="int8"))
+    by_network = Predictor(quantised).outputs(pixels)
+    spread = by_network.max() - by_network.min()
+    np.testing.assert_allclose(predict_logits(path, pixels), by_network, atol=0.05 * spread)
 
 
 def test_zero_weights_stay_zero() -> None:
@@ -115,9 +153,7 @@ def test_the_file_holds_the_integers_that_training_ended_with(
     trained_file: tuple[Any, bytes], operator: str, name: str
 ) -> None:
     quantised, model = trained_file
-    kernel = quantised.get_layer(f"quant_{name}_conv").layer.trainable_weights
-    wrapped = quantised.get_layer(f"quant_{name}_conv").trainable_weights
-    (weights,) = (w.numpy() for w in [*kernel, *wrapped][:1])
+    (weights,) = (w.numpy() for w in quantised.get_layer(f"quant_{name}_conv").trainable_weights)
     # Output channels first: (channels, all else); the file has them last in a depthwise kernel.
     is_depthwise = operator == "DEPTHWISE_CONV_2D"
     rows = weights.transpose((2, 3, 0, 1) if is_depthwise else (3, 0, 1, 2)).reshape(8, -1)
@@ -135,9 +171,7 @@ def test_the_file_holds_the_integers_that_training_ended_with(
 
 def test_the_dense_layer_of_the_file_has_one_scale(trained_file: tuple[Any, bytes]) -> None:
     quantised, model = trained_file
-    kernel, _ = quantised.layers[-1].get_weights()[:2]
     (weights,) = (w.numpy() for w in quantised.layers[-1].trainable_weights if w.shape == (8, 3))
     integers, scales = _stored(model, "FULLY_CONNECTED")
     np.testing.assert_allclose(scales, [np.abs(weights).max() / 127], rtol=1e-5)
     np.testing.assert_array_equal(integers, np.round(weights.T / np.abs(weights).max() * 127))
-    del kernel

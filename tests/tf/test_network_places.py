@@ -64,5 +64,5 @@ def test_a_layer_of_another_kind_is_refused_by_name() -> None:
 
     inputs = keras.Input((4, 4, 3), name="pixels")
     network = keras.Model(inputs, keras.layers.Softmax(name="end")(inputs))
-    with pytest.raises(ValueError, match="layer 'end' must be .* got Softmax"):
+    with pytest.raises(ValueError, match=r"layer 'end' must be .* got Softmax"):
         places_of(network)

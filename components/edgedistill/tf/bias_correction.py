@@ -49,7 +49,7 @@ def _input_means(
     observer = keras.Model(network.input, inputs)
 
     def channel_means(batch: Any) -> list[Any]:
-        values = observer(batch, training=False)
+        values = tf.nest.flatten(observer(batch, training=False))  # one output is no list
         return [tf.reduce_mean(x, axis=tuple(range(len(x.shape) - 1))) for x in values]
 
     graph = tf.function(channel_means, autograph=False)

@@ -1,13 +1,13 @@
 """From a Keras network to a full-integer TFLite file."""
 
 import warnings
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.pixels import PackedPixels
+from edgedistill.tf.qat import quantise_measured
 from edgedistill.tf.quiet import quiet_native_code
 from edgedistill.tf.runtime import tf
 
@@ -22,7 +22,13 @@ def convert_quantised(network: Any, *, input_type: str, output_type: str) -> byt
         input_type: `int8` or `uint8`.
         output_type: `int8`.
     """
-    return _convert(network, input_type, output_type, representative=None)
+    converter = _converter(network)
+    converter.inference_input_type = _TYPES[input_type]
+    converter.inference_output_type = _TYPES[output_type]
+    with warnings.catch_warnings(), quiet_native_code():
+        # Said of every int8 input; the ranges inside the network are the statistics.
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
+        return bytes(converter.convert())
 
 
 def convert_post_training(
@@ -34,35 +40,25 @@ def convert_post_training(
     output_type: str,
     full_input_range: bool,
 ) -> bytes:
-    """The TFLite file of a float network, its ranges taken from training photos.
+    """The TFLite file of a float network, its ranges taken from training photos, not trained.
+
+    Ours and not the converter's own way, which takes the extremes of all photos for the ranges,
+    leaves biases as they are, and reads photos one at a time on one core: this one is nearer to
+    the float network and takes a third of the time for each photo.
 
     Args:
         network: float Keras network from [0, 255] RGB to logits.
         pixels: training photos.
-        rows: which of them set the ranges.
+        rows: which of them set the ranges; more than 128 change nothing that can be measured.
         input_type: `int8` or `uint8`.
         output_type: `int8`.
-        full_input_range: True: a black and a white image are shown too, which makes the input's
-            range exactly [0, 255].
+        full_input_range: True: the input's range is exactly [0, 255] whatever the photos hold.
     """
-
-    def representative() -> Iterator[list[NDArray[np.float32]]]:
-        shape = (1, pixels.size_px, pixels.size_px, 3)
-        if full_input_range:
-            yield [np.zeros(shape, np.float32)]
-            yield [np.full(shape, 255, np.float32)]
-        for image in pixels.batches(1, rows):
-            yield [image.astype(np.float32)]
-
-    return _convert(network, input_type, output_type, representative)
+    quantised = quantise_measured(network, pixels, rows, full_input_range=full_input_range)
+    return convert_quantised(quantised, input_type=input_type, output_type=output_type)
 
 
-def _convert(
-    network: Any,
-    input_type: str,
-    output_type: str,
-    representative: Callable[[], Iterator[list[NDArray[np.float32]]]] | None,
-) -> bytes:
+def _converter(network: Any) -> Any:
     # Here and not above: `runtime` must be the first to import TensorFlow.
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -75,12 +71,4 @@ def _convert(
     frozen = convert_variables_to_constants_v2(graph)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], None)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if representative is not None:
-        converter.representative_dataset = representative
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = _TYPES[input_type]
-    converter.inference_output_type = _TYPES[output_type]
-    with warnings.catch_warnings(), quiet_native_code():
-        # Said of every int8 input; the ranges inside the network are the statistics.
-        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
-        return bytes(converter.convert())
+    return converter
