@@ -30,7 +30,7 @@ import numpy as np
 
 from edgedistill.pixels import PackedPixels, ShardWriter
 
-INT8 = {"input_type": "int8", "output_type": "int8"}
+INT8: dict[str, Any] = {"input_type": "int8", "output_type": "int8"}
 WANTED_S = 10
 N_RANGE_PHOTOS = 128
 

@@ -1,7 +1,8 @@
 """What int8 costs: the float student against files from each way of quantising it.
 
     python -m tests.benchmarks.quantisation_loss --train FOLDER --val FOLDER --test FOLDER
-        --student FOLDER --teacher FOLDER [--converter 300] [--representative 128 512] [--qat 40:1e-4 96:3e-5]
+        --student FOLDER --teacher FOLDER
+        [--converter 300] [--representative 128 512] [--qat 40:1e-4 96:3e-5]
 
 The folders are those of a finished run. Ways:
 
@@ -13,7 +14,7 @@ The folders are those of a finished run. Ways:
 
 Top-1 and macro-F1 on validation and test photos; on both together the share of photos with the
 float student's class, and the ratio of the float logits to their difference in decibel (far less
-noisy than accuracies); seconds. The differences of two ways of a few photos prove nothing: see the intervals.
+noisy than accuracies); seconds. Accuracies of two ways that differ by a few photos prove nothing.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from edgedistill.pixels import PackedPixels
 SEED = 42
 BATCH_SIZE = 32
 ALPHA, TEMPERATURE = 0.5, 4.0
-INT8 = {"input_type": "int8", "output_type": "int8"}
+INT8: dict[str, Any] = {"input_type": "int8", "output_type": "int8"}
 
 
 @dataclass(frozen=True)

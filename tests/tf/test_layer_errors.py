@@ -134,8 +134,8 @@ def test_a_layers_own_noise_is_against_what_the_file_gave_it(
 
     def value(of: Any) -> NDArray[np.float64]:
         scale, zero_point = of["quantization"]
-        levels: NDArray[np.float64] = interpreter.get_tensor(of["index"])[0].astype(np.float64)
-        return (levels - zero_point) * scale
+        levels = interpreter.get_tensor(of["index"])[0].astype(np.float64)
+        return np.asarray((levels - zero_point) * scale)
 
     kernel, bias = network.get_layer("logits").get_weights()
     signal = noise = 0.0
@@ -170,7 +170,7 @@ def test_the_damaged_layer_is_named_first(trained: tuple[Any, PackedPixels], dam
 
 def _with_one_weight_in_8_lost(model: bytes, layer: str) -> bytes:
     """The file with each eighth weight of a layer's kernel set to 0."""
-    import flatbuffers  # type: ignore[import-untyped]
+    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
