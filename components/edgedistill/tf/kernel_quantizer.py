@@ -1,11 +1,12 @@
 """Fake quantisation of kernels on the very grid that the converter gives them.
 
-tfmot's own does otherwise in two ways. It takes the last axis of every kernel for the output
+tfmot's own does otherwise in three ways. It takes the last axis of every kernel for the output
 channels; in a depthwise kernel, of shape (height, width, channels, multiplier), that is the
 multiplier, 1, so that all channels share one scale and a channel of small weights keeps a few of
-its 255 levels - in the file too, which inherits the scale. And it keeps the range in variables
-that start at ±6 and are those of the weights before the last step. Here the range is always that
-of the kernel as it is.
+its 255 levels - in the file too, which inherits the scale. It keeps the range in variables that
+start at ±6 and are those of the weights before the last step; here the range is always that of the
+kernel as it is. And it follows a channel of hardly any weights, such as the published networks
+have, down to scales on which the bias does not fit an int32: the file's sums then overflow.
 """
 
 from typing import Any
