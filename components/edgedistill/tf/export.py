@@ -42,9 +42,8 @@ def convert_post_training(
 ) -> bytes:
     """The TFLite file of a float network, its ranges taken from training photos, not trained.
 
-    Ours and not the converter's own way, which takes the extremes of all photos for the ranges,
-    leaves biases as they are, and reads photos one at a time on one core: this one is nearer to
-    the float network and takes a third of the time for each photo.
+    Ours and not the converter's own way, which takes the extremes of all photos for the ranges and
+    leaves biases as they are: its file is further from the float network.
 
     Args:
         network: float Keras network from [0, 255] RGB to logits.
