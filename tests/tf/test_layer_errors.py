@@ -227,6 +227,23 @@ def test_a_file_of_another_network_is_refused(trained: tuple[Any, PackedPixels])
         layer_errors(_file(trained, "post-training"), other, trained[1], ROWS)
 
 
+def test_a_file_that_is_wired_otherwise_is_refused(trained: tuple[Any, PackedPixels]) -> None:
+    from edgedistill.tf.layer_errors import layer_errors
+    from edgedistill.tf.runtime import keras
+
+    def network(*, in_a_row: bool) -> Any:
+        inputs = keras.Input((SIZE_PX, SIZE_PX, 3), name="pixels")
+        first = keras.layers.Conv2D(3, 3, padding="same", name="first")(inputs)
+        source = first if in_a_row else inputs
+        second = keras.layers.Conv2D(3, 3, padding="same", name="second")(source)
+        return keras.Model(inputs, keras.layers.Add(name="add")([first, second]))
+
+    pixels = trained[1]
+    model = _file((network(in_a_row=True), pixels), "post-training")
+    with pytest.raises(ExportError, match="CONV_2D after first is no layer of the network"):
+        layer_errors(model, network(in_a_row=False), pixels, ROWS)
+
+
 def test_no_photo_is_refused(trained: tuple[Any, PackedPixels]) -> None:
     from edgedistill.tf.layer_errors import layer_errors
 
