@@ -38,6 +38,10 @@ BAD_FILE = "bad file"
 OTHER_LABEL = "near duplicate of another class"
 DUPLICATE = "duplicate"
 NEAR_DUPLICATE = "near duplicate"
+# Ways of quantising, in the candidates of QUANTIZATION; FLOAT is what they are held against.
+FLOAT = "float student"
+POST_TRAINING = "post-training quantisation"
+QUANTISATION_AWARE = "quantisation-aware training"
 # Between steps only.
 PHOTOS_CSV = "photos.csv"
 PIXELS_FOLDER = "pixels"
@@ -50,6 +54,11 @@ TENSORBOARD_FOLDER = "tensorboard"
 def split_csv(split: str) -> str:
     """File name of a split's table in the output folder: train.csv, val.csv, test.csv."""
     return f"{split}.csv"
+
+
+def missing_file(path: Path | str) -> ArtifactError:
+    """The error for a file that an earlier step should have written."""
+    return ArtifactError(f"{path} is missing; did the step before this one finish?")
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def _load_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+        raise missing_file(path) from None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from None
     if not isinstance(content, dict):
@@ -292,7 +301,7 @@ def read_labels(folder: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+        raise missing_file(path) from None
 
 
 class MetricsArtifact(Protocol):

@@ -16,6 +16,7 @@ PRESETS: dict[str, dict[str, Value]] = {
         "epochs_teacher": 0,
         "epochs_student": 1,
         "epochs_qat": 1,
+        "quant_max_drop": 0.05,
         "augment_flip": False,
     },
 }

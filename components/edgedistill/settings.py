@@ -228,8 +228,8 @@ class QatExportSettings(Distilled):
         "int8", "Type of the file's output tensor.", choices=("int8",)
     )
     rep_data_num_batches: int = setting(
-        50,
-        "Batches of training photos that set the ranges of post-training quantisation.",
+        4,
+        "Batches of training photos that set the ranges of quantisation.",
         unit="batches",
         ge=1,
         le=100_000,

@@ -9,7 +9,7 @@ The student's network with random weights, on noise: neither changes how long it
 - ranges: the rest of `qat.quantise_aware`: ranges from 128 photos, and its tracing.
 - QAT file: `convert_quantised`, from the frozen graph. Wanted: at most 10 s.
 - QAT file, straightforward: `TFLiteConverter.from_keras_model`, which saves and loads a SavedModel.
-- post-training, 2 photos: `convert_post_training` with hardly anything to look at.
+- post-training, 2 photos: `quantised_file` with hardly anything to look at.
 - post-training, one more: what each further photo costs in it.
 - converter, 2 photos and one more: the same for TensorFlow's own post-training quantisation,
   which runs photos one by one, on one core, through kernels that log every tensor's extremes.
@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from edgedistill.pixels import PackedPixels, ShardWriter
+from tests.tf.tiny import quantised_file, range_rows
 
 INT8: dict[str, Any] = {"input_type": "int8", "output_type": "int8"}
 WANTED_S = 10
@@ -72,7 +73,7 @@ def straightforward(network: Any, pixels: Any = None, rows: Any = None) -> bytes
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, tuple[float, float]]:
     """Wall and CPU seconds of each stage."""
-    from edgedistill.tf.export import convert_post_training, convert_quantised
+    from edgedistill.tf.export import convert_quantised
     from edgedistill.tf.kernel_quantizer import quantise_layers
     from edgedistill.tf.networks import STUDENT_ARCH, build
     from edgedistill.tf.qat import quantise_aware
@@ -83,7 +84,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, tuple[floa
     seen["build"] = seen_of[0], seen_of[1]
     _, *of_layers = timed(lambda: quantise_layers(network))
     quantised, *of_all = timed(
-        lambda: quantise_aware(network, pixels, seed=0, full_input_range=True)
+        lambda: quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     )
     seen["quantise"] = of_layers[0], of_layers[1]
     seen["ranges"] = of_all[0] - of_layers[0], of_all[1] - of_layers[1]
@@ -92,7 +93,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, tuple[floa
     if not arguments.skip_slow:
         _, *of_slow = timed(lambda: straightforward(quantised))
         seen["QAT file, straightforward"] = of_slow[0], of_slow[1]
-    ours = partial(convert_post_training, network, pixels, full_input_range=True, **INT8)
+    ours = partial(quantised_file, network, pixels)
     theirs = partial(straightforward, network, pixels)
     for name, way in (("post-training", ours), ("converter", theirs)):
         few, many = (np.array(timed(partial(way, np.arange(n)))[1:]) for n in (2, arguments.photos))

@@ -41,6 +41,7 @@ from edgedistill.artifacts import MODEL_FILE, TASKS_FILE
 from edgedistill.pixels import PackedPixels, ShardWriter
 from edgedistill.tf.latency import Latency, measure_latency, peak_memory_mb
 from edgedistill.tf.multiply_adds import count_multiply_adds
+from tests.tf.tiny import quantised_file
 
 SECONDS = 0.2
 SIZES_PX = (96, 160, 240, 320)
@@ -51,7 +52,6 @@ Case = tuple[Path, int]
 def random_lite1(size_px: int) -> bytes:
     """An int8 file of EfficientNet-Lite1 with random weights and 10 classes."""
     from edgedistill.tf.efficientnet_lite import build_lite
-    from edgedistill.tf.export import convert_post_training
 
     network = build_lite("efficientnet_lite1", size_px, 10, fold_pixels=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -59,10 +59,7 @@ def random_lite1(size_px: int) -> bytes:
             writer.append(
                 np.random.default_rng(0).integers(0, 256, (size_px, size_px, 3), np.uint8)
             )
-        return convert_post_training(
-            network, PackedPixels(Path(folder) / "pixels", 1), np.arange(1), input_type="int8",
-            output_type="int8", full_input_range=True,
-        )  # fmt: skip
+        return quantised_file(network, PackedPixels(Path(folder) / "pixels", 1), np.arange(1))
 
 
 def write_files(folder: Path) -> None:

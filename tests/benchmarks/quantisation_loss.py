@@ -8,7 +8,7 @@ The folders are those of a finished run. Ways:
 
 - float student: the network that all others are made from.
 - converter N: TensorFlow's own post-training quantisation with N training photos.
-- post-training N: `convert_post_training`, ours, with N: the network that QAT starts from.
+- post-training N: `quantised_file`, ours, with N: the network that QAT starts from.
 - QAT S:R: the same, trained S steps of 32 photos (one epoch of so many photos) at the highest rate
   R, warm-up and cosine, with the teacher; the last step's network, not the best one on validation.
 
@@ -52,6 +52,7 @@ from numpy.typing import NDArray
 from edgedistill.core.metrics import classification_scores
 from edgedistill.datasets import PackedDataset
 from edgedistill.pixels import PackedPixels
+from tests.tf.tiny import quantised_file
 
 SEED = 42
 BATCH_SIZE = 32
@@ -86,17 +87,15 @@ def rows_of(run: Run, count: int) -> NDArray[np.int64]:
 
 
 def post_training(run: Run, count: int) -> bytes:
-    from edgedistill.tf.export import convert_post_training
-
-    return convert_post_training(
-        run.student, run.train.student_pixels, rows_of(run, count), full_input_range=True, **INT8
-    )
+    return quantised_file(run.student, run.train.student_pixels, rows_of(run, count))
 
 
 def quantised(run: Run) -> Any:
     from edgedistill.tf.qat import quantise_aware
 
-    return quantise_aware(run.student, run.train.student_pixels, seed=SEED, full_input_range=True)
+    return quantise_aware(
+        run.student, run.train.student_pixels, rows_of(run, 128), full_input_range=True
+    )
 
 
 def by_converter(run: Run, count: int) -> bytes:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgedistill.core.layer_error import LayerError
 from edgedistill.errors import ExportError
 from edgedistill.qat_export.proof import (
     prove,
@@ -13,7 +14,6 @@ from edgedistill.qat_export.proof import (
 )
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.flatbuffer import read_facts
-from edgedistill.tf.layer_errors import LayerError
 from edgedistill.tf.tasks_file import tasks_model
 from tests.tflite_files import tiny_int8_model
 

@@ -135,7 +135,7 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
         (changed("student", history=history(0.8, 0.9)), "raise epochs_student (now 20)."),
         (changed("quantization", history=history(0.8, 0.9)), "raise epochs_qat (now 10)."),
         (
-            changed("quantization", history=history(0.9, 0.8)),
+            changed("quantization", method="post-training quantisation", history=history(0.9, 0.8)),
             "No epoch of the quantisation-aware fine-tuning improved on its start",
         ),
         (

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgedistill.errors import ExportError
-from tests.tf.tiny import SIZE_PX, colour_photos, packed, tiny_network
+from tests.tf.tiny import SIZE_PX, colour_photos, packed, quantised_file, range_rows, tiny_network
 
 pytestmark = pytest.mark.slow
 
@@ -29,15 +29,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
 
 
 def _file(trained: tuple[Any, Any], kind: str, input_type: str) -> tuple[bytes, Any]:
-    from edgedistill.tf.export import convert_post_training, convert_quantised
+    from edgedistill.tf.export import convert_quantised
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = trained
     if kind == "qat":
-        quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+        quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
         model = convert_quantised(quantised, input_type=input_type, output_type="int8")
         return model, quantised
-    model = convert_post_training(
+    model = quantised_file(
         network, pixels, np.arange(64), input_type=input_type, output_type="int8",
         full_input_range=True,
     )  # fmt: skip
@@ -127,11 +127,10 @@ def test_a_float_file_is_refused_by_the_name_of_an_operator(trained: tuple[Any, 
 
 
 def test_an_input_scale_other_than_1_is_refused(trained: tuple[Any, Any]) -> None:
-    from edgedistill.tf.export import convert_post_training
     from edgedistill.tf.flatbuffer import read_facts, require_full_integer
 
     network, pixels = trained
-    model = convert_post_training(
+    model = quantised_file(
         network, pixels, np.arange(64), input_type="int8", output_type="int8",
         full_input_range=False,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from sklearn.datasets import load_sample_image
 
 from edgedistill.tf.tasks_file import packed_model, parsed_model, tasks_model
 from edgedistill.tf.tasks_metadata import with_metadata
-from tests.tf.tiny import packed
+from tests.tf.tiny import packed, quantised_file, range_rows
 from tests.tflite_files import tiny_int8_model
 
 SIZE_PX = 96
@@ -87,7 +87,7 @@ def published_network(photos: NDArray[np.uint8]) -> Any:
 
 @pytest.fixture(scope="module", params=["post-training", "quantisation-aware"])
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Files:
-    from edgedistill.tf.export import convert_post_training, convert_quantised
+    from edgedistill.tf.export import convert_quantised
     from edgedistill.tf.qat import quantise_aware
 
     folder = tmp_path_factory.mktemp("proof")
@@ -96,9 +96,9 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     network = published_network(photos)
     ends = {"input_type": "int8", "output_type": "int8"}
     if request.param == "post-training":
-        model = convert_post_training(network, pixels, np.arange(32), full_input_range=True, **ends)
+        model = quantised_file(network, pixels, np.arange(32), full_input_range=True, **ends)
     else:
-        quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+        quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
         model = convert_quantised(quantised, **ends)
     int8, tasks = folder / "int8.tflite", folder / "tasks.tflite"
     int8.write_bytes(model)

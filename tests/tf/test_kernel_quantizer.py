@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.tf.tiny import colour_photos, packed, tiny_network
+from tests.tf.tiny import colour_photos, packed, range_rows, tiny_network
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_a_dead_channels_output_is_its_bias_in_the_file_too(tmp_path: Path) -> N
     layer.set_weights([kernel])
     normalisation.set_weights([gamma, beta, mean, variance])
     pixels = packed(tmp_path / "p", colour_photos(32, seed=3)[0])
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     path = tmp_path / "model.tflite"
     path.write_bytes(convert_quantised(quantised, input_type="int8", output_type="int8"))
     by_network = Predictor(quantised).outputs(pixels)
@@ -108,9 +108,8 @@ def trained_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, bytes]:
     images, labels = colour_photos(64, seed=1)
     network = tiny_network()
     _spread_channels(network)
-    quantised = quantise_aware(
-        network, packed(tmp_path_factory.mktemp("k") / "p", images), seed=0, full_input_range=True
-    )
+    pixels = packed(tmp_path_factory.mktemp("k") / "p", images)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     quantised.compile(
         keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )

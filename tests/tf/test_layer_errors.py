@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgedistill.errors import ExportError
 from edgedistill.pixels import PackedPixels
-from tests.tf.tiny import SIZE_PX, colour_photos, packed, tiny_network
+from tests.tf.tiny import SIZE_PX, colour_photos, packed, quantised_file, range_rows, tiny_network
 
 pytestmark = pytest.mark.slow
 
@@ -40,15 +40,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, PackedPixels
 
 
 def _file(trained: tuple[Any, PackedPixels], kind: str, input_type: str = "int8") -> bytes:
-    from edgedistill.tf.export import convert_post_training, convert_quantised
+    from edgedistill.tf.export import convert_quantised
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = trained
     if kind == "qat":
-        quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+        quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
         return convert_quantised(quantised, input_type=input_type, output_type="int8")
     if kind == "post-training":
-        return convert_post_training(
+        return quantised_file(
             network, pixels, np.arange(48), input_type=input_type, output_type="int8",
             full_input_range=True,
         )  # fmt: skip
@@ -154,7 +154,8 @@ def test_a_layers_own_noise_is_against_what_the_file_gave_it(
 
 @pytest.mark.parametrize("damaged", ["stem_conv", "body_conv", "depthwise_conv", "logits"])
 def test_the_damaged_layer_is_named_first(trained: tuple[Any, PackedPixels], damaged: str) -> None:
-    from edgedistill.tf.layer_errors import layer_errors, worst_layers
+    from edgedistill.core.layer_error import worst_layers
+    from edgedistill.tf.layer_errors import layer_errors
 
     network, pixels = trained
     model = _with_one_weight_in_8_lost(_file(trained, "post-training"), damaged)
@@ -189,31 +190,19 @@ def _with_one_weight_in_8_lost(model: bytes, layer: str) -> bytes:
 def test_a_layer_whose_range_is_far_too_wide_is_named_first(
     trained: tuple[Any, PackedPixels], damaged: str
 ) -> None:
+    from edgedistill.core.layer_error import worst_layers
     from edgedistill.tf.export import convert_quantised
-    from edgedistill.tf.layer_errors import layer_errors, worst_layers
+    from edgedistill.tf.layer_errors import layer_errors
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = trained
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     for variable in quantised.get_layer(f"quant_{damaged}").weights:
         if variable.name.endswith("_max:0"):
             variable.assign(variable * 40)
     model = convert_quantised(quantised, input_type="int8", output_type="int8")
     worst = worst_layers(layer_errors(model, network, pixels, ROWS), n=1)
     assert [e.layer for e in worst] == [{"body_relu": "body_conv"}.get(damaged, damaged)]
-
-
-def test_layers_without_noise_are_not_among_the_worst() -> None:
-    from edgedistill.tf.layer_errors import LayerError, worst_layers
-
-    errors = [
-        LayerError("a", "CONV_2D", 20.0, 40.0),
-        LayerError("b", "QUANTIZE", None, None),
-        LayerError("c", "CONV_2D", 10.0, 45.0),
-        LayerError("d", "ADD", 15.0, 30.0),
-    ]
-    assert [e.layer for e in worst_layers(errors)] == ["d", "a", "c"]
-    assert [e.layer for e in worst_layers(errors, n=1)] == ["d"]
 
 
 def test_a_file_of_another_network_is_refused(trained: tuple[Any, PackedPixels]) -> None:

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgedistill.errors import ExportError
 from edgedistill.tf.multiply_adds import count_multiply_adds
-from tests.tf.tiny import SIZE_PX, colour_photos, packed, tiny_network
+from tests.tf.tiny import SIZE_PX, colour_photos, packed, quantised_file, tiny_network
 from tests.tflite_files import tiny_int8_model
 
 Shape = tuple[int, ...]
@@ -108,12 +108,11 @@ def test_what_is_no_tflite_file_is_refused() -> None:
 
 
 def _converted(network: Any, folder: Path, size_px: int) -> bytes:
-    from edgedistill.tf.export import convert_post_training
 
     images, _ = colour_photos(4, seed=0)
     times = -(-size_px // SIZE_PX)
     images = images.repeat(times, axis=1).repeat(times, axis=2)[:, :size_px, :size_px]
-    return convert_post_training(
+    return quantised_file(
         network, packed(folder, images), np.arange(2), input_type="int8", output_type="int8",
         full_input_range=True,
     )  # fmt: skip

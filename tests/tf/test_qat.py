@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgedistill.pixels import PackedPixels
-from tests.tf.tiny import colour_photos, packed, tiny_network
+from tests.tf.tiny import colour_photos, packed, range_rows, tiny_network
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_ranges_are_the_mean_extremes_of_the_float_networks_batches(
     from edgedistill.tf.runtime import keras
 
     network, pixels = made
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     # 96 photos: all of them, in three batches of 32, in the order of the same seed.
     rows = np.random.default_rng(0).permutation(96)
     for name in ("body_relu", "add", "logits"):
@@ -60,7 +60,7 @@ def test_the_inputs_range_is_0_to_255_though_no_photo_reaches_it(
 
     network, pixels = made
     assert pixels.take(range(96)).max() < 255
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     (entry,) = (x.name for x in quantised.layers if x.name.startswith("quantize_layer"))
     assert _range_of(quantised, entry) == (0.0, 255.0)
 
@@ -69,18 +69,18 @@ def test_the_inputs_range_can_be_that_of_the_photos(made: tuple[Any, PackedPixel
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = made
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=False)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=False)
     (entry,) = (x.name for x in quantised.layers if x.name.startswith("quantize_layer"))
     assert _range_of(quantised, entry) == (0.0, float(pixels.take(range(96)).max()))
 
 
 def test_only_the_chosen_photos_set_the_ranges(made: tuple[Any, PackedPixels]) -> None:
-    from edgedistill.tf.qat import quantise_measured
+    from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import keras
 
     network, pixels = made
     rows = np.array([3, 1, 4])
-    quantised = quantise_measured(network, pixels, rows, full_input_range=True)
+    quantised = quantise_aware(network, pixels, rows, full_input_range=True)
     part = keras.Model(network.input, network.get_layer("add").output)
     values = part(pixels.take(rows).astype(np.float32)).numpy()
     expected = (min(values.min(), 0), max(values.max(), 0))
@@ -93,7 +93,7 @@ def test_training_moves_neither_statistics_nor_the_inputs_range(
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = made
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     statistics = [w for w in quantised.weights if "moving_" in w.name]
     before = [w.numpy() for w in statistics]
     assert len(before) == 6  # mean and variance of three batch normalisations
@@ -108,7 +108,7 @@ def test_kernels_have_no_range_to_go_stale(made: tuple[Any, PackedPixels]) -> No
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = made
-    quantised = quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     assert [w.name for w in quantised.weights if "kernel_m" in w.name] == []
 
 
@@ -117,6 +117,6 @@ def test_the_float_network_stays_as_it_was(made: tuple[Any, PackedPixels]) -> No
 
     network, pixels = made
     before = network.get_weights()
-    quantise_aware(network, pixels, seed=0, full_input_range=True)
+    quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
     for was, now in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(was, now)

@@ -47,3 +47,25 @@ def tiny_network() -> Any:
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(0.1, name="dropout")(x)
     return keras.Model(inputs, layers.Dense(N_CLASSES, name="logits")(x))
+
+
+def range_rows(pixels: PackedPixels, seed: int = 0) -> NDArray[np.int64]:
+    """Photos that set ranges: all, or 128 of them."""
+    return np.random.default_rng(seed).permutation(len(pixels))[:128]
+
+
+def quantised_file(
+    network: Any,
+    pixels: PackedPixels,
+    rows: NDArray[np.int64],
+    *,
+    input_type: str = "int8",
+    output_type: str = "int8",
+    full_input_range: bool = True,
+) -> bytes:
+    """The TFLite file of a float network, quantised after training."""
+    from edgedistill.tf.export import convert_quantised
+    from edgedistill.tf.qat import quantise_aware
+
+    quantised = quantise_aware(network, pixels, rows, full_input_range=full_input_range)
+    return convert_quantised(quantised, input_type=input_type, output_type=output_type)

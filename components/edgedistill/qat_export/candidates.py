@@ -16,23 +16,15 @@ from edgedistill.datasets import PackedDataset
 from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
-from edgedistill.tf.export import convert_post_training, convert_quantised
+from edgedistill.tf.export import convert_quantised
 from edgedistill.tf.flatbuffer import FileFacts
 from edgedistill.tf.interpreter import predict_logits
 from edgedistill.tf.networks import HistoryRow, load_teacher_for
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
-from edgedistill.tf.training import Distillation, Predictor, Validation, best_row, train, validate
+from edgedistill.tf.training import Distillation, Predictor, Validation, train
 
 _log = logging.getLogger(__name__)
-
-FLOAT = "float student"
-POST_TRAINING = "post-training quantisation"
-RANGES_ALONE = "quantisation with ranges set from training photos, better than its fine-tuning"
-QUANTISATION_AWARE = "quantisation-aware training"
-
-_RANGES = "ranges"
-"""Stage of the history's first row: the network before its fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -44,84 +36,63 @@ class Candidate:
         model: the file.
         facts: what it says of itself, proven.
         logits: its answers to the validation photos, shape (n, n_classes).
-        history: one row an epoch of quantisation-aware training; empty without it.
     """
 
     method: str
     model: bytes
     facts: FileFacts
     logits: NDArray[np.float32]
-    history: list[HistoryRow]
 
     def accuracy(self, label_indices: NDArray[np.int64]) -> float:
         """Share of the validation photos that the file is right on."""
         return float(np.mean(self.logits.argmax(axis=1) == label_indices))
 
 
-def quantise_after_training(
-    student: Any,
-    photos: PackedDataset,
-    validation: PackedDataset,
-    settings: QatExportSettings,
-) -> Candidate:
-    """The student quantised as it is, its ranges taken from training photos.
+def quantise_student(student: Any, photos: PackedDataset, settings: QatExportSettings) -> Any:
+    """The student quantised as it is: what `as_candidate` writes, and what is fine-tuned further.
 
     Args:
         student: the float network.
-        photos: the training split.
-        validation: photos to answer.
-        settings: number of photos that set the ranges; types of the file's ends.
-
-    Raises:
-        ExportError: the file is not what was promised.
+        photos: the training split, of which some photos set the ranges.
+        settings: how many.
     """
     begun = time.monotonic()
     n_wanted = settings.rep_data_num_batches * settings.batch_size
     rows = np.random.default_rng(settings.seed).permutation(len(photos))[:n_wanted]
-    model = convert_post_training(
+    network = quantise_aware(
         student,
         photos.student_pixels,
         rows,
-        input_type=settings.tflite_inference_input_type,
-        output_type=settings.tflite_inference_output_type,
         full_input_range=settings.force_input_range_0_255,
     )
-    candidate = _candidate(POST_TRAINING, model, validation, settings, [])
-    _tell(candidate, validation, f"ranges from {len(rows)} training photos", begun)
-    return candidate
+    _log.info("ranges set from %d photos, %.1f s", len(rows), time.monotonic() - begun)
+    return network
 
 
-def quantise_in_training(
-    student: Any,
+def fine_tune_quantised(
+    network: Any,
     teacher_folder: str,
     photos: PackedDataset,
     validation: PackedDataset,
     settings: QatExportSettings,
     *,
     tensorboard: Path | None,
-) -> Candidate:
-    """The student fine-tuned with its quantisation in it, the distillation loss kept.
+) -> list[HistoryRow]:
+    """Trains a quantised student in place, the distillation loss kept, to its best epoch.
 
     Args:
-        student: the float network.
+        network: what `quantise_student` made.
         teacher_folder: what the step teacher wrote.
         photos: the training split.
-        validation: photos to choose the epoch on and to answer.
-        settings: epochs, rates, types of the file's ends.
+        validation: photos to choose the epoch on.
+        settings: epochs, rates.
         tensorboard: folder for TensorBoard logs; None: none are written.
 
-    Raises:
-        ExportError: the file is not what was promised, or answers otherwise than its network.
+    Returns:
+        One row an epoch.
     """
     teacher = load_teacher_for(photos, teacher_folder)
-    network = quantise_aware(
-        student,
-        photos.student_pixels,
-        seed=settings.seed,
-        full_input_range=settings.force_input_range_0_255,
-    )
-    judges = Validation(validation.student_pixels, validation.label_indices)
-    history = train(
+    return train(
         network,
         training_photos(
             photos,
@@ -130,55 +101,49 @@ def quantise_in_training(
             use_class_weights=settings.use_class_weights,
             flip=settings.augment_flip,
         ),
-        judges,
-        _schedule(settings),
-        start=[_before_fine_tuning(network, judges)],
+        Validation(validation.student_pixels, validation.label_indices),
+        Schedule(
+            stage="qat",
+            epochs=settings.epochs_qat,
+            batch_size=settings.batch_size,
+            learning_rate=settings.lr_qat,
+            weight_decay=settings.weight_decay,
+            seed=settings.seed,
+        ),
         distillation=Distillation(teacher, settings.distill_alpha, settings.distill_temperature),
         tensorboard=tensorboard,
     )
+
+
+def as_candidate(
+    method: str, network: Any, validation: PackedDataset, settings: QatExportSettings
+) -> Candidate:
+    """A quantised network as a file, proven, with its answers to the validation photos.
+
+    Args:
+        method: how the network was quantised, in words.
+        network: what `quantise_student` made, fine-tuned or not.
+        validation: photos to answer.
+        settings: types of the file's ends.
+
+    Raises:
+        ExportError: the file is not what was promised, or answers otherwise than its network.
+    """
     begun = time.monotonic()
     model = convert_quantised(
         network,
         input_type=settings.tflite_inference_input_type,
         output_type=settings.tflite_inference_output_type,
     )
-    method = RANGES_ALONE if best_row(history)["stage"] == _RANGES else QUANTISATION_AWARE
-    candidate = _candidate(method, model, validation, settings, history)
-    require_conversion_kept_answers(
-        candidate.logits, Predictor(network).outputs(validation.student_pixels), candidate.facts
-    )
-    _tell(candidate, validation, "converted", begun)
-    return candidate
-
-
-def best_candidate(candidates: Sequence[Candidate], label_indices: NDArray[np.int64]) -> Candidate:
-    """The one of highest validation accuracy; of lowest cross entropy on a tie."""
-    return max(
-        candidates,
-        key=lambda c: (c.accuracy(label_indices), -cross_entropy(c.logits, label_indices)),
-    )
-
-
-def _schedule(settings: QatExportSettings) -> Schedule:
-    return Schedule(
-        stage="qat",
-        epochs=settings.epochs_qat,
-        batch_size=settings.batch_size,
-        learning_rate=settings.lr_qat,
-        weight_decay=settings.weight_decay,
-        seed=settings.seed,
-    )
-
-
-def _candidate(
-    method: str,
-    model: bytes,
-    validation: PackedDataset,
-    settings: QatExportSettings,
-    history: list[HistoryRow],
-) -> Candidate:
     facts = prove(model, settings, validation.student_px)
-    return Candidate(method, model, facts, answers_of(model, validation), history)
+    candidate = Candidate(method, model, facts, answers_of(model, validation))
+    network_logits = Predictor(network).outputs(validation.student_pixels)
+    require_conversion_kept_answers(candidate.logits, network_logits, facts)
+    _log.info(
+        "%s: val_accuracy=%.3f %.1f s",
+        method, candidate.accuracy(validation.label_indices), time.monotonic() - begun,
+    )  # fmt: skip
+    return candidate
 
 
 def answers_of(model: bytes, validation: PackedDataset) -> NDArray[np.float32]:
@@ -189,25 +154,9 @@ def answers_of(model: bytes, validation: PackedDataset) -> NDArray[np.float32]:
         return predict_logits(path, validation.student_pixels)
 
 
-def _before_fine_tuning(network: Any, validation: Validation) -> HistoryRow:
-    """The quantised network with nothing but its ranges set: what fine-tuning must improve on."""
-    begun = time.monotonic()
-    row: HistoryRow = {
-        "stage": _RANGES,
-        "epoch": 0,
-        "loss": None,  # nothing was trained
-        "train_accuracy": None,
-        **validate(Predictor(network), validation),
-        "lr": 0.0,
-        "seconds": time.monotonic() - begun,
-    }
-    _log.info("ranges set from data: val_accuracy=%.3f", row["val_accuracy"])
-    return row
-
-
-def _tell(candidate: Candidate, validation: PackedDataset, how: str, begun: float) -> None:
-    accuracy = candidate.accuracy(validation.label_indices)
-    _log.info(
-        "%s, %s: val_accuracy=%.3f %.1f s",
-        candidate.method, how, accuracy, time.monotonic() - begun,
-    )  # fmt: skip
+def best_candidate(candidates: Sequence[Candidate], label_indices: NDArray[np.int64]) -> Candidate:
+    """The one of highest validation accuracy; of lowest cross entropy on a tie."""
+    return max(
+        candidates,
+        key=lambda c: (c.accuracy(label_indices), -cross_entropy(c.logits, label_indices)),
+    )

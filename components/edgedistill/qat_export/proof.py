@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.artifacts import TASKS_FILE
+from edgedistill.core.layer_error import LayerError, worst_layers
 from edgedistill.core.metrics import softmax
 from edgedistill.errors import ExportError
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.flatbuffer import FileFacts, read_facts, require_full_integer
-from edgedistill.tf.layer_errors import LayerError, worst_layers
 
 # A file and its Keras network differ by rounding, on photos where two classes are nearly even:
 # those whose logits lie no further apart than some steps of the output's quantisation. Other

@@ -1,4 +1,4 @@
-"""Quantises the student in two ways, ships the better file, and proves that it is what it says."""
+"""Quantises the student, fine-tunes it quantised, ships the better file, and proves what it is."""
 
 import logging
 import time
@@ -8,23 +8,27 @@ from typing import Any
 import numpy as np
 
 from edgedistill.artifacts import (
+    FLOAT,
     MODEL_FILE,
     MODEL_METADATA,
     PERFORMANCE,
+    POST_TRAINING,
+    QUANTISATION_AWARE,
     QUANTIZATION,
     TASKS_FILE,
     TENSORBOARD_FOLDER,
     write_labels,
 )
+from edgedistill.core.layer_error import LayerError
 from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.qat_export.candidates import (
-    FLOAT,
     Candidate,
     answers_of,
+    as_candidate,
     best_candidate,
-    quantise_after_training,
-    quantise_in_training,
+    fine_tune_quantised,
+    quantise_student,
 )
 from edgedistill.qat_export.description import describe_model
 from edgedistill.qat_export.page import render_export_page
@@ -40,8 +44,8 @@ from edgedistill.qat_export.proof import (
 )
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.flatbuffer import FileFacts
-from edgedistill.tf.layer_errors import LayerError, layer_errors
-from edgedistill.tf.networks import NetworkRecord, load_student_for
+from edgedistill.tf.layer_errors import layer_errors
+from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
 from edgedistill.tf.runtime import seed_everything
 from edgedistill.tf.tasks_file import tasks_model
 from edgedistill.tf.training import Predictor, best_row
@@ -76,7 +80,7 @@ def export_int8(
         Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
         val_accuracy_post_training, agreement (file with the float student), size_bytes,
         int8_ops_share, those of `performance_metrics`, seconds; with quantisation-aware training
-        val_accuracy_qat and best_epoch (0: its ranges alone were better).
+        val_accuracy_qat and best_epoch.
 
     Raises:
         ExportError: a file is not what was promised, or beyond a limit.
@@ -88,7 +92,7 @@ def export_int8(
     network, record = load_student_for(photos, student)
     float_logits = Predictor(network).outputs(validation.student_pixels)
     with complete_folder(tflite) as folder:
-        candidates = _quantise(network, teacher, photos, validation, settings, folder)
+        candidates, history = _quantise(network, teacher, photos, validation, settings, folder)
         chosen = best_candidate(list(candidates.values()), validation.label_indices)
         errors = layer_errors(
             chosen.model, network, validation.student_pixels, _measured_rows(validation, settings)
@@ -108,7 +112,9 @@ def export_int8(
             folder,
             describe_model(chosen.facts, chosen.model, chosen.method, tasks_facts, performance),
         )
-        quantization = _quantization(chosen, candidates, accuracies, errors, record, validation)
+        quantization = _quantization(
+            chosen, candidates, history, accuracies, errors, record, validation
+        )
         QUANTIZATION.write(folder, quantization)
     page = render_export_page(chosen.facts, quantization, performance, accuracies, len(validation))
     write_file(report, page)
@@ -119,6 +125,7 @@ def export_int8(
     )  # fmt: skip
     return {
         **accuracies,
+        **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
         "size_bytes": len(chosen.model),
         "int8_ops_share": chosen.facts.integer_share,
         **performance_metrics(performance),
@@ -133,15 +140,20 @@ def _quantise(
     validation: PackedDataset,
     settings: QatExportSettings,
     folder: Path,
-) -> dict[str, Candidate]:
-    """The candidates by their keys in the metrics, the quickest first."""
-    candidates = {"post_training": quantise_after_training(network, photos, validation, settings)}
-    if settings.qat:
-        candidates["qat"] = quantise_in_training(
-            network, teacher, photos, validation, settings,
-            tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
-        )  # fmt: skip
-    return candidates
+) -> tuple[dict[str, Candidate], list[HistoryRow]]:
+    """The candidates by their keys in the metrics, and the epochs of the fine-tuning."""
+    quantised = quantise_student(network, photos, settings)
+    candidates = {
+        "post_training": as_candidate(POST_TRAINING, quantised, validation, settings),
+    }
+    if not settings.qat:
+        return candidates, []
+    history = fine_tune_quantised(
+        quantised, teacher, photos, validation, settings,
+        tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
+    )  # fmt: skip
+    candidates["qat"] = as_candidate(QUANTISATION_AWARE, quantised, validation, settings)
+    return candidates, history
 
 
 def _measured_rows(validation: PackedDataset, settings: QatExportSettings) -> Any:
@@ -185,20 +197,18 @@ def _accuracies(
 ) -> dict[str, float]:
     labels = validation.label_indices
     by_student = float_logits.argmax(axis=1)
-    figures = {
+    return {
         "val_accuracy": chosen.accuracy(labels),
         "val_accuracy_student": float(np.mean(by_student == labels)),
         **{f"val_accuracy_{key}": c.accuracy(labels) for key, c in candidates.items()},
         "agreement": float(np.mean(by_student == chosen.logits.argmax(axis=1))),
     }
-    if "qat" in candidates:
-        figures["best_epoch"] = float(best_row(candidates["qat"].history)["epoch"])
-    return figures
 
 
 def _quantization(
     chosen: Candidate,
     candidates: dict[str, Candidate],
+    history: list[HistoryRow],
     accuracies: dict[str, float],
     errors: list[LayerError],
     record: NetworkRecord,
@@ -211,7 +221,7 @@ def _quantization(
             FLOAT: accuracies["val_accuracy_student"],
             **{c.method: c.accuracy(validation.label_indices) for c in candidates.values()},
         },
-        "history": candidates["qat"].history if "qat" in candidates else [],
+        "history": history,
         "agreement": accuracies["agreement"],
         "layers": [
             {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgedistill.artifacts import CONFLICT, OTHER_LABEL
+from edgedistill.artifacts import CONFLICT, OTHER_LABEL, QUANTISATION_AWARE
 from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.run_facts import RunFacts
 
@@ -83,20 +83,28 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 
 def _about_epochs(facts: RunFacts) -> Iterator[str]:
     """Trainings that did not improve on their start, and those that were best at their very end."""
+    epochs = {name: facts.config["settings"][f"epochs_{name}"] for name in _TRAININGS}
     unfinished = []
     for name, document in (
         ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.quantization),
     ):  # fmt: skip
         accuracies = [row["val_accuracy"] for row in document["history"]]
-        if len(accuracies) > 1 and max(accuracies) == accuracies[0]:
+        if _start_was_best(name, document, accuracies):
             yield (
                 f"No epoch of {_TRAININGS[name]} improved on its start, which is what is kept: "
-                f"raise epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})."
+                f"raise epochs_{name} (now {epochs[name]})."
             )
         if len(accuracies) > 1 and accuracies[-1] > max(accuracies[:-1]):
-            unfinished.append(f"epochs_{name} (now {facts.config['settings'][f'epochs_{name}']})")
+            unfinished.append(f"epochs_{name} (now {epochs[name]})")
     if unfinished:
         yield f"Validation accuracy was best at the very last epoch: raise {', '.join(unfinished)}."
+
+
+def _start_was_best(name: str, document: Mapping[str, Any], accuracies: list[float]) -> bool:
+    """Of teacher and student the first row is the start; the start of "qat" is a file by itself."""
+    if name == "qat":
+        return bool(accuracies) and document["method"] != QUANTISATION_AWARE
+    return len(accuracies) > 1 and max(accuracies) == accuracies[0]
 
 
 def _about_threshold(threshold: Mapping[str, Any]) -> Iterator[str]:

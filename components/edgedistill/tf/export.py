@@ -3,11 +3,6 @@
 import warnings
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgedistill.pixels import PackedPixels
-from edgedistill.tf.qat import quantise_measured
 from edgedistill.tf.quiet import quiet_native_code
 from edgedistill.tf.runtime import tf
 
@@ -18,7 +13,7 @@ def convert_quantised(network: Any, *, input_type: str, output_type: str) -> byt
     """The TFLite file of a quantisation-aware network; its own ranges decide.
 
     Args:
-        network: what `qat.quantise_aware` made, trained.
+        network: what `qat.quantise_aware` made, trained on or not.
         input_type: `int8` or `uint8`.
         output_type: `int8`.
     """
@@ -29,32 +24,6 @@ def convert_quantised(network: Any, *, input_type: str, output_type: str) -> byt
         # Said of every int8 input; the ranges inside the network are the statistics.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
         return bytes(converter.convert())
-
-
-def convert_post_training(
-    network: Any,
-    pixels: PackedPixels,
-    rows: NDArray[np.int64],
-    *,
-    input_type: str,
-    output_type: str,
-    full_input_range: bool,
-) -> bytes:
-    """The TFLite file of a float network, its ranges taken from training photos, not trained.
-
-    Ours and not the converter's own way, which takes the extremes of all photos for the ranges and
-    leaves biases as they are: its file is further from the float network.
-
-    Args:
-        network: float Keras network from [0, 255] RGB to logits.
-        pixels: training photos.
-        rows: which of them set the ranges; 128 are enough, 512 gave no better file.
-        input_type: `int8` or `uint8`.
-        output_type: `int8`.
-        full_input_range: True: the input's range is exactly [0, 255] whatever the photos hold.
-    """
-    quantised = quantise_measured(network, pixels, rows, full_input_range=full_input_range)
-    return convert_quantised(quantised, input_type=input_type, output_type=output_type)
 
 
 def _converter(network: Any) -> Any:

@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from edgedistill.core.layer_error import LayerError
 from edgedistill.errors import ExportError
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.network_places import Place, places_of
@@ -27,21 +28,6 @@ _OPERATOR_NAMES = {
 }
 # Of a layer whose float output is 0 everywhere, where the ratio would be minus infinity.
 _LOWEST_DB = -100.0
-
-
-@dataclass(frozen=True)
-class LayerError:
-    """One operator of the file against the float layer of the same place.
-
-    `sqnr_db`: 10 log10(sum(float ** 2) / sum((float - file) ** 2)) over all values of all photos;
-    None: there is no noise at all. `own_sqnr_db`: the same with "float" computed from the values
-    that the operator was given in the file, so that noise from layers before it does not count.
-    """
-
-    layer: str
-    operator: str
-    sqnr_db: float | None
-    own_sqnr_db: float | None
 
 
 def layer_errors(
@@ -81,15 +67,6 @@ def layer_errors(
         LayerError(o.place.name, o.place.operator, _decibel(*of[:2]), _decibel(*of[2:]))
         for o, of in zip(operators, total.tolist(), strict=True)
     ]
-
-
-def worst_layers(errors: Sequence[LayerError], n: int = 3) -> list[LayerError]:
-    """The layers that add most noise of their own: lowest `own_sqnr_db` first, at most `n`.
-
-    Not the lowest `sqnr_db`: noise adds up on its way, and the last layers would be blamed for it.
-    """
-    noisy = [error for error in errors if error.own_sqnr_db is not None]
-    return sorted(noisy, key=lambda error: error.own_sqnr_db or 0.0)[:n]
 
 
 def _decibel(signal: float, noise: float) -> float | None:

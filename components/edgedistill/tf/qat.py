@@ -16,42 +16,35 @@ from edgedistill.tf.kernel_quantizer import quantise_layers
 from edgedistill.tf.runtime import keras, tf
 
 _PREFIX = "quant_"
-_RANGE_PHOTOS = 128
-_RANGE_BATCH = 32
+_BATCH = 32
 
 
-def quantise_aware(network: Any, pixels: PackedPixels, *, seed: int, full_input_range: bool) -> Any:
+def quantise_aware(
+    network: Any, pixels: PackedPixels, rows: NDArray[np.int64], *, full_input_range: bool
+) -> Any:
     """The network with fake quantisation in it, its ranges set, its batch normalisation frozen.
 
-    As it comes it is a network quantised after training, better than the converter's own way: its
-    ranges are measured and its biases corrected for the rounding of the kernels.
+    As it comes it is the network quantised after training, in a better way than the converter's
+    own: its ranges are means and not extremes, and its biases are corrected for the rounding of
+    the kernels. It can be trained on from there.
 
     Args:
         network: float Keras network from [0, 255] RGB to logits, flat.
-        pixels: training photos, of which 128 set the ranges.
-        seed: start of their choice.
+        pixels: training photos.
+        rows: which of them set ranges and correct biases; 128 do, 512 gave no better network.
         full_input_range: True: the input's range is exactly [0, 255] whatever the photos hold, so
             that its scale is 1 and its zero point -128.
 
     Returns:
         A Keras network of its own; weights as in `network` but for the biases.
     """
-    rows = np.random.default_rng(seed).permutation(len(pixels))[:_RANGE_PHOTOS]
-    return quantise_measured(network, pixels, rows, full_input_range=full_input_range)
-
-
-def quantise_measured(
-    network: Any, pixels: PackedPixels, rows: NDArray[np.int64], *, full_input_range: bool
-) -> Any:
-    """`quantise_aware` with given photos: all of `rows` set ranges, 128 of them correct biases."""
     quantised = quantise_layers(network)
     _freeze_wrapped_statistics(quantised)
-    means_from = _float_batches(pixels, rows[:_RANGE_PHOTOS])
-    correct_biases(quantised, network, means_from, prefix=_PREFIX)
+    correct_biases(quantised, network, _float_batches(pixels, rows), prefix=_PREFIX)
     _set_output_ranges(quantised, network, pixels, rows)
     highest = 255.0
     if not full_input_range:
-        highest = float(max(batch.max() for batch in pixels.batches(_RANGE_BATCH, rows)))
+        highest = float(max(batch.max() for batch in pixels.batches(_BATCH, rows)))
     _set_range(_input_quantiser(quantised), 0.0, highest)
     return quantised
 
@@ -101,7 +94,7 @@ def _set_range(layer: Any, lowest: float, highest: float) -> None:
 
 
 def _float_batches(pixels: PackedPixels, rows: NDArray[np.int64]) -> Iterator[Any]:
-    return (tf.cast(batch, tf.float32) for batch in pixels.batches(_RANGE_BATCH, rows))
+    return (tf.cast(batch, tf.float32) for batch in pixels.batches(_BATCH, rows))
 
 
 def _input_quantiser(quantised: Any) -> Any:
