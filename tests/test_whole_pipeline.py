@@ -1,10 +1,12 @@
 """The whole pipeline through its command line, on a few real photos, one epoch each."""
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ QUICK = {
     "epochs_student": "1",
     "epochs_qat": "1",
     "batch_size": "16",
+    # Of 12 validation photos, 3: one epoch on 96 photos proves no accuracy.
+    "quant_max_drop": "0.25",
 }
 
 
@@ -61,7 +65,8 @@ def finished(photos: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     output_dir = photos.parent / "out put"
     done = _run(photos, output_dir)
     assert done.returncode == 0, done.stdout + done.stderr
-    shutil.copy(output_dir / "model_qat_int8.tflite", photos.parent / "first.tflite")
+    for name in ("model_qat_int8.tflite", "bundle.zip"):
+        shutil.copy(output_dir / name, photos.parent / f"first {name}")
     return output_dir, done
 
 
@@ -186,6 +191,51 @@ def test_the_metrics_are_those_of_the_file_run_by_hand_on_the_raw_photos(
     assert written == confusion_matrix(truth, predicted, labels=range(6)).tolist()
 
 
+def test_both_files_name_the_same_classes_by_another_interpreter(out: Path, photos: Path) -> None:
+    from edgedistill.core.decode import decode_photo
+    from edgedistill.core.letterbox import letterbox
+    from edgedistill.tf.runtime import tf
+
+    answers = []
+    for name, shift in (("model_qat_int8.tflite", 128), ("model_tasks.tflite", 0)):
+        interpreter = tf.lite.Interpreter(str(out / name), num_threads=1)
+        interpreter.allocate_tensors()
+        (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
+        rows = []
+        for row in _rows(out / "test.csv"):
+            image = letterbox(decode_photo((photos / row["filepath"]).read_bytes()), 96)
+            tensor = (image.astype(np.int16) - shift).astype(entry["dtype"])
+            interpreter.set_tensor(entry["index"], tensor[None])
+            interpreter.invoke()
+            scale, zero_point = end["quantization"]
+            rows.append(
+                (interpreter.get_tensor(end["index"])[0].astype(float) - zero_point) * scale
+            )
+        answers.append(np.array(rows))
+    logits, scores = answers
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    assert np.abs(powers / powers.sum(axis=1, keepdims=True) - scores).max() <= 1 / 256 + 1e-9
+    chosen = scores[np.arange(len(scores)), logits.argmax(axis=1)]
+    assert (chosen == scores.max(axis=1)).all()
+
+
+def test_the_bundle_checks_itself_where_edgedistill_is_not_needed(
+    out: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(out / "bundle.zip") as archive:
+        archive.extractall(tmp_path / "app")
+    for line in (tmp_path / "app" / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, name = line.split(maxsplit=1)
+        data = (tmp_path / "app" / name.lstrip("*")).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == digest, name
+    (tmp_path / "dump").mkdir()
+    for path in (tmp_path / "app" / "parity").glob("*.input.raw"):
+        shutil.copy(path, tmp_path / "dump" / path.name.replace(".input", ""))
+    check = [sys.executable, "-I", str(tmp_path / "app" / "parity_check.py")]
+    agrees = subprocess.run([*check, str(tmp_path / "dump")], capture_output=True, text=True)
+    assert agrees.returncode == 0, agrees.stdout + agrees.stderr
+
+
 def test_the_threshold_follows_the_rule_on_the_written_curve(out: Path) -> None:
     chosen = _json(out / "threshold_recommendation.json")
     curve = [
@@ -242,7 +292,8 @@ def test_the_run_says_what_it_was_made_of(out: Path) -> None:
     assert list(run["seconds"]) == steps
     assert run["packages"]["tensorflow"]
     log = (out / "training.log").read_text(encoding="utf-8")
-    assert "ranges set from data: val_accuracy=" in log
+    assert "ranges set from 64 photos" in log  # 4 batches of 16
+    assert "post-training quantisation: val_accuracy=" in log
     assert "qat epoch 1/1 loss=" in log
     manifest = _json(out / "dataset_manifest.json")
     assert manifest["classes"] == dict.fromkeys(_labels(out), PHOTOS_PER_CLASS)
@@ -299,8 +350,20 @@ def test_another_run_in_another_place_gives_the_same_bytes(
     done = _run(photos, elsewhere)
     assert done.returncode == 0, done.stdout + done.stderr
     assert _json(elsewhere / "run_metadata.json")["reused_steps"] == []
-    first = photos.parent / "first.tflite"
-    assert (elsewhere / "model_qat_int8.tflite").read_bytes() == first.read_bytes()
+    for name in ("model_qat_int8.tflite", "bundle.zip"):
+        first = photos.parent / f"first {name}"
+        assert (elsewhere / name).read_bytes() == first.read_bytes(), name
+
+
+def test_a_budget_that_is_exceeded_ends_the_run_and_leaves_the_earlier_one(
+    finished: tuple[Path, Any], photos: Path
+) -> None:
+    out, _ = finished
+    before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    refused = _run(photos, out, qat="false", budget_size_mb="1", overwrite="true")
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert "a file must have at most 1 MB (budget_size_mb)" in refused.stderr
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
 
 
 @pytest.mark.parametrize(("arch", "weights"), [("resnet101", "none"), ("efficientnet_b3", "file")])
