@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.artifacts import LOGITS_FILE, PREDICTIONS_CSV
+from edgedistill.artifacts import LOGITS_FILE, PREDICTIONS_CSV, missing_file
 from edgedistill.core.metrics import softmax
 from edgedistill.errors import ArtifactError
 
@@ -39,9 +39,7 @@ def read_test_answers(predictions: Path) -> Answers:
             labels = np.array([int(row["label_index"]) for row in csv.DictReader(file)], np.int64)
         logits = np.load(numbers)
     except FileNotFoundError as error:
-        raise ArtifactError(
-            f"{error.filename} is missing; did the step before this one finish?"
-        ) from None
+        raise missing_file(error.filename) from None
     except (EOFError, KeyError, ValueError) as error:
         raise ArtifactError(f"{table} or {LOGITS_FILE} cannot be read: {error}.") from None
     if logits.ndim != 2 or len(logits) != len(labels):

@@ -1,8 +1,8 @@
 """The bundle's zip goes to the place that the user named, under a name of its own."""
 
-import hashlib
 from pathlib import Path
 
+from edgedistill.calibrate.bundle.sums import file_sha256
 from edgedistill.calibrate.bundle.zip_file import bundle_name
 from edgedistill.storage.writing import put_new
 
@@ -22,6 +22,5 @@ def export_bundle(bundle_zip: Path, export_uri: str, version: str) -> str:
         StorageError: it cannot be written there.
         ValueError: such a version is no part of a name.
     """
-    with bundle_zip.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return put_new(bundle_zip, export_uri, name=bundle_name(version, digest))
+    name = bundle_name(version, file_sha256(bundle_zip))
+    return put_new(bundle_zip, export_uri, name=name)

@@ -10,7 +10,7 @@ from edgedistill.report.page import Headline, Picture, Section, render_page
 
 
 def calibration_notes(document: Mapping[str, Any]) -> str:
-    """What the threshold means and what it does, in two sentences.
+    """What the threshold means and what it does, in two or three sentences.
 
     Args:
         document: threshold_recommendation.json, with or without its notes.
@@ -22,15 +22,19 @@ def calibration_notes(document: Mapping[str, Any]) -> str:
     )
     done = _done(document["achieved_coverage"], document["achieved_accept_accuracy"])
     if document["selection_method"] == CONSTRAINT_FEASIBLE:
-        first = (
-            f"Show the answer where its confidence is at least {t:.2f} and 'unknown' elsewhere: on "
-            f"{n_val:,} validation photos, {done} (wanted: {wish})."
+        show = (
+            f"Show the answer where its confidence is at least {t:.2f} and 'unknown' elsewhere"
+            if t
+            else "Show every answer, never 'unknown' (a threshold of 0.00)"
         )
+        first = f"{show}: on {n_val:,} validation photos, {done} (wanted: {wish})."
     else:
         first = (
             f"No threshold gives {wish} on {n_val:,} validation photos; {t:.2f} is the most useful "
             f"one where a wrong answer costs {document['penalty_incorrect']:g} right ones: {done}."
         )
+        if not t:
+            first = f"{first} Every photo is answered then, none is 'unknown'."
     on_test = _done(document["test_coverage"], document["test_accept_accuracy"])
     return f"{first} On {document['n_test']:,} test photos, which had no part in it, {on_test}."
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 RESIZE_RULE = (
-    "On the upright 8-bit RGB photo of height h and width w, with target the side of the input: "
+    "On the upright 8-bit RGB photo of height h and width w. Colour profiles are not applied: red, "
+    "green and blue are those stored in the file. With target the side of the input: "
     "longest = max(h, w); each side becomes max(1, (2 * side * target + longest) // "
     "(2 * longest)) in integer division (round half up). Resize with Pillow's BILINEAR on uint8: "
     "a triangle filter whose half-width is max(1, old side / new side), horizontal pass first, "

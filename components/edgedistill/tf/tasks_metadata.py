@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgedistill.core.zip_entries import stored_entry
 from edgedistill.errors import ExportError
 from edgedistill.tf.flatbuffer import read_facts
 from edgedistill.tf.metadata_tables import (
@@ -30,8 +31,6 @@ from edgedistill.tf.tasks_file import METADATA_NAME, packed_model, parsed_model,
 _LABELS_FILE = "labels.txt"
 # Everything written here is in the first version of the schema.
 _MIN_PARSER_VERSION = "1.0.0"
-# Of a zip entry's `create_system`.
-_UNIX = 3
 
 
 @dataclass(frozen=True)
@@ -224,16 +223,12 @@ def _metadata_bytes(parsed: Any) -> bytes:
 
 def _with_zip(model: bytes, label_names: Sequence[str]) -> bytes:
     """The model with labels.txt packed behind it; offsets count from the model's first byte."""
-    # A fixed time and system, or the same inputs would not give the same bytes. Stored and not
-    # deflated: runtimes read the text where it lies.
-    labels = zipfile.ZipInfo(_LABELS_FILE, date_time=(1980, 1, 1, 0, 0, 0))
-    labels.compress_type = zipfile.ZIP_STORED
-    labels.create_system = _UNIX
-    labels.external_attr = 0o644 << 16
     file = io.BytesIO()
     file.write(model)
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(labels, "".join(f"{name}\n" for name in label_names))
+        # Stored and not deflated: runtimes read the text where it lies.
+        text = "".join(f"{name}\n" for name in label_names)
+        archive.writestr(stored_entry(_LABELS_FILE), text)
     return file.getvalue()
 
 

@@ -90,6 +90,36 @@ def test_a_threshold_that_answers_no_test_photo_is_told(facts):
     assert "On 20 photos kept for testing, none is answered." in text
 
 
+def test_a_threshold_of_0_is_told_as_answering_every_photo(facts):
+    everything = threshold_document(recommended_threshold=0.0, test_coverage=1.0)
+    text = words(app_readme(replace(facts, threshold=everything)))
+    assert "however small it is" in text
+    assert "Show the line of `labels.txt` that has the largest confidence" in text
+    assert "The threshold is **0.00**: every photo is answered." in text
+    assert "leaves out nothing" in text
+    for word in ("unknown", "at least **", "below 0.00", "near the threshold"):
+        assert word not in text
+
+
+def test_the_smallest_threshold_above_0_is_told_as_a_threshold(facts):
+    least = replace(facts, threshold=threshold_document(recommended_threshold=0.01))
+    text = words(app_readme(least))
+    assert 'is at least **0.01**, show its line of `labels.txt`; otherwise "unknown"' in text
+    assert "every photo is answered" not in text
+
+
+def test_it_says_which_name_a_dump_of_either_input_has(facts):
+    text = words(app_readme(facts))
+    assert "as `<name>.raw` if it feeds `model_qat_int8.tflite`" in text
+    assert "as `<name>.tasks.raw` if `model_tasks.tflite`" in text
+    assert "save the square that you hand over, as uint8 red, green, blue" in text
+
+
+def test_it_says_that_colour_profiles_are_not_applied(facts):
+    first_step = words(app_readme(facts)).partition("2. **Letterbox")[0]
+    assert "Do not apply colour profiles" in first_step
+
+
 def test_it_says_that_mediapipe_stretches_and_what_to_do(facts):
     text = words(app_readme(facts))
     assert "**MediaPipe Tasks and ML Kit stretch** what they are given to 16 × 16" in text

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def rows(facts: BundleFacts) -> list[list[str]]:
 
 
 def test_the_test_figures_stand_beside_the_float_networks(facts):
-    assert ["top-1 accuracy", "85.0 %", "90.0 %"] in rows(facts)
-    assert ["macro F1", "83.0 %", "88.0 %"] in rows(facts)
-    assert ["expected calibration error", "4.0 %", "3.0 %"] in rows(facts)
+    assert ["top-1 accuracy", "85.0%", "90.0%"] in rows(facts)
+    assert ["macro F1", "83.0%", "88.0%"] in rows(facts)
+    assert ["expected calibration error", "4.0%", "3.0%"] in rows(facts)
     # 0.85 - 0.90.
     assert "the int8 file changes it by -5.0 points" in words(facts)
 
@@ -56,16 +57,14 @@ def test_the_test_figures_stand_beside_the_float_networks(facts):
 def test_top1_has_its_interval(facts):
     # Clopper and Pearson of 17 right of 20, from scipy's beta distribution.
     low, high = beta.ppf(0.025, 17, 4), beta.ppf(0.975, 18, 3)
-    assert f"lies between {100 * low:.1f} % and {100 * high:.1f} % (95 % interval" in words(facts)
+    assert f"lies between {100 * low:.1f}% and {100 * high:.1f}% (95% interval" in words(facts)
 
 
 def test_the_interval_is_of_whole_photos(facts):
     # 0.29 * 100 is 28.999999999999996 in floating point; 29 were right.
     scores = {**scores_document(), "n_test": 100, "top1": 0.29}
     low, high = beta.ppf(0.025, 29, 72), beta.ppf(0.975, 30, 71)
-    assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in words(
-        replace(facts, scores=scores)
-    )
+    assert f"between {100 * low:.1f}% and {100 * high:.1f}%" in words(replace(facts, scores=scores))
 
 
 def test_classes_are_in_the_order_of_the_outputs_with_their_support(facts):
@@ -73,14 +72,14 @@ def test_classes_are_in_the_order_of_the_outputs_with_their_support(facts):
     shown = [name.replace("  ", " \N{NO-BREAK SPACE}") for name in ODD_NAMES]
     assert [row[0] for row in listed] == ["class", *shown]
     # Recall 0.5 is "found", precision 0.75 "right when named".
-    assert all(row[1:] == ["4", "50.0 %", "75.0 %"] for row in listed[1:])
+    assert all(row[1:] == ["4", "50.0%", "75.0%"] for row in listed[1:])
 
 
 def test_each_class_has_its_own_figures(facts):
     scores = scores_document()
     scores["per_class"][ODD_NAMES[2]] = {"precision": 0.1, "recall": 0.2, "f1": 0, "support": 1234}
     listed = [row for row in rows(replace(facts, scores=scores)) if len(row) == 4]
-    assert listed[3][1:] == ["1,234", "20.0 %", "10.0 %"]
+    assert listed[3][1:] == ["1,234", "20.0%", "10.0%"]
 
 
 def test_it_tells_input_threshold_speed_and_data(facts):
@@ -101,14 +100,36 @@ def test_it_tells_input_threshold_speed_and_data(facts):
 
 def test_it_tells_how_the_file_was_quantised_and_what_else_was_tried(facts):
     assert "**Quantisation**: quantisation-aware training." in words(facts)
-    assert ["float student", "92.0 %"] in rows(facts)
-    assert ["quantisation-aware training", "91.5 %"] in rows(facts)
+    assert ["float student", "92.0%"] in rows(facts)
+    assert ["quantisation-aware training", "91.5%"] in rows(facts)
 
 
 def test_it_tells_its_limits(facts):
     text = words(facts)
     assert "It knows these classes and no others." in text
     assert "The figures hold for photos like those it was trained and tested on" in text
+    assert "the threshold catches some of those, not all" in text
+    assert 'saying "unknown" where it is not sure.' in text
+
+
+def test_a_threshold_of_0_is_told_as_catching_nothing(facts):
+    everything = threshold_document(recommended_threshold=0.0, test_coverage=1.0)
+    text = words(replace(facts, threshold=everything))
+    assert "every photo is answered, also where it is not sure." in text
+    assert "its threshold of 0 catches none of those" in text
+    assert "unknown" not in text
+
+
+def test_the_limits_are_one_list(facts):
+    limits = model_card(facts).partition("## Limits")[2].partition("##")[0]
+    tokens = MarkdownIt().parse(limits)
+    assert [t.type for t in tokens].count("bullet_list_open") == 1
+    assert [t.type for t in tokens].count("list_item_open") == 5
+
+
+def test_shares_are_written_in_one_way(facts):
+    # As in README.md and in the notes: no space before the sign; ODD_NAMES has one of its own.
+    assert re.findall(r"\d %", model_card(facts).replace("100 %", "")) == []
 
 
 @pytest.mark.parametrize(

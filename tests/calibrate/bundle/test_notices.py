@@ -1,5 +1,6 @@
 import pytest
 
+from edgedistill.calibrate.bundle.contents import VERBATIM_FILES
 from edgedistill.calibrate.bundle.notices import notice
 
 
@@ -39,7 +40,11 @@ def test_of_random_weights_it_says_that_none_were_pretrained():
 
 @pytest.mark.parametrize("weights", ["imagenet", "none", "mine.h5"])
 def test_the_code_of_the_bundle_has_its_licence_in_every_case(weights):
-    assert "letterbox.h, parity_check.py" in text_of(weights)
+    text = text_of(weights)
+    for name in VERBATIM_FILES:
+        folder, slash, _ = name.partition("/")
+        assert (f"{folder}/*" if slash else name) in text
+    assert "Copyright 2026 the edgedistill authors. Licensed under the Apache License" in text
 
 
 def test_weights_of_another_network_are_not_given_this_ones_licence():

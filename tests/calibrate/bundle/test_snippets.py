@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from PIL import Image
+from PIL import Image, ImageCms
 
 from edgedistill.artifacts import THRESHOLD
 from edgedistill.core.decode import decode_photo
@@ -129,8 +129,6 @@ def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-# Pillow says so of the palette with transparency in parity/; the pixels are right.
-@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
 def test_python_agrees_with_training_on_every_parity_image(seeing, monkeypatch):
     snippet = loaded(seeing, monkeypatch)
     model = snippet.Interpreter(str(seeing / "model_qat_int8.tflite"))
@@ -138,12 +136,11 @@ def test_python_agrees_with_training_on_every_parity_image(seeing, monkeypatch):
     paths = parity_sources(seeing)
     assert len(paths) >= 12
     for path in paths:
-        name, confidence = snippet.classify(str(path), model)
+        name, confidence = snippet.classify(snippet.upright(str(path)), model)
         expected = expected_lines(path.read_bytes(), seeing, 0.51)
         assert f"{name} {confidence:.4f}\n" == expected, path.name
 
 
-@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
 def test_python_makes_the_very_pixels_of_parity(made_bundle, monkeypatch):
     snippet = loaded(made_bundle, monkeypatch)
     for path in parity_sources(made_bundle):
@@ -152,6 +149,47 @@ def test_python_makes_the_very_pixels_of_parity(made_bundle, monkeypatch):
         for kind, pixels in (("upright", photo), ("letterbox", square)):
             with Image.open(path.with_name(f"{path.stem}.{kind}.png")) as wanted:
                 np.testing.assert_array_equal(np.asarray(pixels), np.asarray(wanted))
+
+
+def refusal(bundle: Path, photo: Path) -> str:
+    """What the snippet says of a photo that it does not take, in one line."""
+    command = [sys.executable, "-I", str(bundle / "snippets" / "classify.py"), str(photo)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_python_says_what_it_cannot_read(made_bundle, tmp_path):
+    photo = tmp_path / "x.png"
+    assert refusal(made_bundle, photo) == f"{photo} cannot be read: No such file or directory"
+    photo.write_bytes(b"no photo")
+    assert f"{photo} cannot be read: cannot identify image file" in refusal(made_bundle, photo)
+
+
+@pytest.mark.parametrize("values", [np.uint16, np.int32, np.float32])
+def test_python_refuses_values_that_pillow_would_clip(made_bundle, monkeypatch, tmp_path, values):
+    # 129 of 65535 is nearly black; Pillow's convert("RGB") gives 129 of 255.
+    Image.fromarray(np.full((4, 4), 129, values)).save(tmp_path / "x.tif")
+    snippet = loaded(made_bundle, monkeypatch)
+    with pytest.raises(ValueError, match="save it with 8 bits a value first"):
+        snippet.upright(str(tmp_path / "x.tif"))
+    if values is np.uint16:
+        Image.fromarray(np.full((4, 4), 129, values)).save(tmp_path / "x.png")
+        assert "8 bits a value" in refusal(made_bundle, tmp_path / "x.png")
+
+
+def test_python_applies_no_colour_profile(made_bundle, monkeypatch, tmp_path):
+    # A profile that applied would show: Lab's is of another colour model than any RGB file's.
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    photo = red_photo(tmp_path / "red.png")
+    with Image.open(photo) as plain:
+        plain.save(tmp_path / "tagged.png", icc_profile=profile)
+    snippet = loaded(made_bundle, monkeypatch)
+    with Image.open(tmp_path / "tagged.png") as tagged:
+        assert tagged.info["icc_profile"] == profile
+    assert snippet.upright(str(tmp_path / "tagged.png")).getpixel((0, 0)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("shape", [(640, 480), (480, 640), (90, 40)])
@@ -258,6 +296,17 @@ def test_what_was_not_compiled_says_so_in_its_head(made_bundle, name):
     assert "Kotlin and Swift files were **not** compiled" in (made_bundle / "README.md").read_text(
         encoding="utf-8"
     )
+
+
+def test_no_snippet_converts_colour_profiles(made_bundle):
+    # No compiler here: that at least the calls are absent that would.
+    kotlin, swift = (
+        (made_bundle / "snippets" / name).read_text(encoding="utf-8")
+        for name in ("Classify.kt", "Classify.swift")
+    )
+    assert ".getPixels(" not in kotlin
+    assert "photo.copyPixelsToBuffer(" in kotlin
+    assert "photo.colorSpace" in swift
 
 
 def test_snippets_are_short(made_bundle):

@@ -15,7 +15,7 @@ _FILES = """\
 | file | what it is |
 | :-- | :-- |
 | `labels.txt` | the names, one a line, UTF-8; the first line is output 0 |
-| `model_metadata.json` | every number above, for programs |
+| `model_metadata.json` | sizes, types, scales and exact rules, for programs |
 | `threshold_recommendation.json` | the threshold and how it was chosen |
 | `letterbox.h` | step 2 in C99 and C++, bit for bit |
 | `parity/` | test photos, and what we make of them, step by step |
@@ -34,7 +34,10 @@ _CHECKING = """\
 ## Check that your pixels agree
 
 Send each photo of `parity/` (listed in `parity/parity.json`) through the app's own code and save
-what it writes into the model's input as `<name>.raw`. Then, with Python 3.9 or later and NumPy:
+what it writes into the model's input: as `<name>.raw` if it feeds `model_qat_int8.tflite`, as
+`<name>.tasks.raw` if `model_tasks.tflite`. MediaPipe and ML Kit show no input; save the square that
+you hand over, as uint8 red, green, blue, as `<name>.tasks.raw`. Then, with Python 3.9 or later and
+NumPy:
 
     python parity_check.py FOLDER_WITH_YOUR_FILES
 
@@ -55,10 +58,14 @@ def app_readme(facts: BundleFacts) -> str:
 
 def _purpose(facts: BundleFacts) -> str:
     n = len(facts.label_names)
+    unsure = (
+        "The largest names the photo, however small it is."
+        if facts.answers_all
+        else 'Where none is sure enough, the app says "unknown".'
+    )
     text = paragraph(
-        f"It looks at one photo and gives a confidence for each of {n} names. Where none is sure "
-        'enough, the app says "unknown". It must see exactly the pixels that it was trained on; '
-        "most of this page is about that."
+        f"It looks at one photo and gives a confidence for each of {n} names. {unsure} It must see "
+        "exactly the pixels that it was trained on; most of this page is about that."
     )
     return f"# An image classifier of {n} classes, version {facts.version}\n\n{text}"
 
@@ -76,7 +83,7 @@ def _which_file(facts: BundleFacts) -> str:
         ),
         (
             f"`{TASKS_FILE}` ({facts.sizes[TASKS_FILE] / 1e6:.2f} MB)",
-            "MediaPipe Tasks, ML Kit, LiteRT.js, Swift",
+            "MediaPipe Tasks, ML Kit, LiteRT.js, TensorFlow Lite for Swift (its API knows no int8)",
             f"{tasks['input']['dtype']} {shape}",
             f"{tasks['output']['dtype']}, {n} confidences",
         ),
@@ -90,7 +97,9 @@ def _steps(facts: BundleFacts) -> str:
     side, output = facts.side_px, facts.metadata["output"]["quantization"]
     steps = (
         "**Upright.** Decode to 8-bit RGB and apply the photo's EXIF orientation; many decoders "
-        "do not. Drop transparency, do not blend it.",
+        "do not. Drop transparency, do not blend it. Do not apply colour profiles: Android's "
+        "`getPixels`, iOS contexts in sRGB and browsers do; the model was trained on the values "
+        "that stand in the file.",
         f"**Letterbox to {side} × {side}.** Scale the whole photo until its longer side is {side}, "
         "centre it, fill the rest with black. No cropping, no stretching. Use `letterbox.h`: most "
         "resizers of phones skip pixels when they shrink a photo, and the model then sees another "
@@ -100,12 +109,23 @@ def _steps(facts: BundleFacts) -> str:
         f"**Scores.** `score = (q - {_signed(output['zero_point'])}) * {output['scale']!r}`.",
         "**Confidences.** Softmax: subtract the largest score from each, take `exp`, divide each "
         "by the sum of all.",
-        "**Answer.** If the largest confidence is at least "
-        f"**{facts.threshold['recommended_threshold']:.2f}**, show its line of `{LABELS_FILE}`; "
-        f'otherwise "unknown". {_what_threshold_does(facts.threshold)}',
+        f"**Answer.** {_answering(facts)} {_what_threshold_does(facts.threshold)}",
     )
     listed = (paragraph(f"{n}. {text}", indent=3) for n, text in enumerate(steps, 1))
     return f"## From photo to name, with `{MODEL_FILE}`\n\n{''.join(listed)}"
+
+
+def _answering(facts: BundleFacts) -> str:
+    if facts.answers_all:
+        return (
+            f"Show the line of `{LABELS_FILE}` that has the largest confidence. The threshold is "
+            "**0.00**: every photo is answered."
+        )
+    return (
+        "If the largest confidence is at least "
+        f"**{facts.threshold['recommended_threshold']:.2f}**, show its line of `{LABELS_FILE}`; "
+        'otherwise "unknown".'
+    )
 
 
 def _filling(entry: Mapping[str, Any]) -> str:
@@ -128,35 +148,44 @@ def _signed(number: int) -> str:
 
 def _what_threshold_does(threshold: Mapping[str, Any]) -> str:
     answered, right = threshold["test_coverage"], threshold["test_accept_accuracy"]
+    photos = f"On {threshold['n_test']:,} photos kept for testing"
     if right is None:
-        return f"On {threshold['n_test']:,} photos kept for testing, none is answered."
-    return (
-        f"On {threshold['n_test']:,} photos kept for testing, {answered:.1%} are answered, and "
-        f"{right:.1%} of those answers are right."
-    )
+        return f"{photos}, none is answered."
+    return f"{photos}, {answered:.1%} are answered, and {right:.1%} of those answers are right."
 
 
 def _stretching(facts: BundleFacts) -> str:
-    side, threshold = facts.side_px, facts.threshold["recommended_threshold"]
-    tasks = facts.metadata["tasks_model"]
+    side, tasks = facts.side_px, facts.metadata["tasks_model"]
     stretching = paragraph(
         f"**MediaPipe Tasks and ML Kit stretch** what they are given to {side} × {side}, and a "
         "stretched photo is not what the model knows. So do steps 1 and 2 yourself and hand over "
         f"the {side} × {side} square: nothing is left to resize. If you cannot, pad the photo with "
         "black to a square first, the photo in its middle."
     )
-    answers = paragraph(
-        "Names and threshold are inside the file: MediaPipe Tasks leaves out what is below "
-        f'{threshold:.2f}, and an empty list means "unknown".'
-    )
+    answers = paragraph(f"Names and threshold are inside the file: {_left_out(facts)}.")
     without = paragraph(
         "LiteRT.js, and TensorFlow Lite in Swift, do not read them. "
         f"{_filling(tasks['input'])} Run; confidence is "
         f"`q * {tasks['output']['quantization']['scale']!r}`; then step 7. Confidences come in "
-        "such steps here, so a photo very near the threshold may be answered by one file and not "
-        "by the other."
+        f"such steps here, so {_near(facts)}."
     )
     return f"## With `{TASKS_FILE}`\n\n{stretching}\n{answers}\n{without}"
+
+
+def _left_out(facts: BundleFacts) -> str:
+    if facts.answers_all:
+        return "at a threshold of 0.00 MediaPipe Tasks leaves out nothing"
+    return (
+        "MediaPipe Tasks leaves out what is below "
+        f'{facts.threshold["recommended_threshold"]:.2f}, and an empty list means "unknown"'
+    )
+
+
+def _near(facts: BundleFacts) -> str:
+    """Where the two files may differ."""
+    if facts.answers_all:
+        return "of two names that are nearly alike the files may choose differently"
+    return "a photo very near the threshold may be answered by one file and not by the other"
 
 
 def _speed(metadata: Mapping[str, Any]) -> str:

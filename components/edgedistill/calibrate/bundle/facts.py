@@ -10,6 +10,7 @@ from edgedistill.artifacts import (
     MODEL_METADATA,
     QUANTIZATION,
     TASKS_FILE,
+    missing_file,
     read_labels,
 )
 from edgedistill.errors import ArtifactError
@@ -40,6 +41,11 @@ class BundleFacts:
     @property
     def side_px(self) -> int:
         return int(self.metadata["input"]["width"])
+
+    @property
+    def answers_all(self) -> bool:
+        """Whether the threshold is 0, which every confidence reaches: no photo is "unknown"."""
+        return bool(self.threshold["recommended_threshold"] == 0)
 
 
 def read_facts(
@@ -82,4 +88,4 @@ def file_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+        raise missing_file(path) from None

@@ -9,11 +9,7 @@ from edgedistill.calibrate.bundle.markdown import escaped, paragraph, table
 from edgedistill.core.bounds import exact_interval
 from edgedistill.settings import IMAGENET, RANDOM
 
-_LIMITS = """\
-## Limits
-
-- It knows these classes and no others. Of a photo of something else it names the class that looks
-  most like it; the threshold catches some of those, not all. No photo of other things was tested.
+_OTHER_LIMITS = """\
 - The figures hold for photos like those it was trained and tested on: the same kinds of camera,
   light, distance and background. Elsewhere expect less, and collect photos there to see how much.
 - It judges the whole photo and gives one name. Of several things in one photo it names one.
@@ -35,7 +31,7 @@ def model_card(facts: BundleFacts) -> str:
             _figures(facts.scores),
             _threshold(facts.threshold),
             _classes(facts),
-            _LIMITS,
+            _limits(facts),
             _making(facts),
         )
     )
@@ -46,7 +42,7 @@ def _head(facts: BundleFacts) -> str:
     n = len(facts.label_names)
     items = (
         f"**For**: naming which of {n} classes a photo shows, on a phone, without a network; "
-        'saying "unknown" where it is not sure.',
+        f"{_unsure(facts)}.",
         f"**Input**: one photo, letterboxed to {entry['width']} × {entry['height']} RGB, "
         f"{entry['dtype']}.",
         f"**Output**: a raw score for each class ({facts.metadata['output']['dtype']}); softmax "
@@ -58,6 +54,26 @@ def _head(facts: BundleFacts) -> str:
         "**Licence**: Apache-2.0 for the code; of the weights see NOTICE.txt.",
     )
     return f"# Model card: {n} classes, version {facts.version}\n\n{_listed(items)}"
+
+
+def _unsure(facts: BundleFacts) -> str:
+    """What it says of a photo that it is not sure of."""
+    if facts.answers_all:
+        return "every photo is answered, also where it is not sure"
+    return 'saying "unknown" where it is not sure'
+
+
+def _limits(facts: BundleFacts) -> str:
+    caught = (
+        "its threshold of 0 catches none of those"
+        if facts.answers_all
+        else ("the threshold catches some of those, not all")
+    )
+    first = (
+        "It knows these classes and no others. Of a photo of something else it names the class "
+        f"that looks most like it; {caught}. No photo of other things was tested."
+    )
+    return f"## Limits\n\n{_listed((first,))}{_OTHER_LIMITS}"
 
 
 def _figures(scores: Mapping[str, Any]) -> str:
@@ -75,7 +91,7 @@ def _figures(scores: Mapping[str, Any]) -> str:
     )
     behind = paragraph(
         f"As {n:,} photos were counted, top-1 accuracy on all photos of this kind lies between "
-        f"{_percent(low)} and {_percent(high)} (95 % interval of Clopper and Pearson). Against the "
+        f"{_percent(low)} and {_percent(high)} (95% interval of Clopper and Pearson). Against the "
         f"float network the int8 file changes it by {change:+.1f} points. Macro F1 counts each "
         "class alike; the calibration error is the mean gap between confidence and accuracy."
     )
@@ -96,7 +112,7 @@ def _classes(facts: BundleFacts) -> str:
     before = paragraph(
         "In the order of the model's outputs. \"Found\" is the share of the class's photos that it "
         'names so (recall), "right when named" the share of right ones among those that it names '
-        "so (precision); 0 % also where there was none. A figure on few photos says little."
+        "so (precision); 0% also where there was none. A figure on few photos says little."
     )
     listed = table(("class", "test photos", "found", "right when named"), rows)
     return f"## Classes\n\n{before}\n{listed}\n"
@@ -134,4 +150,4 @@ def _listed(items: Iterable[str]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share:.1%}"

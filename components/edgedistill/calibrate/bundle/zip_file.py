@@ -5,19 +5,14 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgedistill.core.zip_entries import stored_entry
 from edgedistill.settings import MODEL_VERSION
 
-_EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""The zip format knows no earlier time; the files' own would differ from run to run."""
-_UNIX, _READABLE_FILE = 3, 0o100644 << 16
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def write_zip(path: Path, folder: Path, names: Iterable[str]) -> None:
     """Packs files of a folder, in the order of their names.
-
-    They are stored as they are: what deflate makes of a file depends on the build of zlib, and
-    of a model's weights it saves a fifth.
 
     Args:
         path: the zip to write.
@@ -34,9 +29,7 @@ def write_zip(path: Path, folder: Path, names: Iterable[str]) -> None:
         for name in ordered:
             if name.startswith("/") or ".." in name.split("/") or "\\" in name:
                 raise ValueError(f"names must lie in the folder; got {name}")
-            entry = zipfile.ZipInfo(name, _EARLIEST)
-            entry.create_system, entry.external_attr = _UNIX, _READABLE_FILE
-            archive.writestr(entry, (folder / name).read_bytes())
+            archive.writestr(stored_entry(name), (folder / name).read_bytes())
 
 
 def bundle_name(version: str, zip_sha256: str) -> str:

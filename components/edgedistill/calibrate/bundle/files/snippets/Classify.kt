@@ -8,8 +8,10 @@ package com.example.classifier
 
 import android.content.Context
 import android.graphics.Bitmap
+import android.graphics.BitmapFactory
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
+import java.nio.ByteBuffer
 import kotlin.math.exp
 import kotlin.math.round
 import org.json.JSONObject
@@ -19,15 +21,26 @@ object Letterbox {
 
     external fun square(rgb: ByteArray, height: Int, width: Int, target: Int): ByteArray?
 
+    /**
+     * Decode with BitmapFactory and these: else transparent pixels lose their colours. Photos of
+     * cameras have none; what has some can then no longer be drawn or turned with a Canvas.
+     */
+    fun asStored() = BitmapFactory.Options().apply {
+        inPremultiplied = false
+        inPreferredConfig = Bitmap.Config.ARGB_8888
+    }
+
     /** The upright photo, letterboxed: target * target * 3 bytes. */
     fun of(photo: Bitmap, target: Int): ByteArray {
-        val pixels = IntArray(photo.width * photo.height)
-        photo.getPixels(pixels, 0, photo.width, 0, 0, photo.width, photo.height)
-        val rgb = ByteArray(pixels.size * 3)
-        pixels.forEachIndexed { i, argb ->
-            rgb[3 * i] = (argb shr 16).toByte()
-            rgb[3 * i + 1] = (argb shr 8).toByte()
-            rgb[3 * i + 2] = argb.toByte()
+        require(photo.config == Bitmap.Config.ARGB_8888) { "needs ARGB_8888; got ${photo.config}" }
+        require(!photo.hasAlpha() || !photo.isPremultiplied) { "decode with asStored()" }
+        // Not getPixels, which converts a Display P3 photo to sRGB; training did not.
+        val rgba = ByteArray(photo.rowBytes * photo.height)
+        photo.copyPixelsToBuffer(ByteBuffer.wrap(rgba))
+        val rgb = ByteArray(photo.width * photo.height * 3)
+        for (y in 0 until photo.height) for (x in 0 until photo.width) {
+            val from = y * photo.rowBytes + 4 * x  // red, green, blue, alpha
+            rgba.copyInto(rgb, 3 * (y * photo.width + x), from, from + 3)
         }
         return checkNotNull(square(rgb, photo.height, photo.width, target)) { "letterbox failed" }
     }

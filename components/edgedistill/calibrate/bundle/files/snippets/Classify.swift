@@ -64,12 +64,16 @@ final class Classifier {
         return (confidence >= threshold ? labels[best] : nil, confidence)
     }
 
-    /// Red, green, blue of each pixel, in sRGB. Transparent pixels may lose their colour here.
+    /// Red, green, blue of each pixel as the file stores them: in the photo's own colour space, for
+    /// the model was trained without colour management, and drawing a Display P3 photo into sRGB
+    /// would change its colours. CoreGraphics does convert grey and CMYK photos, and transparent
+    /// pixels may lose their colour; parity_check.py tells both.
     private static func rgb(of photo: CGImage) throws -> [UInt8] {
         let (width, height) = (photo.width, photo.height)
         var rgba = [UInt8](repeating: 0, count: width * height * 4)
         try rgba.withUnsafeMutableBytes { memory in
-            guard let space = CGColorSpace(name: CGColorSpace.sRGB),
+            let own = photo.colorSpace.flatMap { $0.model == .rgb && $0.supportsOutput ? $0 : nil }
+            guard let space = own ?? CGColorSpace(name: CGColorSpace.sRGB),
                 let context = CGContext(
                     data: memory.baseAddress, width: width, height: height, bitsPerComponent: 8,
                     bytesPerRow: width * 4, space: space,
@@ -77,6 +81,12 @@ final class Classifier {
             else { throw ClassifierError.notAPhoto }
             context.draw(photo, in: CGRect(x: 0, y: 0, width: width, height: height))
         }
-        return (0..<width * height).flatMap { [rgba[4 * $0], rgba[4 * $0 + 1], rgba[4 * $0 + 2]] }
+        var rgb = [UInt8](repeating: 0, count: width * height * 3)
+        for i in 0..<width * height {
+            rgb[3 * i] = rgba[4 * i]
+            rgb[3 * i + 1] = rgba[4 * i + 1]
+            rgb[3 * i + 2] = rgba[4 * i + 2]
+        }
+        return rgb
     }
 }

@@ -22,8 +22,16 @@ THRESHOLD = json.loads((BUNDLE / "threshold_recommendation.json").read_text(enco
 
 
 def upright(path: str) -> Image.Image:
-    """The photo in a file, turned as its EXIF data say, as RGB."""
-    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    """The photo in a file, turned as its EXIF data say, as RGB; colour profiles are not applied.
+
+    Raises OSError where it cannot be read, and ValueError where it has more than 8 bits a value.
+    """
+    photo = ImageOps.exif_transpose(Image.open(path))
+    if photo.mode[0] in "IF":  # Pillow would clip these values to 255, not scale them.
+        raise ValueError(f"save it with 8 bits a value first (its mode is {photo.mode})")
+    if photo.mode == "P":  # The palette's colours, also where they are transparent.
+        photo = photo.convert("RGBA")
+    return photo.convert("RGB")
 
 
 def letterbox(photo: Image.Image, side: int) -> NDArray[np.uint8]:
@@ -47,9 +55,9 @@ def quantised(square: NDArray[np.uint8]) -> NDArray[Any]:
     return tensor[np.newaxis]
 
 
-def classify(path: str, interpreter: Interpreter) -> tuple[str, float]:
-    """(name or "unknown", confidence in [0, 1]) of the photo in a file."""
-    square = letterbox(upright(path), META["input"]["width"])
+def classify(photo: Image.Image, interpreter: Interpreter) -> tuple[str, float]:
+    """(name or "unknown", confidence in [0, 1]) of an upright RGB photo."""
+    square = letterbox(photo, META["input"]["width"])
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], quantised(square))
     interpreter.invoke()
     raw = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
@@ -65,7 +73,11 @@ def classify(path: str, interpreter: Interpreter) -> tuple[str, float]:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
+    try:
+        shown = upright(sys.argv[1])
+    except (OSError, ValueError) as error:
+        sys.exit(f"{sys.argv[1]} cannot be read: {getattr(error, 'strerror', None) or error}")
     model = Interpreter(str(BUNDLE / META["model_file"]))
     model.allocate_tensors()
-    name, confidence = classify(sys.argv[1], model)
+    name, confidence = classify(shown, model)
     sys.stdout.buffer.write(f"{name} {confidence:.4f}\n".encode())
