@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgedistill.core.letterbox import letterbox, letterboxed_content, scaled_size
+from edgedistill.core.letterbox import RESIZE_RULE, letterbox, letterboxed_content, scaled_size
 
 FIXED_POINT_BITS = 22
 
@@ -133,3 +133,7 @@ def test_the_content_of_a_letterbox_is_all_but_its_padding(height, width, side):
 def test_only_square_colour_images_have_a_content(square):
     with pytest.raises(ValueError, match=r"letterboxed must be uint8 \(n, n, 3\)"):
         letterboxed_content(square, 8, 9)
+
+
+def test_the_rule_says_what_becomes_of_colour_profiles():
+    assert "Colour profiles are not applied" in RESIZE_RULE

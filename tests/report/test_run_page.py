@@ -105,6 +105,20 @@ def test_the_verdict_does_not_praise_a_missed_target():
     assert "94.0% of its answers, which is short of the wanted 95.0%" in verdict(run)
 
 
+def test_the_verdict_of_a_threshold_of_0_names_no_confidence_to_answer_from():
+    met = changed(
+        "threshold", recommended_threshold=0.0, test_coverage=1.0, test_accept_accuracy=0.95
+    )
+    assert verdict(met) == (
+        "The int8 file is right on 92.0% of 200 test photos that it had never seen. At the "
+        "threshold 0.00 the app answers every photo, never 'unknown', which meets the wanted 95.0%."
+    )
+    short = changed(
+        "threshold", recommended_threshold=0.0, test_coverage=1.0, test_accept_accuracy=0.92
+    )
+    assert "never 'unknown', which is short of the wanted 95.0%" in verdict(short)
+
+
 def test_the_verdict_says_when_nothing_is_answered():
     run = changed("threshold", test_accept_accuracy=None, test_coverage=0.0)
     assert "would answer none of them" in verdict(run)

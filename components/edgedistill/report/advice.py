@@ -33,6 +33,11 @@ def verdict(facts: RunFacts) -> str:
         return f"{first} At the threshold {t:.2f} it would answer none of them."
     target = threshold["target_accept_accuracy"]
     meets = "meets" if right >= target else "is short of"
+    if t == 0:
+        return (
+            f"{first} At the threshold 0.00 the app answers every photo, never 'unknown', which "
+            f"{meets} the wanted {target:.1%}."
+        )
     return (
         f"{first} Answering only from a confidence of {t:.2f} on, the app answers "
         f"{threshold['test_coverage']:.1%} of them and is right on {right:.1%} of its answers, "
