@@ -1,6 +1,7 @@
 """Local runs of a small real pipeline: real processes, real signals, real paths."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -9,8 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from kfp import dsl
+from kfp.dsl import Model, Output
 
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
@@ -56,6 +60,26 @@ def reused(run: FinishedRun) -> list[str]:
     return [step.name for step in run.steps if step.reused]
 
 
+@dsl.component(base_image="toy:1", install_kfp_package=False)
+def calibrate(bundle: Output[Model]) -> None:
+    from pathlib import Path
+
+    from edgedistill import logs
+
+    logs.configure("WARNING")
+    Path(bundle.path).mkdir()
+    bundle.metadata["exported_to"] = "gs://shelf/größe.zip"
+
+
+class Bundle(NamedTuple):
+    bundle: Model
+
+
+@dsl.pipeline(name="shelf")
+def shelf() -> Bundle:
+    return Bundle(calibrate().outputs["bundle"])
+
+
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     return tmp_path / "out.work"
@@ -85,6 +109,16 @@ def test_a_changed_key_redoes_its_step_and_those_behind_it(work: Path) -> None:
     run_toy(work, keys={"misbehave": "old weights"})
     run, _ = run_toy(work, keys={"misbehave": "new weights"})
     assert reused(run) == ["make"]
+
+
+def test_what_a_step_says_of_its_artifact_lies_beside_it_also_when_reused(work: Path) -> None:
+    # outputs.py reads the address of the exported bundle there.
+    for is_reused in (False, True):
+        run = run_pipeline(shelf, {}, work_dir=work, console=Console(io.StringIO()), step_keys={})
+        assert (reused(run) == ["calibrate"]) is is_reused
+        told = (run.artifacts["bundle"].parent / "executor_output.json").read_text("utf-8")
+        (entry,) = json.loads(told)["artifacts"]["bundle"]["artifacts"]
+        assert entry["metadata"] == {"exported_to": "gs://shelf/größe.zip"}
 
 
 def test_a_changed_setting_redoes_its_step_and_those_behind_it(work: Path) -> None:

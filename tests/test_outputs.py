@@ -138,6 +138,13 @@ def write_bundle(folder: Path) -> None:
         (folder / name).write_bytes(picture())
 
 
+def tell_kfp(bundle: Path, metadata: dict[str, str]) -> None:
+    """What KFP writes when calibrate ends; seen in a run of its own: tests/test_local_run.py."""
+    entry = {"name": "bundle", "uri": str(bundle), "metadata": metadata}
+    told = json.dumps({"artifacts": {"bundle": {"artifacts": [entry]}}})
+    (bundle.parent / "executor_output.json").write_text(told, encoding="utf-8")
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> FinishedRun:
     """Steps that took 1, 2, ... 7 seconds; scan and split are of an earlier run."""
@@ -164,6 +171,7 @@ def run(tmp_path: Path) -> FinishedRun:
     write_tflite(places["tflite"])
     write_predictions(places["predictions"])
     write_bundle(places["bundle"])
+    tell_kfp(places["bundle"], {})
     return FinishedRun(places, steps)
 
 
@@ -234,6 +242,23 @@ def test_the_summary_has_four_lines(
         "threshold      0.42 answers 87.5% of validation photos, 96.0% of them right",
         "size           1.5 MB, model_qat_int8.tflite",
     ]
+
+
+def test_where_the_bundle_was_put_is_a_fifth_line(
+    tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    address = "gs://shelf/größe/edgedistill-1-0123456789ab.zip"
+    tell_kfp(run.artifacts["bundle"], {"exported_to": address})
+    lines = collect(run, tmp_path / "out", settings, STARTED)
+    assert lines[4:] == [f"exported       {address}"]
+
+
+def test_a_run_of_which_kfp_told_nothing_is_no_run(
+    tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    (run.artifacts["bundle"].parent / "executor_output.json").unlink()
+    with pytest.raises(ArtifactError, match=r"executor_output\.json is missing; did its step"):
+        collect(run, tmp_path / "out", settings, STARTED)
 
 
 def test_a_threshold_that_answers_nothing_has_a_summary_too(

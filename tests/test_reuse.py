@@ -48,6 +48,18 @@ def test_changed_weights_in_a_file_of_the_same_name_change_the_key(tmp_path: Pat
     assert {step for step in before if before[step] != after[step]} == {"distiller"}
 
 
+def test_what_was_exported_is_looked_after_in_every_run() -> None:
+    # Somebody may have deleted it since; neither settings nor files tell.
+    settings = resolve({"data_dir": "photos", "export_uri": "gs://shelf"})
+    before, after = reuse.step_keys(settings, "a"), reuse.step_keys(settings, "a")
+    assert {step for step in before if before[step] != after[step]} == {"calibrate"}
+
+
+def test_the_same_run_has_the_same_keys() -> None:
+    settings = resolve({"data_dir": "photos"})
+    assert reuse.step_keys(settings, "a") == reuse.step_keys(settings, "a")
+
+
 def test_another_version_of_a_package_changes_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = resolve({"data_dir": "photos"})
     before = reuse.step_keys(settings, "a")

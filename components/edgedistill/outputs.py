@@ -1,6 +1,7 @@
 """Collects what the finished steps wrote into the flat folder that a local run leaves."""
 
 import csv
+import json
 import os
 import platform
 import shutil
@@ -57,11 +58,16 @@ _COPIED = {
 _TRAINED = {"teacher": "teacher", "student": "student", "tflite": "qat"}
 """By artifact, the name of its training."""
 
+_TOLD_BY_KFP = "executor_output.json"
+"""Beside a step's outputs: what KFP keeps of them, the metadata of each artifact among it."""
+
 
 def collect(
     run: FinishedRun, output_dir: Path, settings: dict[str, Value], started: datetime
 ) -> list[str]:
-    """Writes the output folder, complete or not at all; gives the summary's four lines.
+    """Writes the output folder, complete or not at all; gives the summary's lines.
+
+    There are four, and a fifth where the bundle was put somewhere besides.
 
     Raises:
         ArtifactError: a step left out a file that it promised; the earlier folder stays.
@@ -82,7 +88,7 @@ def collect(
         RUN_METADATA.write(folder, _run_metadata(run, folder, settings, started))
         page = render_run_page(_facts(run, folder))
         (folder / REPORT_HTML).write_text(page, encoding="utf-8")
-        return _summary(folder)
+        return [*_summary(folder), *_exported(run)]
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -189,3 +195,15 @@ def _summary(folder: Path) -> list[str]:
         f"{threshold['achieved_coverage']:.1%} of validation photos, {share_right} of them right",
         f"size           {size_bytes / 1e6:.1f} MB, {MODEL_FILE}",
     ]
+
+
+def _exported(run: FinishedRun) -> list[str]:
+    """The line that says where the bundle was put besides, if it was."""
+    path = run.artifacts["bundle"].parent / _TOLD_BY_KFP
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; did its step finish?") from None
+    (bundle,) = told["artifacts"]["bundle"]["artifacts"]
+    address = bundle["metadata"].get("exported_to")
+    return [f"exported       {address}"] if address else []

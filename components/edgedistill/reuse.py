@@ -7,6 +7,7 @@ code of this package nor changed content of a file, so both are put into the key
 import ast
 import hashlib
 import platform
+import secrets
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,6 +39,8 @@ def package_versions() -> dict[str, str]:
 def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, str]:
     """For each step a digest of all that decides its result and that KFP does not see.
 
+    A calibrate that exports has another key each time, and so is never reused.
+
     Args:
         values: every setting with its value, places made absolute.
         data_fingerprint: changes when a file of the data folder does.
@@ -50,6 +53,8 @@ def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, s
             parts.append(data_fingerprint)
         if step in _STEP_FILES:
             parts.append(_file_digest(str(values[_STEP_FILES[step]])))
+        if step == "calibrate" and values["export_uri"]:
+            parts.append(secrets.token_hex())  # what it put elsewhere may be gone since
         keys[step] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return keys
 

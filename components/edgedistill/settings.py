@@ -276,7 +276,9 @@ class CalibrateSettings(InBuckets):
         "1", "Version of the model, for the bundle's name and the file's metadata."
     )
     export_uri: str = setting(
-        "", "Folder or bucket (gs://, s3://) that the bundle is put into; empty: nowhere."
+        "",
+        "Where the bundle is put besides: a bucket (gs://, s3://) or a folder, on a cluster the "
+        "absolute path of a mounted volume; empty: nowhere.",
     )
 
     def __post_init__(self) -> None:

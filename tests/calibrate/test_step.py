@@ -260,13 +260,25 @@ def steps_before(tmp_path: Path) -> dict[str, str]:
 
 def test_the_bundle_is_exported_under_its_version_and_digest(tmp_path, steps_before):
     settings = CalibrateSettings(export_uri=str(tmp_path / "shelf"), model_version="7.1")
-    calibrate_threshold(
+    done = calibrate_threshold(
         **steps_before, bundle=str(tmp_path / "b"), report=str(tmp_path / "r"), settings=settings
     )
     made = (tmp_path / "b" / "bundle.zip").read_bytes()
     (exported,) = (tmp_path / "shelf").iterdir()
     assert exported.name == f"edgedistill-7.1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
     assert exported.read_bytes() == made
+    assert done.exported_to == str(exported)
+
+
+def test_what_is_put_nowhere_has_no_address(tmp_path, steps_before):
+    done = calibrate_threshold(
+        **steps_before, bundle=str(tmp_path / "b"), report=str(tmp_path / "r"), settings=SETTINGS
+    )
+    assert done.exported_to is None
+    assert (
+        done.metrics["recommended_threshold"]
+        == THRESHOLD.read(tmp_path / "b")["recommended_threshold"]
+    )
 
 
 def test_a_place_that_cannot_take_the_bundle_is_told_before_any_work(tmp_path, steps_before):

@@ -219,8 +219,16 @@ def test_others_may_read_what_the_user_lets_them_read(there, zip_file):
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "link to a folder"])
-def test_what_is_no_file_stays_too(there, zip_file, kind):
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("folder", "no file"),
+        ("pipe", "no file"),
+        ("link to nothing", "a link that leads nowhere"),
+        ("link to a folder", "no file"),
+    ],
+)
+def test_what_is_no_file_stays_too(there, zip_file, kind, what):
     target = there / "bundle.zip"
     if kind == "folder":
         target.mkdir()
@@ -231,7 +239,8 @@ def test_what_is_no_file_stays_too(there, zip_file, kind):
     before = target.lstat()
     with pytest.raises(StorageError) as caught:
         put_new(zip_file, str(there))
-    assert str(caught.value) == f"{target}{STAYS}"
+    stays = "and stays; move it away, or write to another place."
+    assert str(caught.value) == f"{target} is {what}, {stays}"
     assert target.lstat() == before
     assert len(list(there.iterdir())) == 1
 
@@ -241,8 +250,9 @@ def test_what_is_no_file_stays_too(there, zip_file, kind):
     [
         ("file", "{there}/file is no folder"),
         ("file/deep/er", "{there}/file is no folder"),
-        ("loop", "{there}/loop is no folder"),
-        ("dangling", "{there}/dangling is no folder"),
+        ("loop", "{there}/loop is a link that leads nowhere"),
+        ("dangling", "{there}/dangling is a link that leads nowhere"),
+        ("dangling/deep", "{there}/dangling is a link that leads nowhere"),
         ("x" * 300, "its name is too long"),
         ("new/" + "猫" * 100, "its name is too long"),
     ],
@@ -257,6 +267,61 @@ def test_where_no_folder_can_be_is_one_sentence(there, zip_file, place, reason):
         expected = reason.format(there=there)
         assert str(caught.value) == f"{there}/{place} cannot be written: {expected}."
     assert {p.name for p in there.iterdir()} == {"file", "loop", "dangling"}
+
+
+@pytest.mark.parametrize("address", ["models", "./models", "../models", "~", "~/models", " /x"])
+def test_a_folder_that_depends_on_where_one_is_is_refused(zip_file, address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for use in (check_target, lambda a: put_new(zip_file, a)):
+        with pytest.raises(StorageError) as caught:
+            use(address)
+        assert str(caught.value) == (
+            "The folder to write to must be an absolute path, without ~, on a cluster that of a "
+            f"mounted volume; got {address!r}."
+        )
+    assert [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (" ", "' ' begins or ends with a blank; "),
+        ("models ", "'models ' begins or ends with a blank; "),
+        ("\tmodels", "'\\tmodels' begins or ends with a blank; "),
+        (
+            "az:b",
+            "'az:b' looks like an address; write gs://bucket/folder or s3://bucket/folder, or ",
+        ),
+        ("gs:", "'gs:' looks like an address; write gs://bucket/folder or s3://bucket/folder, or "),
+    ],
+)
+def test_a_folder_named_by_a_slip_is_made_by_the_user_alone(there, zip_file, name, reason):
+    place = f"{there}/{name}/new"
+    for use in (check_target, lambda address: put_new(zip_file, address)):
+        with pytest.raises(StorageError) as caught:
+            use(place)
+        assert str(caught.value).endswith(
+            f" cannot be written: {reason}make that folder first if it is meant."
+        )
+    assert held_in(there) == {}
+    (there / name).mkdir()
+    check_target(place)
+    assert put_new(zip_file, place) == f"{place}/bundle.zip"
+
+
+def test_a_name_that_only_holds_a_blank_or_a_colon_is_a_name(there, zip_file):
+    for name in ("new models", "12:30", "猫:1"):
+        assert put_new(zip_file, f"{there}/{name}") == f"{there}/{name}/bundle.zip"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc here")
+def test_a_place_where_nobody_may_make_files_is_told_before_the_work(zip_file):
+    for use in (check_target, lambda address: put_new(zip_file, address)):
+        with pytest.raises(StorageError) as caught:
+            use("/proc/models")
+        reason = "no file can be made in /proc" if os.access("/proc", os.W_OK) else "no permission"
+        assert str(caught.value).startswith(f"/proc/models cannot be written: {reason}")
 
 
 def test_a_file_whose_name_is_too_long_there_is_one_sentence(there, zip_file):

@@ -48,4 +48,6 @@ def calibrate(
     results = calibrate_threshold(
         val.path, predictions.path, tflite.path, bundle.path, report.path, settings
     )
-    log_metrics(metrics, results)
+    log_metrics(metrics, results.metrics)
+    if results.exported_to:
+        bundle.metadata["exported_to"] = results.exported_to

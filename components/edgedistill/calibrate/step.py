@@ -4,6 +4,7 @@ import csv
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,22 @@ from edgedistill.tf.interpreter import predict_logits
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """What the step tells besides its files.
+
+    `metrics`: recommended_threshold, achieved_coverage, test_coverage, ece_val, seconds; and, where
+    a photo is accepted, achieved_accept_accuracy and test_accept_accuracy.
+    `exported_to`: the whole address of the zip that `export_uri` asked for, or None.
+    """
+
+    metrics: dict[str, float]
+    exported_to: str | None
+
+
 def calibrate_threshold(
     val: str, predictions: str, tflite: str, bundle: str, report: str, settings: CalibrateSettings
-) -> dict[str, float]:
+) -> Calibrated:
     """Chooses the threshold on the validation photos and tells what it does on the test photos.
 
     Args:
@@ -58,8 +72,7 @@ def calibrate_threshold(
         settings: the wishes; where the zip is put besides.
 
     Returns:
-        recommended_threshold, achieved_coverage, test_coverage, ece_val, seconds; and, where a
-        photo is accepted, achieved_accept_accuracy and test_accept_accuracy.
+        The figures to log, and where the zip is put besides.
 
     Raises:
         ArtifactError: a file of another step is missing or damaged.
@@ -81,11 +94,12 @@ def calibrate_threshold(
     document = write_bundle(Path(bundle), Path(tflite), scores, on_val, on_test, settings)
     write_file(report, render_calibration_page(Path(bundle), document))
     _log.info("calibrate: %s", document["calibration_notes"])
+    address = None
     if settings.export_uri:
         zip_file = Path(bundle) / BUNDLE_ZIP
         address = export_bundle(zip_file, settings.export_uri, settings.model_version)
         _log.info("calibrate: the bundle is at %s", address)
-    return metrics_of(document, on_val, time.monotonic() - started)
+    return Calibrated(metrics_of(document, on_val, time.monotonic() - started), address)
 
 
 def write_bundle(

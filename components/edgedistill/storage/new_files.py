@@ -5,8 +5,10 @@ import ctypes
 import errno
 import logging
 import os
+import re
 import secrets
 import shutil
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,7 @@ _OS_REASONS = {
     errno.EROFS: "the file system is read-only",
     errno.ENAMETOOLONG: "its name is too long",
 }
+_LIKE_AN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # of Linux' fcntl.h and fs.h
 
 _log = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ def put_file(file: Path, target: Path) -> None:
 def check_folder(folder: Path) -> None:
     """Refuses a place where no folder can be made, or nothing be written in it.
 
+    A file is begun there that has no name, where the file system can, and is gone at once.
+
     Args:
         folder: an absolute path; it need not be there.
 
@@ -61,14 +66,48 @@ def check_folder(folder: Path) -> None:
     try:
         found = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
         if not found.is_dir():
-            raise _refusal(folder, f"{one_line(str(found))} is no folder")
+            raise _refusal(folder, f"{one_line(str(found))} is {_other_than(found, 'folder')}")
         most_bytes = os.pathconf(found, "PC_NAME_MAX")
     except OSError as error:
         raise _failure(folder, error) from None
     if any(len(os.fsencode(part)) > most_bytes for part in folder.parts):
         raise _refusal(folder, _OS_REASONS[errno.ENAMETOOLONG])
+    _require_meant(folder, folder.parts[len(found.parts) :])
     if not os.access(found, os.W_OK | os.X_OK):
         raise _refusal(folder, f"no permission to write {one_line(str(found))}")
+    _rehearse(folder, found)
+
+
+def _require_meant(folder: Path, new_parts: tuple[str, ...]) -> None:
+    """Refuses to make a folder whose name is more likely a slip; one that is there was meant."""
+    for part in new_parts:
+        if part != part.strip():
+            raise _refusal(
+                folder,
+                f"{part!r} begins or ends with a blank; make that folder first if it is meant",
+            )
+        if _LIKE_AN_ADDRESS.match(part):
+            raise _refusal(
+                folder,
+                f"{part!r} looks like an address; write gs://bucket/folder or "
+                "s3://bucket/folder, or make that folder first if it is meant",
+            )
+
+
+def _rehearse(folder: Path, found: Path) -> None:
+    """Where nobody may make files, as in /proc, permissions alone do not tell."""
+    try:
+        with tempfile.TemporaryFile(dir=found):
+            pass
+    except FileNotFoundError:
+        raise _refusal(folder, f"no file can be made in {one_line(str(found))}") from None
+    except OSError as error:
+        raise _failure(folder, error) from None
+
+
+def _other_than(place: Path, kind: str) -> str:
+    is_nowhere = place.is_symlink() and not place.exists()
+    return "a link that leads nowhere" if is_nowhere else f"no {kind}"
 
 
 def _write_whole(source: BinaryIO, target: Path) -> None:
@@ -133,12 +172,16 @@ def _write_down(folder: Path) -> None:
 
 
 def _require_same(source: BinaryIO, target: Path) -> None:
-    if not (target.is_file() and _is_same(source, target)):
-        raise StorageError(
-            f"{one_line(str(target))} is there already with other bytes, and stays; move it away, "
-            "or write to another place."
-        )
-    _log.info("%s is there already, with the same bytes", target)
+    if not target.is_file():
+        what = _other_than(target, "file")
+    elif not _is_same(source, target):
+        what = "there already with other bytes"
+    else:
+        _log.info("%s is there already, with the same bytes", target)
+        return
+    raise StorageError(
+        f"{one_line(str(target))} is {what}, and stays; move it away, or write to another place."
+    )
 
 
 def _is_same(source: BinaryIO, target: Path) -> bool:
@@ -152,11 +195,8 @@ def _is_same(source: BinaryIO, target: Path) -> bool:
 
 def _failure(place: Path, error: OSError, size_bytes: int = 0) -> StorageError:
     if error.errno in _NO_ROOM:
-        return _refusal(
-            place,
-            f"{size_bytes / 1e6:.1f} MB find no room there; free some space, or write to another "
-            "place",
-        )
+        what = f"{size_bytes / 1e6:.1f} MB find" if size_bytes else "a new file finds"
+        return _refusal(place, f"{what} no room there; free some space, or write to another place")
     return _refusal(place, _OS_REASONS.get(error.errno or 0, str(error.strerror)))
 
 

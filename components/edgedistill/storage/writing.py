@@ -15,7 +15,8 @@ def put_new(file: Path, address: str, *, name: str | None = None) -> str:
 
     Args:
         file: what to put there.
-        address: a folder, which is made with its parents, gs://bucket/prefix or s3://bucket/prefix.
+        address: an absolute folder, which is made with its parents, gs://bucket/prefix or
+            s3://bucket/prefix.
         name: what it is called there; by default as here.
 
     Returns:
@@ -30,7 +31,7 @@ def put_new(file: Path, address: str, *, name: str | None = None) -> str:
         raise ValueError(f"name must be that of a file; got {name!r}")
     if _is_bucket(address):
         return put_object(file, address, name)
-    target = Path(address).absolute() / name
+    target = Path(address) / name
     put_file(file, target)
     return str(target)
 
@@ -41,12 +42,12 @@ def check_target(address: str) -> None:
     In a bucket, an upload is begun and given up, which asks for the very permission.
 
     Raises:
-        StorageError: another scheme, no folder, not writable, no such bucket.
+        StorageError: another scheme, no folder, a relative one, not writable, no such bucket.
     """
     if _is_bucket(address):
         check_prefix(address)
     else:
-        check_folder(Path(address).absolute())
+        check_folder(Path(address))
 
 
 def _is_bucket(address: str) -> bool:
@@ -57,5 +58,11 @@ def _is_bucket(address: str) -> bool:
         raise StorageError(
             "The place to write to must be a folder, gs://bucket/folder or s3://bucket/folder; "
             f"got {address!r}."
+        )
+    # In a pod, what such a place stands for is lost with the pod.
+    if not address.startswith("/"):
+        raise StorageError(
+            "The folder to write to must be an absolute path, without ~, on a cluster that of a "
+            f"mounted volume; got {address!r}."
         )
     return False
