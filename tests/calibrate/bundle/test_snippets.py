@@ -141,6 +141,8 @@ def test_python_agrees_with_training_on_every_parity_image(seeing, monkeypatch):
         assert f"{name} {confidence:.4f}\n" == expected, path.name
 
 
+# A user would see what Pillow warns of, and it may come to raise it.
+@pytest.mark.filterwarnings("error")
 def test_python_makes_the_very_pixels_of_parity(made_bundle, monkeypatch):
     snippet = loaded(made_bundle, monkeypatch)
     for path in parity_sources(made_bundle):

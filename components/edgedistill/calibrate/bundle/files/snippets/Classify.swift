@@ -67,18 +67,21 @@ final class Classifier {
     /// Red, green, blue of each pixel as the file stores them: in the photo's own colour space, for
     /// the model was trained without colour management, and drawing a Display P3 photo into sRGB
     /// would change its colours. CoreGraphics does convert grey and CMYK photos, and transparent
-    /// pixels may lose their colour; parity_check.py tells both.
+    /// pixels may lose their colour; parity_check.py shows both.
     private static func rgb(of photo: CGImage) throws -> [UInt8] {
         let (width, height) = (photo.width, photo.height)
         var rgba = [UInt8](repeating: 0, count: width * height * 4)
         try rgba.withUnsafeMutableBytes { memory in
             let own = photo.colorSpace.flatMap { $0.model == .rgb && $0.supportsOutput ? $0 : nil }
-            guard let space = own ?? CGColorSpace(name: CGColorSpace.sRGB),
-                let context = CGContext(
+            // sRGB for other colours, and for extended spaces, of which 8 bits are no context.
+            let spaces = [own, CGColorSpace(name: CGColorSpace.sRGB)].compactMap { $0 }
+            let contexts = spaces.lazy.compactMap { space in
+                CGContext(
                     data: memory.baseAddress, width: width, height: height, bitsPerComponent: 8,
                     bytesPerRow: width * 4, space: space,
                     bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)
-            else { throw ClassifierError.notAPhoto }
+            }
+            guard let context = contexts.first else { throw ClassifierError.notAPhoto }
             context.draw(photo, in: CGRect(x: 0, y: 0, width: width, height: height))
         }
         var rgb = [UInt8](repeating: 0, count: width * height * 3)
