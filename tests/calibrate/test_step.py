@@ -1,6 +1,8 @@
 import csv
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -268,6 +270,34 @@ def test_the_bundle_is_exported_under_its_version_and_digest(tmp_path, steps_bef
     assert exported.name == f"edgedistill-7.1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
     assert exported.read_bytes() == made
     assert done.exported_to == str(exported)
+
+
+RUN_COMPONENT = """
+import dataclasses, json, sys
+from kfp.dsl import HTML, Dataset, Metrics, Model
+from edgedistill.components import calibrate
+from edgedistill.settings import CalibrateSettings
+folder, export_uri = sys.argv[1:]
+kinds = {"val": Dataset, "predictions": Dataset, "tflite": Model, "bundle": Model,
+         "metrics": Metrics, "report": HTML}
+artifacts = {name: kind(name, f"{folder}/{name}") for name, kind in kinds.items()}
+settings = dataclasses.asdict(CalibrateSettings(export_uri=export_uri))
+calibrate.python_func(**artifacts, **settings)
+print(json.dumps([artifacts["bundle"].metadata, artifacts["metrics"].metadata]))
+"""
+
+
+@pytest.mark.parametrize("is_exported", [True, False])
+def test_the_component_tells_kfp_where_the_bundle_was_put(tmp_path, steps_before, is_exported):
+    shelf = tmp_path / "shelf"
+    command = [sys.executable, "-c", RUN_COMPONENT, tmp_path, shelf if is_exported else ""]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    of_bundle, of_metrics = json.loads(done.stdout.splitlines()[-1])
+    exported = {"exported_to": str(next(shelf.iterdir()))} if is_exported else {}
+    assert of_bundle == exported
+    assert "recommended_threshold" in of_metrics
+    assert not set(exported) & set(of_metrics)
 
 
 def test_what_is_put_nowhere_has_no_address(tmp_path, steps_before):
