@@ -33,6 +33,7 @@ def quantization(**changes: Any) -> dict[str, Any]:
 def performance(**changes: Any) -> dict[str, Any]:
     """performance.json of two files that take 7 and 7.5 ms with one thread."""
     return {
+        "n_cores": 2,
         "latency_ms": {
             MODEL_FILE: {"1": {"median": 7.0, "p95": 9.0}, "2": {"median": 4.0, "p95": 5.0}},
             TASKS_FILE: {"1": {"median": 7.5, "p95": 9.5}, "2": {"median": 4.5, "p95": 5.5}},

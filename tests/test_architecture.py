@@ -32,6 +32,7 @@ CLOUD = {"boto3", "botocore", "google", "gcsfs", "s3fs", "fsspec", "cloudpathlib
 SHARED = {
     "artifacts",
     "folders",
+    "json_file",
     "datasets",
     "pixels",
     "errors",

@@ -6,12 +6,12 @@ import pytest
 from edgedistill.artifacts import (
     OUTPUT_FILES,
     TRAINING_CONFIG,
-    JsonFile,
     log_metrics,
     read_labels,
     write_labels,
 )
 from edgedistill.errors import ArtifactError
+from edgedistill.json_file import JsonFile
 
 NOTE = JsonFile("note.json", 2, frozenset({"text", "value"}))
 
@@ -56,6 +56,7 @@ def test_a_document_with_other_keys_or_nan_is_not_written(tmp_path, content):
 def test_the_output_folder_has_the_names_that_were_promised():
     assert set(OUTPUT_FILES) == {
         "model_qat_int8.tflite", "model_tasks.tflite", "bundle.zip", "performance.json",
+        "quantization.json",
         "labels.txt", "model_metadata.json",
         "threshold_recommendation.json", "metrics.json", "confusion_matrix.png",
         "confusion_matrix.csv", "threshold_curve.csv", "threshold_analysis.png",
@@ -64,7 +65,7 @@ def test_the_output_folder_has_the_names_that_were_promised():
         "val.csv", "test.csv", "bad_files.txt", "findings.csv",
         "scan_report.html", "training.log",
     }  # fmt: skip
-    assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 25
+    assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 26
     assert TRAINING_CONFIG.keys == {"settings"}
 
 

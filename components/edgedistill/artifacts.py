@@ -4,14 +4,12 @@ Steps hand folders to each other. What a folder may hold is written here once; r
 else is an `ArtifactError` that names the path.
 """
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from edgedistill.errors import ArtifactError
+from edgedistill.json_file import JsonFile, missing_file
 
 # To ship.
 MODEL_FILE = "model_qat_int8.tflite"
@@ -54,62 +52,6 @@ TENSORBOARD_FOLDER = "tensorboard"
 def split_csv(split: str) -> str:
     """File name of a split's table in the output folder: train.csv, val.csv, test.csv."""
     return f"{split}.csv"
-
-
-def missing_file(path: Path | str) -> ArtifactError:
-    """The error for a file that an earlier step should have written."""
-    return ArtifactError(f"{path} is missing; did the step before this one finish?")
-
-
-@dataclass(frozen=True)
-class JsonFile:
-    """A JSON document with a fixed set of top-level keys and a `version`."""
-
-    name: str
-    version: int
-    keys: frozenset[str]
-
-    def write(self, folder: Path, content: Mapping[str, object]) -> Path:
-        """Writes `content` with the version behind it; returns the file's path.
-
-        Raises:
-            ValueError: the keys are not this document's, or a number is not finite.
-        """
-        if set(content) != self.keys:
-            raise ValueError(f"{self.name} has keys {sorted(content)}; wants {sorted(self.keys)}")
-        path = folder / self.name
-        document = {**content, "version": self.version}
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
-        return path
-
-    def read(self, folder: Path) -> dict[str, Any]:
-        """The document's content, without its version.
-
-        Raises:
-            ArtifactError: the file is missing, is no JSON, has another version or other keys.
-        """
-        path = folder / self.name
-        content = _load_json(path)
-        version = content.pop("version", None)
-        if version != self.version:
-            raise ArtifactError(f"{path} must have version {self.version}; got {version}.")
-        if set(content) != self.keys:
-            odd = ", ".join(sorted(set(content) ^ self.keys))
-            raise ArtifactError(f"{path} has missing or unknown keys: {odd}.")
-        return content
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise missing_file(path) from None
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}.") from None
-    if not isinstance(content, dict):
-        raise ArtifactError(f"{path} must hold a JSON object; got {type(content).__name__}.")
-    return content
 
 
 DATASET_MANIFEST = JsonFile(
@@ -195,10 +137,20 @@ noise of the layers before it, `own_sqnr_db` without.
 PERFORMANCE = JsonFile(
     "performance.json",
     1,
-    frozenset({"latency_ms", "peak_memory_mb", "size_bytes", "multiply_adds", "estimated_latency"}),
+    frozenset(
+        {
+            "n_cores",
+            "latency_ms",
+            "peak_memory_mb",
+            "size_bytes",
+            "multiply_adds",
+            "estimated_latency",
+        }
+    ),
 )
-"""Of both files, on the machine that made them: `latency_ms` {file: {threads: {median, p95}}},
-`peak_memory_mb` and `size_bytes` {file: figure}. `estimated_latency`: what a phone may need."""
+"""Of both files, on the machine that made them, which has `n_cores`: `latency_ms`
+{file: {threads: {median, p95}}}, `peak_memory_mb` and `size_bytes` {file: figure}.
+`estimated_latency`: what a phone may need."""
 
 PREDICTIONS = JsonFile("predictions.json", 1, frozenset({"data_digest"}))
 """Beside predictions.csv and logits.npy. `data_digest`, here as in the others: the split of the
@@ -275,8 +227,8 @@ TO_SHIP = (
     MODEL_FILE, TASKS_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, BUNDLE_ZIP
 )  # fmt: skip
 TO_JUDGE = (
-    METRICS.name, PERFORMANCE.name, CONFUSION_PNG, CONFUSION_CSV, THRESHOLD_CURVE_CSV,
-    THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
+    METRICS.name, QUANTIZATION.name, PERFORMANCE.name, CONFUSION_PNG, CONFUSION_CSV,
+    THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
 )  # fmt: skip
 TO_TRACE = (
     TRAINING_CONFIG.name, RUN_METADATA.name, DATASET_MANIFEST.name,

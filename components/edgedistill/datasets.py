@@ -23,6 +23,7 @@ from edgedistill.artifacts import (
     write_labels,
 )
 from edgedistill.errors import ArtifactError
+from edgedistill.json_file import missing_file
 from edgedistill.pixels import PackedPixels
 
 COLUMNS = (
@@ -86,7 +87,7 @@ def read_photos(path: Path) -> list[Photo]:
                 for place, index, name, split, group, height, width, digest, data_dir in reader
             ]
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; did the step before this one finish?") from None
+        raise missing_file(path) from None
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged: {error}.") from None
 

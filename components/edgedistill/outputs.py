@@ -49,7 +49,7 @@ from edgedistill.runs import FinishedRun
 
 _COPIED = {
     "catalog": (DATASET_MANIFEST.name, FINDINGS_CSV, BAD_FILES),
-    "tflite": (PERFORMANCE.name,),
+    "tflite": (QUANTIZATION.name, PERFORMANCE.name),
     "predictions": (METRICS.name, CONFUSION_CSV, CONFUSION_PNG),
     "bundle": (*TO_SHIP, THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgedistill.artifacts import JsonFile
+from edgedistill.json_file import JsonFile
 
 STEP_RECORD = JsonFile("step.json", 1, frozenset({"step", "started_utc", "seconds"}))
 """Beside a step's outputs once it succeeded, written by the run that did it."""

@@ -4,7 +4,9 @@ import pytest
 
 from edgedistill.artifacts import MODEL_FILE, PERFORMANCE, TASKS_FILE
 from edgedistill.errors import ExportError
+from edgedistill.qat_export import performance as performance_module
 from edgedistill.qat_export.performance import (
+    foreseen_performance,
     measure_performance,
     performance_metrics,
     require_budgets,
@@ -92,3 +94,19 @@ def test_a_megabyte_is_a_million_bytes() -> None:
     # 5.1 million bytes are 4.86 times 2**20.
     with pytest.raises(ExportError, match=r"model_qat_int8\.tflite has 5\.100 MB"):
         require_budgets(large, budget_latency_ms=0, budget_size_mb=5)
+
+
+def test_size_and_work_are_known_before_a_file_runs() -> None:
+    foreseen = foreseen_performance(tiny_int8_model(8, 5))
+    assert foreseen["multiply_adds"] == 15  # three means, each times a weight for each class
+    require_budgets(foreseen, budget_latency_ms=1, budget_size_mb=1)
+    with pytest.raises(ExportError, match="budget_size_mb"):
+        require_budgets(foreseen, budget_latency_ms=0, budget_size_mb=1e-6)
+
+
+def test_memory_that_cannot_be_measured_is_unknown_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken").write_bytes(b"no model")
+    assert performance_module._memory_mb(tmp_path / "broken") is None
+    assert "the interpreter's memory could not be measured" in caplog.text

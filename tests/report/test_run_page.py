@@ -137,8 +137,8 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
     [
         (
             changed("metrics", top1=0.90),
-            "Quantisation costs 2.5 points of accuracy: raise epochs_qat (now 10) or lower lr_qat "
-            "(now 0.0001).",
+            "Quantisation costs 2.5 points of accuracy: give it more photos, raise epochs_qat (now "
+            "10) or change lr_qat (now 0.0001).",
         ),
         (
             changed("metrics", top1_teacher=0.905),

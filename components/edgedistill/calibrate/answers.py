@@ -8,9 +8,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.artifacts import LOGITS_FILE, PREDICTIONS_CSV, missing_file
+from edgedistill.artifacts import LOGITS_FILE, PREDICTIONS_CSV
 from edgedistill.core.metrics import softmax
 from edgedistill.errors import ArtifactError
+from edgedistill.json_file import missing_file
 
 
 @dataclass(frozen=True)

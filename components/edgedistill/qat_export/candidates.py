@@ -1,23 +1,20 @@
-"""The ways of quantising the student: each one's file, its proof and its answers, and the best."""
+"""The ways of quantising the student: each one's file, its proof and its answers."""
 
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.metrics import cross_entropy
 from edgedistill.datasets import PackedDataset
+from edgedistill.qat_export.choice import Candidate
 from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.export import convert_quantised
-from edgedistill.tf.flatbuffer import FileFacts
 from edgedistill.tf.interpreter import predict_logits
 from edgedistill.tf.networks import HistoryRow, load_teacher_for
 from edgedistill.tf.optimizers import Schedule
@@ -25,27 +22,6 @@ from edgedistill.tf.qat import quantise_aware
 from edgedistill.tf.training import Distillation, Predictor, Validation, train
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A full-integer file and how it came about.
-
-    Attributes:
-        method: the way of quantising, in words.
-        model: the file.
-        facts: what it says of itself, proven.
-        logits: its answers to the validation photos, shape (n, n_classes).
-    """
-
-    method: str
-    model: bytes
-    facts: FileFacts
-    logits: NDArray[np.float32]
-
-    def accuracy(self, label_indices: NDArray[np.int64]) -> float:
-        """Share of the validation photos that the file is right on."""
-        return float(np.mean(self.logits.argmax(axis=1) == label_indices))
 
 
 def quantise_student(student: Any, photos: PackedDataset, settings: QatExportSettings) -> Any:
@@ -152,11 +128,3 @@ def answers_of(model: bytes, validation: PackedDataset) -> NDArray[np.float32]:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model)
         return predict_logits(path, validation.student_pixels)
-
-
-def best_candidate(candidates: Sequence[Candidate], label_indices: NDArray[np.int64]) -> Candidate:
-    """The one of highest validation accuracy; of lowest cross entropy on a tie."""
-    return max(
-        candidates,
-        key=lambda c: (c.accuracy(label_indices), -cross_entropy(c.logits, label_indices)),
-    )

@@ -1,5 +1,7 @@
 """performance.json: how fast and how large the phone's files are; the budgets they must keep."""
 
+import logging
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,11 @@ from edgedistill.core.phone_estimate import (
     estimate_pixel4_ms,
 )
 from edgedistill.errors import ExportError
+from edgedistill.machine import available_cores
 from edgedistill.tf.latency import measure_latency, peak_memory_mb
 from edgedistill.tf.multiply_adds import count_multiply_adds
+
+_log = logging.getLogger(__name__)
 
 _FILES = (MODEL_FILE, TASKS_FILE)
 _THREADS = (1, 2)
@@ -27,15 +32,30 @@ def measure_performance(folder: Path) -> dict[str, Any]:
         folder: holds both of the phone's files.
 
     Returns:
-        By file: `latency_ms` {threads: {median, p95}}, `peak_memory_mb` (None where the system
-        does not tell) and `size_bytes`; of the int8 file `multiply_adds` and, from these,
-        `estimated_latency`, what a phone may need.
+        `n_cores` of this machine that may be used. By file: `latency_ms` {threads: {median, p95}},
+        `peak_memory_mb` (None where it could not be measured) and `size_bytes`; of the int8 file
+        `multiply_adds` and, from these, `estimated_latency`, what a phone may need.
     """
-    multiply_adds = count_multiply_adds((folder / MODEL_FILE).read_bytes())
+    model = (folder / MODEL_FILE).read_bytes()
+    sizes = {name: (folder / name).stat().st_size for name in _FILES}
     return {
+        "n_cores": available_cores(),
         "latency_ms": {name: _latencies(folder / name) for name in _FILES},
         "peak_memory_mb": {name: _memory_mb(folder / name) for name in _FILES},
-        "size_bytes": {name: (folder / name).stat().st_size for name in _FILES},
+        **foreseen_performance(model),
+        "size_bytes": sizes,
+    }
+
+
+def foreseen_performance(model: bytes) -> dict[str, Any]:
+    """What is known of the int8 file without running it: a part of performance.json.
+
+    Raises:
+        ExportError: it holds an operator whose work is not known.
+    """
+    multiply_adds = count_multiply_adds(model)
+    return {
+        "size_bytes": {MODEL_FILE: len(model)},
         "multiply_adds": multiply_adds,
         "estimated_latency": {
             "device": ESTIMATE_DEVICE,
@@ -59,7 +79,12 @@ def _latencies(model_path: Path) -> dict[str, dict[str, float]]:
 
 
 def _memory_mb(model_path: Path) -> float | None:
-    memory_mb = peak_memory_mb(model_path)
+    try:
+        memory_mb = peak_memory_mb(model_path)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        # One figure of many, and not worth a finished training; it shows as unknown.
+        _log.warning("the interpreter's memory could not be measured: %s", error)
+        return None
     return None if memory_mb is None else round(memory_mb, 1)
 
 
@@ -96,7 +121,7 @@ def require_budgets(
     phone's time to spend, and this machine's depends on what else runs on it.
 
     Args:
-        document: the content of performance.json.
+        document: the content of performance.json, or `foreseen_performance` of it.
         budget_latency_ms: most milliseconds for an image on the phone; 0: no limit.
         budget_size_mb: most MB (10**6 bytes) of the larger file; 0: no limit.
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,16 @@ from edgedistill.core.layer_error import LayerError
 from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.qat_export.candidates import (
-    Candidate,
     answers_of,
     as_candidate,
-    best_candidate,
     fine_tune_quantised,
     quantise_student,
 )
+from edgedistill.qat_export.choice import Candidate, best_candidate
 from edgedistill.qat_export.description import describe_model
 from edgedistill.qat_export.page import render_export_page
 from edgedistill.qat_export.performance import (
+    foreseen_performance,
     measure_performance,
     performance_metrics,
     require_budgets,
@@ -79,7 +80,8 @@ def export_int8(
     Returns:
         Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
         val_accuracy_post_training, agreement (file with the float student), size_bytes,
-        int8_ops_share, those of `performance_metrics`, seconds; with quantisation-aware training
+        int8_ops_share, ships_qat (1: the fine-tuned file is the better one), those of
+        `performance_metrics`, seconds; with quantisation-aware training
         val_accuracy_qat and best_epoch.
 
     Raises:
@@ -97,27 +99,26 @@ def export_int8(
         errors = layer_errors(
             chosen.model, network, validation.student_pixels, _measured_rows(validation, settings)
         )
-        _require_small_drop(chosen, float_logits, validation, errors, settings)
         tasks_facts = _write_files(folder, chosen, validation)
-        performance = measure_performance(folder)
-        require_budgets(
-            performance,
-            budget_latency_ms=settings.budget_latency_ms,
-            budget_size_mb=settings.budget_size_mb,
-        )
-        accuracies = _accuracies(candidates, chosen, float_logits, validation)
         write_labels(folder, photos.label_names)
+        performance = measure_performance(folder)
         PERFORMANCE.write(folder, performance)
         MODEL_METADATA.write(
             folder,
             describe_model(chosen.facts, chosen.model, chosen.method, tasks_facts, performance),
         )
+        accuracies = _accuracies(candidates, chosen, float_logits, validation)
         quantization = _quantization(
             chosen, candidates, history, accuracies, errors, record, validation
         )
         QUANTIZATION.write(folder, quantization)
-    page = render_export_page(chosen.facts, quantization, performance, accuracies, len(validation))
-    write_file(report, page)
+        page = render_export_page(
+            chosen.facts, quantization, performance, accuracies, len(validation)
+        )
+        # Before the limits: where one is broken, the page is what tells why.
+        write_file(report, page)
+        _require_small_drop(chosen, float_logits, validation, errors, settings)
+        _require_budgets(performance, settings)
     _log.info(
         "export done (%s): %d bytes, val_accuracy=%.3f (float %.3f)",
         chosen.method, len(chosen.model), accuracies["val_accuracy"],
@@ -126,6 +127,7 @@ def export_int8(
     return {
         **accuracies,
         **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
+        "ships_qat": float(chosen.method == QUANTISATION_AWARE),
         "size_bytes": len(chosen.model),
         "int8_ops_share": chosen.facts.integer_share,
         **performance_metrics(performance),
@@ -146,6 +148,8 @@ def _quantise(
     candidates = {
         "post_training": as_candidate(POST_TRAINING, quantised, validation, settings),
     }
+    # Now, and not after the training: neither size nor work depends on the weights.
+    _require_budgets(foreseen_performance(candidates["post_training"].model), settings)
     if not settings.qat:
         return candidates, []
     history = fine_tune_quantised(
@@ -174,6 +178,15 @@ def _require_small_drop(
         float_logits.argmax(axis=1) == labels,
         errors,
         max_drop=settings.quant_max_drop,
+        qat=settings.qat,
+    )
+
+
+def _require_budgets(performance: Mapping[str, Any], settings: QatExportSettings) -> None:
+    require_budgets(
+        performance,
+        budget_latency_ms=settings.budget_latency_ms,
+        budget_size_mb=settings.budget_size_mb,
     )
 
 

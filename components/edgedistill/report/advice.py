@@ -66,8 +66,8 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     teacher, student, file = metrics["top1_teacher"], metrics["top1_student"], metrics["top1"]
     if student - file > _DROP:
         remedy = (
-            f"raise epochs_qat (now {settings['epochs_qat']}) or lower lr_qat "
-            f"(now {settings['lr_qat']:g})"
+            f"give it more photos, raise epochs_qat (now {settings['epochs_qat']}) or change "
+            f"lr_qat (now {settings['lr_qat']:g})"
             if settings["qat"]
             else "set qat to true"
         )

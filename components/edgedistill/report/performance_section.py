@@ -25,9 +25,10 @@ def performance_section(document: Mapping[str, Any]) -> Section:
             f"{estimate['milliseconds']:,g} ms an image, for "
             f"{document['multiply_adds'] / 1e6:,.0f} million multiply-adds. {estimate['source']} "
             "Measure on the phones that you ship to before you promise a time.",
-            f"Measured on the machine that made {names}: these times are not a phone's, and other "
-            "work on the machine is in them. They serve to compare files and runs. One image after "
-            "the other with LiteRT, warmed up; decoding and letterbox are not included. Memory: by "
+            f"Measured on {_cores(document['n_cores'])} of the machine that made {names}: these "
+            "times are not a phone's, and other work on the machine is in them. They serve to "
+            "compare files and runs. One image after the other with LiteRT, warmed up; decoding "
+            "and letterbox are not included. Memory: by "
             "how much loading and running the file raises the peak of a process.",
         ],
         table=_measured(document),
@@ -47,6 +48,10 @@ def _measured(document: Mapping[str, Any]) -> Table:
     sizes = [f"{document['size_bytes'][name] / 1e6:,.2f}" for name in _COLUMNS]
     rows += [["memory, MB", *memory], ["size, MB", *sizes]]
     return Table(["", *_COLUMNS.values()], rows, title="On this machine")
+
+
+def _cores(n_cores: int) -> str:
+    return "one core" if n_cores == 1 else f"{n_cores} cores"
 
 
 def _memory(memory_mb: float | None) -> str:

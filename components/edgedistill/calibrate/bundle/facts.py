@@ -10,10 +10,10 @@ from edgedistill.artifacts import (
     MODEL_METADATA,
     QUANTIZATION,
     TASKS_FILE,
-    missing_file,
     read_labels,
 )
 from edgedistill.errors import ArtifactError
+from edgedistill.json_file import missing_file
 
 
 @dataclass(frozen=True)
