@@ -346,13 +346,18 @@ def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
 def test_another_run_in_another_place_gives_the_same_bytes(
     finished: tuple[Path, Any], photos: Path
 ) -> None:
-    elsewhere = photos.parent / "elsewhere" / "out"
-    done = _run(photos, elsewhere)
+    elsewhere, shelf = photos.parent / "elsewhere" / "out", photos.parent / "shelf"
+    done = _run(photos, elsewhere, export_uri=str(shelf))
     assert done.returncode == 0, done.stdout + done.stderr
     assert _json(elsewhere / "run_metadata.json")["reused_steps"] == []
     for name in ("model_qat_int8.tflite", "bundle.zip"):
         first = photos.parent / f"first {name}"
         assert (elsewhere / name).read_bytes() == first.read_bytes(), name
+    made = (elsewhere / "bundle.zip").read_bytes()
+    (exported,) = shelf.iterdir()
+    assert exported.read_bytes() == made
+    assert exported.name == f"edgedistill-1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
+    assert f"exported       {exported}" in done.stdout
 
 
 def test_a_budget_that_is_exceeded_ends_the_run_and_leaves_the_earlier_one(
