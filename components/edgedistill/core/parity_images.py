@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgedistill.core.display_p3 import display_p3_profile
 from edgedistill.core.png_encoder import encode_palette_png, encode_png
 
 _COLOURS = np.array(
@@ -66,7 +67,8 @@ class ParityImage:
 def parity_images() -> list[ParityImage]:
     """All images, the same bytes each time: every orientation, shape, colour kind and odd size.
 
-    Their names, extensions and bytes depend on nothing but the versions of Pillow and zlib.
+    Their bytes depend on nothing but the versions of Pillow, libjpeg and zlib, and the processor
+    that libjpeg has instructions for.
     """
     return list(_images())
 
@@ -132,6 +134,13 @@ def _kinds() -> Iterator[ParityImage]:
         "alpha.png",
         encode_png(np.dstack([scene(347, 267), _alpha(347, 267)])),
         "an RGBA PNG, 267 x 347: alpha is discarded, colours under transparent pixels count",
+    )
+    yield ParityImage(
+        "profile",
+        "profile.jpg",
+        _jpeg(Image.fromarray(scene(301, 410)), icc_profile=display_p3_profile()),
+        "a JPEG with the colour profile Display P3, as phones write it, 410 x 301: colours are not "
+        "converted",
     )
     cmyk = Image.fromarray(scene(323, 490)).convert("CMYK")
     yield ParityImage(

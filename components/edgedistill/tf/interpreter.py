@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from edgedistill.machine import available_cores
@@ -52,13 +52,18 @@ def predict_logits(
 
 
 def raw_outputs(
-    model_path: Path, images: Sequence[NDArray[np.uint8]]
+    model_path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    reference_kernels: bool = False,
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """The integers that go into the file and come out of it, for each image.
 
     Args:
         model_path: a full-integer TFLite file of static batch 1.
         images: shape (size, size, 3) each, letterboxed pixels of the file's image size.
+        reference_kernels: run LiteRT's plain kernels, which round otherwise and are slow, in place
+            of those that apps get.
 
     Returns:
         A pair an image, in the file's own types: the input tensor, shape (size, size, 3), and
@@ -68,7 +73,7 @@ def raw_outputs(
         ValueError: an image's size is not the file's.
     """
     with quiet_native_code():
-        runner = _Runner(model_path)
+        runner = _Runner(model_path, reference_kernels=reference_kernels)
     wanted = (runner.img_size_px, runner.img_size_px, 3)
     for image in images:
         if image.shape != wanted:
@@ -79,8 +84,11 @@ def raw_outputs(
 class _Runner:
     """One interpreter with its ends' quantisation."""
 
-    def __init__(self, model_path: Path):
-        self._interpreter: Any = Interpreter(str(model_path), num_threads=1)
+    def __init__(self, model_path: Path, *, reference_kernels: bool = False):
+        kernels = OpResolverType.BUILTIN_REF if reference_kernels else OpResolverType.AUTO
+        self._interpreter: Any = Interpreter(
+            str(model_path), num_threads=1, experimental_op_resolver_type=kernels
+        )
         self._interpreter.allocate_tensors()
         (self._entry,) = self._interpreter.get_input_details()
         (self._exit,) = self._interpreter.get_output_details()

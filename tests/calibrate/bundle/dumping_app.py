@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class App:
     """What is done to a photo file on its way into the input tensor; as it stands, all right."""
 
     alpha_over: int | None = None
+    clears: bool = False
+    manages: bool = False
     turns: frozenset[int] = field(default_factory=lambda: frozenset(range(1, 9)))
     turns_wrong_way: bool = False
     fit: str = "letterbox"
@@ -32,9 +34,22 @@ class App:
 
     def tensor(self, data: bytes, side: int) -> np.ndarray:
         """The input tensor of a photo file."""
-        square = self.square(decoded(data, self.alpha_over), side)
+        square = self.square(self.changed(decoded(data, self.alpha_over)), side)
         square = square[:, :, ["RGB".index(c) for c in self.channels]]
         return np.ascontiguousarray(LAYOUTS[self.layout](NUMBERS[self.numbers](square)))
+
+    def changed(self, image: Image.Image) -> Image.Image:
+        """Without colours under wholly transparent pixels, or with managed colours."""
+        if self.clears and image.mode == "RGBA":
+            pixels = np.array(image)
+            pixels[pixels[:, :, 3] == 0] = 0
+            image = Image.fromarray(pixels)
+        if self.manages and "icc_profile" in image.info:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+            managed = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
+            assert managed is not None
+            image = managed
+        return image
 
     def square(self, image: Image.Image, side: int) -> np.ndarray:
         orientation = image.getexif().get(0x0112, 1)

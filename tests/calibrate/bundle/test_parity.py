@@ -69,6 +69,8 @@ def test_the_document_says_what_model_and_ends_it_is_about(parity: Any) -> None:
         "shape": [5],
         "quantization": {"scale": LOGIT_SCALE, "zero_point": LOGIT_ZERO_POINT},
     }
+    # One dense layer: both kinds of kernels round alike.
+    assert document["kernel_gap"]["steps"] == 0
     assert document["logits_tolerance_steps"] == 2
     assert [(row["name"], row["checks"], row["orientation"]) for row in document["images"]] == [
         (image.name, image.checks, image.orientation) for image in parity_images()
@@ -161,16 +163,6 @@ def test_the_folder_stays_small(parity: Any) -> None:
     )
     assert fixed < 2_600_000
     assert len(json.dumps(document)) < 40_000
-
-
-def test_a_size_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
-    model = tmp_path / "model.tflite"
-    model.write_bytes(tiny_int8_model(8))
-    with pytest.raises(ExportError, match="must take images of 9 px; got 8 px"):
-        write_parity(tmp_path, model, 9)
-    assert not (tmp_path / "parity").exists()
-    write_parity(tmp_path, model, 8)
-    assert (tmp_path / "parity" / "parity.json").is_file()
 
 
 def test_a_missing_and_a_foreign_file_are_refused(tmp_path: Path) -> None:

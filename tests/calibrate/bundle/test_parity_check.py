@@ -154,6 +154,11 @@ FAULTS = {
     "transparent pixels were blended with black (premultiplied); discard alpha": RIGHT.but(
         alpha_over=0
     ),
+    "wholly transparent pixels lost their colours (Android's Bitmap does so: set "
+    "inPremultiplied = false); harmless for photos, which have none": RIGHT.but(
+        clears=True
+    ),
+    "the colours were converted from Display P3 to sRGB; leave them": RIGHT.but(manages=True),
     "transparent pixels were blended with white; discard alpha": RIGHT.but(alpha_over=255),
     "the tensor is laid out channel by channel (CHW), not pixel by pixel (HWC)": RIGHT.but(
         layout="CHW"
@@ -187,9 +192,9 @@ FAULTS = {
 
 # The others take as long again: they are left to the slow tests.
 FAST = {
-    "BGR", "stretched", "middle of", "nearest pixel; use", "antialias; the", "not applied",
-    "odd padding", "far down", "far left", "(114", "white", "CHW", "uint8", "is 0, not", "is -127",
-    "-1..1",
+    "BGR", "stretched", "middle of", "nearest pixel; use", "not applied",
+    "wholly", "P3", "odd padding", "far down", "(114", "white", "CHW", "uint8", "is 0, not",
+    "is -127", "-1..1",
 }  # fmt: skip
 
 
@@ -208,6 +213,78 @@ def test_a_planted_fault_is_named_and_no_other(
     found = checked(dump(tmp_path / "dump", FAULTS[words]))
     assert (found.status, found.verdict[0], found.errors) == (1, words, "")
     assert [line.partition(":")[0] for line in found.verdict[1:]] == ["seen in"]
+
+
+def test_one_and_the_same_wrong_size_is_told_once(checked: Checked, tmp_path: Path) -> None:
+    for name in ("grey", "tiny"):
+        np.zeros((SIDE, SIDE, 4), np.uint8).tofile(tmp_path / f"{name}.raw")
+    assert checked(tmp_path).verdict == [
+        "grey, tiny: wrong size or type: it has four channels (RGBA): drop alpha, "
+        f"not {SIDE} x {SIDE} x 3 of int8"
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int16", "int32"])
+def test_raw_numbers_of_other_widths_are_recognised(
+    checked: Checked, tmp_path: Path, dtype: str
+) -> None:
+    RIGHT.tensor(sources()["grey"], SIDE).astype(dtype).tofile(tmp_path / "grey.raw")
+    found = checked(tmp_path)
+    assert found.verdict[0] == f"the integers are right, but as {dtype}; they must be {INT8}"
+
+
+def test_what_is_no_array_of_numbers_is_told_in_a_sentence(
+    checked: Checked, tmp_path: Path
+) -> None:
+    dump(tmp_path, RIGHT, names=["square"])
+    (tmp_path / "square.logits.npy").touch()
+    (tmp_path / "grey.npy").touch()
+    with (tmp_path / "tiny.npy").open("wb") as file:
+        np.savez(file, np.zeros(3))
+    np.save(tmp_path / "cmyk.npy", np.full((SIDE, SIDE, 3), np.nan))
+    none, wanted = "is no .npy file of numbers, or only part of one", f"{SIDE} x {SIDE} x 3 of int8"
+    assert sorted(checked(tmp_path).verdict) == [
+        f"cmyk: wrong size or type: it holds NaN or infinity, not {wanted}",
+        f"grey, tiny: wrong size or type: it {none}, not {wanted}",
+        f"square: the logits are not 3 of int8: it {none}",
+    ]
+
+
+def test_the_tasks_files_input_and_confidences_agree(
+    bundle: Path, checked: Checked, tmp_path: Path
+) -> None:
+    for name in ("grey", "square"):
+        pixels = RIGHT.but(numbers="uint8").tensor(sources()[name], SIDE)
+        pixels.tofile(tmp_path / f"{name}.tasks.raw")
+        scores = np.load(bundle / "parity" / f"{name}.logits.npy") / 8.0
+        shares = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+        integers = np.rint(shares * 256).clip(0, 255).astype(np.uint8)
+        integers.tofile(tmp_path / f"{name}.tasks.logits.raw")
+    found = checked(tmp_path)
+    assert (found.status, found.verdict) == (0, [AGREE])
+    # Turned about, they belong to other classes.
+    shares[::-1].astype(np.float32).tofile(tmp_path / "square.tasks.logits.raw")
+    assert checked(tmp_path).verdict[0].startswith("square.tasks: the logits are ")
+    RIGHT.tensor(sources()["grey"], SIDE).tofile(tmp_path / "grey.tasks.raw")
+    assert checked(tmp_path).verdict[0] == (
+        "the bytes are pixel - 128 (int8); the model takes uint8 with scale 1 and zero point 0"
+    )
+
+
+def test_confidences_of_the_int8_files_own_logits_are_taken_as_well(
+    bundle: Path, checked: Checked, tmp_path: Path
+) -> None:
+    dump(tmp_path, RIGHT, names=["grey"])
+    scores = np.load(bundle / "parity" / "grey.logits.npy") / 8.0
+    (np.exp(scores) / np.exp(scores).sum()).astype(np.float32).tofile(tmp_path / "grey.logits.raw")
+    assert checked(tmp_path).verdict == [AGREE]
+
+
+def test_a_fault_of_every_tensor_is_not_read_out_of_one(checked: Checked, tmp_path: Path) -> None:
+    # One pixel wide: nearly all is padding, where zero points of -1 and 1 are a level from 0.
+    folder = dump(tmp_path / "dump", RIGHT, names=["high", "square"])
+    np.zeros((SIDE, SIDE, 3), np.int8).tofile(folder / "high.raw")
+    assert checked(folder).verdict[1].startswith("high: unknown. ")
 
 
 def test_a_missing_orientation_is_seen_where_there_is_one(checked: Checked, tmp_path: Path) -> None:
@@ -315,9 +392,9 @@ def test_faults_that_the_dumped_images_cannot_tell_apart_are_all_named(
 
 
 WRONG_SIZES: dict[str, np.ndarray] = {
-    "is, by its length, 63 x 63 x 3 of 1 bytes each": np.zeros((63, 63, 3), np.uint8),
-    f"is, by its length, {SIDE} x {SIDE} x 4 of 1 bytes each": np.zeros((SIDE, SIDE, 4), np.uint8),
-    "is, by its length, 100 x 100 x 3 of 1 bytes each or 50 x 50 x 3 of 4 bytes each": np.zeros(
+    "is, by its length, 63 x 63 x 3 of 8 bits": np.zeros((63, 63, 3), np.uint8),
+    "has four channels (RGBA): drop alpha": np.zeros((SIDE, SIDE, 4), np.uint8),
+    "is, by its length, 100 x 100 x 3 of 8 bits or 50 x 50 x 3 of 32 bits": np.zeros(
         (50, 50, 3), np.float32
     ),
     "has 1000 bytes": np.zeros(1000, np.uint8),
@@ -379,7 +456,7 @@ def test_logits_may_be_two_steps_off(
 def test_logits_of_another_length_are_told(checked: Checked, tmp_path: Path) -> None:
     folder = dump(tmp_path / "dump", RIGHT, names=["grey"])
     np.zeros(5, np.int8).tofile(folder / "grey.logits.raw")
-    assert checked(folder).verdict == ["grey: the logits are not 3 of int8"]
+    assert checked(folder).verdict == ["grey: the logits are not 3 of int8: it has 5 bytes"]
 
 
 def test_a_model_that_takes_uint8_is_checked_as_well(tmp_path: Path) -> None:

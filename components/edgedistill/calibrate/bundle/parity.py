@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.artifacts import JsonFile
 from edgedistill.core.decode import decode_photo
 from edgedistill.core.letterbox import letterbox
 from edgedistill.core.parity_images import ParityImage, parity_images
 from edgedistill.core.png_encoder import encode_png
 from edgedistill.errors import ArtifactError, ExportError
+from edgedistill.json_file import JsonFile
 from edgedistill.tf.flatbuffer import Tensor, read_facts
 from edgedistill.tf.interpreter import raw_outputs
 
 PARITY_FOLDER = "parity"
-LOGITS_TOLERANCE_STEPS = 2
-"""In integers of the output: kernels of other runtimes, and delegates of a phone, round
-otherwise than LiteRT's on this machine."""
+KERNEL_GAP_IMAGES = ("exif_1", "grey", "cmyk", "palette")
+"""On these LiteRT's reference kernels are run too: a tenth of a second an image of 160 px."""
 
 PARITY = JsonFile(
     "parity.json",
@@ -36,16 +35,19 @@ PARITY = JsonFile(
             "input",
             "output",
             "logits_tolerance_steps",
+            "kernel_gap",
             "images",
         }
     ),
 )
-"""`images`: a row an image: `name`, `checks`, `orientation` (EXIF), `height` and `width` (upright,
-in pixels), `top_class` (label index of the largest logit, the first of equal ones) and `files`:
-{kind: {"file", "size_bytes", "sha256"}}."""
+"""`kernel_gap`: `steps` (integers of the output), how far the logits of LiteRT's reference kernels
+were from those of its default ones, at most, on `images`. `images`: a row an image: `name`,
+`checks`, `orientation` (EXIF), `height` and `width` (upright, in pixels), `top_class` (label index
+of the largest logit, the first of equal ones) and `files`: {kind: {"file", "size_bytes",
+"sha256"}}."""
 
 
-def write_parity(folder: Path, model_path: Path, size_px: int | None = None) -> None:
+def write_parity(folder: Path, model_path: Path) -> None:
     """Writes `parity/`: for each of our images, what each stage between file and logits gives.
 
     Of each image: the source file; `<name>.upright.png`, decoded as scan decodes;
@@ -53,14 +55,20 @@ def write_parity(folder: Path, model_path: Path, size_px: int | None = None) -> 
     shape (size, size, 3); `<name>.logits.npy` and `.raw`, the model's own integers, shape
     (n_classes,). And parity.json, which says which is which.
 
+    The logits are those of LiteRT's default kernels, which apps run. Kernels of other runtimes and
+    of NPUs round otherwise, the more the deeper a network is: `logits_tolerance_steps` is 2 and
+    twice what the reference kernels were seen to differ by for this very file.
+
+    The files depend on the versions of LiteRT, Pillow, libjpeg and zlib and on the processor, for
+    which LiteRT chooses its kernels: elsewhere logits, PNG and JPEG may have other bytes.
+
     Args:
         folder: the bundle's; `parity` must not be in it.
         model_path: the full-integer file.
-        size_px: side of the images that the model is known to take; None: the file says it.
 
     Raises:
         ArtifactError: the file is missing.
-        ExportError: it is no full-integer classifier, or takes images of another size.
+        ExportError: it is no full-integer classifier.
     """
     try:
         model = model_path.read_bytes()
@@ -69,14 +77,13 @@ def write_parity(folder: Path, model_path: Path, size_px: int | None = None) -> 
             f"{model_path} is missing; did the step before this one finish?"
         ) from None
     entry, exit_ = _ends(model)
-    if size_px not in (None, entry.shape[1]):
-        raise ExportError(f"the model must take images of {size_px} px; got {entry.shape[1]} px.")
     out = folder / PARITY_FOLDER
     out.mkdir()
     images = parity_images()
     pictures = [decode_photo(image.data) for image in images]
     squares = [letterbox(picture, entry.shape[1]) for picture in pictures]
     tensors = raw_outputs(model_path, squares)
+    gap = _kernel_gap(model_path, images, squares, tensors)
     rows = [_write_image(out, *row) for row in zip(images, pictures, squares, tensors, strict=True)]
     document = {
         "model_file": model_path.name,
@@ -84,10 +91,27 @@ def write_parity(folder: Path, model_path: Path, size_px: int | None = None) -> 
         "size_px": entry.shape[1],
         "input": _end(entry),
         "output": _end(exit_),
-        "logits_tolerance_steps": LOGITS_TOLERANCE_STEPS,
+        "logits_tolerance_steps": 2 + 2 * gap,
+        "kernel_gap": {"steps": gap, "images": list(KERNEL_GAP_IMAGES)},
         "images": rows,
     }
     PARITY.write(out, document)
+
+
+def _kernel_gap(
+    model_path: Path,
+    images: list[ParityImage],
+    squares: list[NDArray[np.uint8]],
+    tensors: list[tuple[NDArray[Any], NDArray[Any]]],
+) -> int:
+    """The largest difference between the logits of two sets of kernels, in integers."""
+    chosen = [i for i, image in enumerate(images) if image.name in KERNEL_GAP_IMAGES]
+    others = raw_outputs(model_path, [squares[i] for i in chosen], reference_kernels=True)
+    differences = [
+        np.abs(tensors[i][1].astype(int) - logits.astype(int)).max()
+        for i, (_entry, logits) in zip(chosen, others, strict=True)
+    ]
+    return int(max(differences))
 
 
 def _ends(model: bytes) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ parity_check.py, beside this file, compares what comes out with what an app has 
 
 from __future__ import annotations
 
+import copy
 import zlib
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,12 @@ NUMBERS: dict[str, Any] = {
 FAULTS = [
     ("alpha", 0, "transparent pixels were blended with black (premultiplied); discard alpha"),
     ("alpha", 255, "transparent pixels were blended with white; discard alpha"),
+    (
+        "alpha", "cleared",
+        "wholly transparent pixels lost their colours (Android's Bitmap does so: set "
+        "inPremultiplied = false); harmless for photos, which have none",
+    ),
+    ("profile", "converted", "the colours were converted from Display P3 to sRGB; leave them"),
     ("turn", "missing", "the EXIF orientation was not applied"),
     ("turn", "wrong way", "the EXIF orientation was turned the wrong way"),
     ("fit", "stretch", "the photo was stretched to a square; keep its shape and pad (letterbox)"),
@@ -67,7 +74,7 @@ FAULTS = [
     *(("numbers", name, f"it holds {name} as {{wide}}; it must be {{type}}") for name in NUMBERS),
     ("numbers", "wide", "the integers are right, but as {wide}; they must be {type}"),
 ]  # fmt: skip
-PHOTO_STEPS = ("alpha", "turn", "fit", "filter", "rounding")
+PHOTO_STEPS = ("alpha", "profile", "turn", "fit", "filter", "rounding")
 LAYOUTS: dict[str, Any] = {
     "HWC": lambda pixels: pixels,
     "CHW": lambda pixels: pixels.transpose(2, 0, 1),
@@ -75,6 +82,9 @@ LAYOUTS: dict[str, Any] = {
     "upside down": lambda pixels: pixels[::-1],
     "mirrored": lambda pixels: pixels[:, ::-1],
 }
+P3_TO_SRGB = np.array([  # of linear light; both have the white D65 (SMPTE EG 432-1, IEC 61966-2-1)
+    (1.22494, -0.22494, 0), (-0.04206, 1.04206, 0), (-0.01964, -0.07864, 1.09827),
+])  # fmt: skip
 HELD: dict[int, Any] = {  # an upright photo as the camera stored it, by its EXIF orientation
     2: lambda photo: photo[:, ::-1],
     3: lambda photo: photo[::-1, ::-1],
@@ -108,6 +118,7 @@ class Image:
         self.dtype = np.dtype(document["input"]["dtype"])
         quantisation = document["input"]["quantization"]
         self.scale, self.zero = quantisation["scale"], quantisation["zero_point"]
+        self.has_profile = b"ICC_PROFILE\0" in self.files["source"].read_bytes()
         self.opacity: Pixels = None
         if not self.is_jpeg and read_png(self.files["source"]).shape[2] == 4:
             self.opacity = read_png(self.files["source"])[:, :, 3:] / 255
@@ -117,6 +128,13 @@ class Image:
         top, left = (first(self.side - n, "middle") for n in sides)
         ours = read_png(self.files["letterbox"])[top : top + sides[0], left : left + sides[1]]
         self._photos: dict[Any, Pixels] = {(): ours}
+
+    def for_tasks_file(self) -> Image:
+        """The same image for model_tasks.tflite, which takes the pixels as they are."""
+        other = copy.copy(self)
+        other.name = f"{self.name}.tasks"
+        other.dtype, other.scale, other.zero = np.dtype(np.uint8), 1.0, 0
+        return other
 
     def tensor(self, faults: dict[str, Any]) -> tuple[Pixels, float, Pixels, Pixels]:
         """What the input tensor holds when the app commits these faults; each part flat.
@@ -156,14 +174,17 @@ class Image:
 
     def _minds(self, step: str, faults: dict[str, Any]) -> bool:
         """Whether a fault in this step changes the photo at all."""
-        idle = (step == "alpha" and self.opacity is None) or (
-            step == "turn" and self.orientation == 1
-        )
-        return step in faults and not idle
+        idle = {
+            "alpha": self.opacity is None,
+            "profile": not self.has_profile,
+            "turn": self.orientation == 1,
+        }
+        return step in faults and not idle.get(step, False)
 
     def _photo(
         self,
-        alpha: int | None = None,
+        alpha: int | str | None = None,
+        profile: str = "",
         turn: str = "",
         fit: str = "letterbox",
         filter: tuple[str, float | None] = ("triangle", 0.5),
@@ -171,8 +192,12 @@ class Image:
     ) -> Pixels:
         """The photo of the size that it has in the square, before it is placed there."""
         photo = read_png(self.files["upright"])
-        if alpha is not None:
+        if alpha == "cleared":
+            photo = photo * (self.opacity > 0)
+        elif alpha is not None:
             photo = photo * self.opacity + alpha * (1 - self.opacity)
+        if profile:
+            photo = p3_to_srgb(photo)
         if turn == "missing":
             photo = HELD[self.orientation](photo)
         elif turn == "wrong way" and self.orientation >= 5:
@@ -205,6 +230,15 @@ def read_png(path: Path) -> Pixels:
             pixels[:, :, 0]
         ]
     return pixels
+
+
+def p3_to_srgb(photo: Pixels) -> Pixels:
+    """Levels of Display P3 as those of sRGB; what sRGB has no colour for is cut off."""
+    levels = np.arange(256) / 255
+    light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    linear = (light[photo] @ P3_TO_SRGB.T).clip(0, 1)
+    values = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(values * 255)
 
 
 def scaled(side: int, longest: int, target: int, rounding: str = "half up") -> int:
