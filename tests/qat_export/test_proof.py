@@ -1,7 +1,11 @@
 """What is refused before a file ships, and in which words."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edgedistill.core.layer_error import LayerError
 from edgedistill.errors import ExportError
@@ -14,7 +18,7 @@ from edgedistill.qat_export.proof import (
 )
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.flatbuffer import read_facts
-from edgedistill.tf.tasks_file import tasks_model
+from edgedistill.tf.tasks_file import packed_model, parsed_model, tasks_model
 from tests.tflite_files import tiny_int8_model
 
 STEP = 1 / 256
@@ -40,6 +44,42 @@ def test_the_tasks_file_must_be_one() -> None:
         prove_tasks_file(model, facts)
     with pytest.raises(ExportError, match=r"of shape \(1, 8, 8, 3\); got \(1, 4, 4, 3\)"):
         prove_tasks_file(tasks_model(tiny_int8_model(size_px=4)), facts)
+
+    def refused(sentence: str, edit: Callable[[Any, Any, Any], object]) -> None:
+        parsed = parsed_model(tasks_model(model))
+        graph = parsed.subgraphs[0]
+        edit(graph, *(graph.tensors[i] for i in (graph.inputs[0], graph.outputs[0])))
+        with pytest.raises(ExportError, match=sentence):
+            prove_tasks_file(packed_model(parsed), facts)
+
+    int16 = schema.TensorType.INT16
+    refused("uint8; got int16", lambda graph, *_: setattr(graph.tensors[2], "type", int16))
+    any_batch = np.array([-1, 3], np.int32)
+    refused(
+        r"got \[-1, 3\] \(tensor 'probabilities'\)",
+        lambda *ends: setattr(ends[-1], "shapeSignature", any_batch),
+    )
+    for end, name, value, wanted in (
+        (1, "raw_pixels", 0.5, "scale 1 and zero point 0; got 0.5 and 0"),
+        (2, "probabilities", 0.5, "scale 0.00390625 and zero point 0; got 0.5 and 0"),
+    ):
+        scale, one = np.array([value], np.float32), np.array([1], np.int64)
+        refused(
+            f"'{name}' of .* must have {wanted}",
+            lambda *of, end=end, scale=scale: setattr(of[end].quantization, "scale", scale),
+        )
+        refused(
+            f"'{name}' of .* and zero point 0; got .* and 1",
+            lambda *of, end=end, one=one: setattr(of[end].quantization, "zeroPoint", one),
+        )
+    refused(
+        "end in SOFTMAX and QUANTIZE; got FULLY_CONNECTED and QUANTIZE",
+        lambda graph, *_: graph.operators.pop(-2),
+    )
+    refused(
+        "end in SOFTMAX and QUANTIZE; got FULLY_CONNECTED and SOFTMAX",
+        lambda graph, *_: graph.operators.pop(),
+    )
 
 
 def test_scores_within_a_step_agree() -> None:

@@ -10,7 +10,13 @@ from edgedistill.core.layer_error import LayerError, worst_layers
 from edgedistill.core.metrics import softmax
 from edgedistill.errors import ExportError
 from edgedistill.settings import QatExportSettings
-from edgedistill.tf.flatbuffer import FileFacts, read_facts, require_full_integer
+from edgedistill.tf.flatbuffer import (
+    FileFacts,
+    read_facts,
+    require_full_integer,
+    require_static,
+)
+from edgedistill.tf.tasks_file import PROBABILITY_SCALE
 
 # Rounding moves a logit by a step or so of the output's quantisation: over the classes of a photo
 # 1.4 steps on average and 3 at most for trained networks, 5 and 9 for one of random weights, whose
@@ -39,6 +45,8 @@ def prove(model: bytes, settings: QatExportSettings, size_px: int) -> FileFacts:
 def prove_tasks_file(tasks: bytes, facts: FileFacts) -> FileFacts:
     """What the file for MediaPipe Tasks says of itself, if it is integer and answers in scores.
 
+    Such runtimes copy a photo's bytes into the input and look at no scale: it must be 1.
+
     Args:
         tasks: the file.
         facts: of the int8 file that it was made from.
@@ -49,17 +57,37 @@ def prove_tasks_file(tasks: bytes, facts: FileFacts) -> FileFacts:
     tasks_facts = read_facts(tasks)
     if tasks_facts.float_users:
         raise ExportError(f"{TASKS_FILE} still has float operator {tasks_facts.float_users[0]}.")
-    ends = (*tasks_facts.inputs, *tasks_facts.outputs)
+    odd = sorted(set(tasks_facts.tensor_dtypes) - {"int8", "int32", "uint8"})
+    if odd:
+        raise ExportError(
+            f"every tensor of {TASKS_FILE} must be int8, int32 or uint8; got {', '.join(odd)}."
+        )
+    require_static(tasks_facts)
+    _require_tasks_ends(tasks_facts, facts.inputs[0].shape)
+    if tasks_facts.operator_order[-2:] != ("SOFTMAX", "QUANTIZE"):
+        raise ExportError(
+            f"{TASKS_FILE} must end in SOFTMAX and QUANTIZE; got "
+            f"{' and '.join(tasks_facts.operator_order[-2:])}."
+        )
+    return tasks_facts
+
+
+def _require_tasks_ends(facts: FileFacts, input_shape: tuple[int, ...]) -> None:
+    ends = (*facts.inputs, *facts.outputs)
     if [end.dtype for end in ends] != ["uint8", "uint8"]:
         raise ExportError(
             f"{TASKS_FILE} must take and give uint8; got {', '.join(end.dtype for end in ends)}."
         )
-    if tasks_facts.inputs[0].shape != facts.inputs[0].shape:
+    if facts.inputs[0].shape != input_shape:
         raise ExportError(
-            f"{TASKS_FILE} must take images of shape {facts.inputs[0].shape}; "
-            f"got {tasks_facts.inputs[0].shape}."
+            f"{TASKS_FILE} must take images of shape {input_shape}; got {facts.inputs[0].shape}."
         )
-    return tasks_facts
+    for end, scale in zip(ends, (1.0, PROBABILITY_SCALE), strict=True):
+        if (end.scale, end.zero_point) != (scale, 0):
+            raise ExportError(
+                f"'{end.name}' of {TASKS_FILE} must have scale {scale:g} and zero point 0; got "
+                f"{end.scale} and {end.zero_point}."
+            )
 
 
 def require_conversion_kept_answers(

@@ -53,8 +53,13 @@ def _input_means(
         return [tf.reduce_mean(x, axis=tuple(range(len(x.shape) - 1))) for x in values]
 
     graph = tf.function(channel_means, autograph=False)
-    of_batches = [[mean.numpy() for mean in graph(batch)] for batch in batches]
-    return [np.mean(of_place, axis=0) for of_place in zip(*of_batches, strict=True)]
+    of_batches, weights = [], []
+    for batch in batches:
+        of_batches.append([mean.numpy() for mean in graph(batch)])
+        weights.append(len(batch))  # a last batch may be smaller
+    return [
+        np.average(of_place, axis=0, weights=weights) for of_place in zip(*of_batches, strict=True)
+    ]
 
 
 def _output_shift(

@@ -3,7 +3,9 @@
 import warnings
 from typing import Any
 
+from edgedistill.tf.dead_channels import mend_dead_channels
 from edgedistill.tf.quiet import quiet_native_code
+from edgedistill.tf.ranges import widen_narrow_ranges
 from edgedistill.tf.runtime import tf
 
 _TYPES = {"int8": tf.int8, "uint8": tf.uint8}
@@ -12,11 +14,16 @@ _TYPES = {"int8": tf.int8, "uint8": tf.uint8}
 def convert_quantised(network: Any, *, input_type: str, output_type: str) -> bytes:
     """The TFLite file of a quantisation-aware network; its own ranges decide.
 
+    What no integer file can hold is mended in the network itself, so that both say the same:
+    ranges of no width, and channels whose kernel counts for nothing. Training makes either, too.
+
     Args:
         network: what `qat.quantise_aware` made, trained on or not.
         input_type: `int8` or `uint8`.
         output_type: `int8`.
     """
+    widen_narrow_ranges(network)
+    mend_dead_channels(network)
     converter = _converter(network)
     converter.inference_input_type = _TYPES[input_type]
     converter.inference_output_type = _TYPES[output_type]

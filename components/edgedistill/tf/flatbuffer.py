@@ -4,9 +4,11 @@ TensorFlow is not needed for it: the schema comes with ai_edge_litert.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgedistill.errors import ExportError
@@ -17,6 +19,8 @@ _TYPE_NAMES = {
 _OPERATOR_NAMES = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
 }
+# Within 1 % of the largest int32.
+_FULL_INT32 = 0.99 * 2**31
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,28 @@ class Tensor:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What `read_facts` found: counts by type and by kind, and the operators that use a float."""
+    """What `read_facts` found.
+
+    Attributes:
+        inputs: in the graph's order.
+        outputs: in the graph's order.
+        tensor_dtypes: number of tensors of each type.
+        operators: number of operators of each kind.
+        operator_order: the kind of each operator, in the graph's order.
+        float_users: operators that take or give a float, each with such a tensor's name.
+        dynamic_shapes: shapes with an open size, each with its tensor's name.
+        full_biases: names of int32 constants with a value that is, or nearly is, as large as an
+            int32 can be: the converter cuts off there what does not fit.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     tensor_dtypes: dict[str, int]
     operators: dict[str, int]
+    operator_order: tuple[str, ...]
     float_users: tuple[str, ...]
+    dynamic_shapes: tuple[str, ...]
+    full_biases: tuple[str, ...]
 
     @property
     def integer_share(self) -> float:
@@ -60,12 +79,16 @@ def read_facts(model: bytes) -> FileFacts:
     graph = parsed.subgraphs[0]
     codes = [_operator_name(code) for code in parsed.operatorCodes]
     tensors = [_tensor(t) for t in graph.tensors]
+    order = tuple(codes[o.opcodeIndex] for o in graph.operators)
     return FileFacts(
         inputs=tuple(tensors[i] for i in graph.inputs),
         outputs=tuple(tensors[i] for i in graph.outputs),
         tensor_dtypes=dict(sorted(Counter(t.dtype for t in tensors).items())),
-        operators=dict(sorted(Counter(codes[o.opcodeIndex] for o in graph.operators).items())),
+        operators=dict(sorted(Counter(order).items())),
+        operator_order=order,
         float_users=tuple(_float_users(graph, codes, tensors)),
+        dynamic_shapes=tuple(_dynamic_shapes(graph.tensors)),
+        full_biases=tuple(_name(t) for t in graph.tensors if _is_full(t, parsed.buffers)),
     )
 
 
@@ -90,6 +113,12 @@ def require_full_integer(
     odd = sorted(set(facts.tensor_dtypes) - allowed)
     if odd:
         raise ExportError(f"every tensor must be {_either(allowed)}; got {', '.join(odd)}.")
+    require_static(facts)
+    if facts.full_biases:
+        raise ExportError(
+            f"every bias must fit an int32; '{facts.full_biases[0]}' does not: its channel's "
+            "weights count for nothing beside it."
+        )
     if len(facts.inputs) != 1 or len(facts.outputs) != 1:
         raise ExportError("the model must have one input and one output.")
     entry, exit_ = facts.inputs[0], facts.outputs[0]
@@ -102,6 +131,16 @@ def require_full_integer(
         _require("the input's zero point", entry.zero_point, 0 if input_type == "uint8" else -128)
     if exit_.scale is None or "SOFTMAX" in facts.operators:
         raise ExportError("the output must be quantised logits.")
+
+
+def require_static(facts: FileFacts) -> None:
+    """Proves that every tensor has one shape, known before the file runs.
+
+    Raises:
+        ExportError: naming the first tensor that has not.
+    """
+    if facts.dynamic_shapes:
+        raise ExportError(f"the model's shapes must be static; got {facts.dynamic_shapes[0]}.")
 
 
 def _require(what: str, got: object, wanted: object) -> None:
@@ -125,12 +164,33 @@ def _tensor(tensor: Any) -> Tensor:
     per_tensor = has_scale and len(quantisation.scale) == 1
     shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
     return Tensor(
-        name=(tensor.name or b"").decode("utf-8", "replace"),
+        name=_name(tensor),
         dtype=_TYPE_NAMES[tensor.type],
         shape=shape,
         scale=float(quantisation.scale[0]) if per_tensor else None,
         zero_point=int(quantisation.zeroPoint[0]) if per_tensor else None,
     )
+
+
+def _name(tensor: Any) -> str:
+    return str((tensor.name or b"").decode("utf-8", "replace"))
+
+
+def _dynamic_shapes(tensors: Any) -> Iterator[str]:
+    for tensor in tensors:
+        # The shape is the one that the file was converted with; the signature has -1 for "any".
+        for shape in (tensor.shape, tensor.shapeSignature):
+            if shape is not None and min(shape, default=1) < 1:
+                yield f"{list(map(int, shape))} (tensor '{_name(tensor)}')"
+                break
+
+
+def _is_full(tensor: Any, buffers: Any) -> bool:
+    data = buffers[tensor.buffer].data
+    if tensor.type != schema.TensorType.INT32 or data is None:
+        return False
+    values = np.frombuffer(bytes(bytearray(data)), "<i4").astype(np.int64)
+    return bool(np.abs(values).max(initial=0) > _FULL_INT32)
 
 
 def _float_users(graph: Any, codes: list[str], tensors: list[Tensor]) -> list[str]:

@@ -23,6 +23,9 @@ import tensorflow_model_optimization as tfmot
 # A channel this much weaker than the kernel's strongest is dead: after its batch normalisation it
 # gives its bias. On a scale fit for such weights the bias would not fit an int32, and overflows.
 _WEAKEST = 2.0**-12
+# In a kernel of no weights at all a scale still must be something. Outputs of weights as small as
+# this are drowned by the epsilon of a batch normalisation.
+_SMALLEST = 2.0**-20
 # How many of a kernel's last axes are its output channels, by kind of layer. A dense layer has one
 # scale, which older interpreters take for granted.
 _CHANNEL_AXES = {
@@ -48,13 +51,27 @@ def rounded_kernel(layer: Any) -> NDArray[np.float32]:
     return np.asarray(quantiser(layer.get_weights()[0], training=False, weights={}))
 
 
+def kernel_steps(layer: Any, kernel: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The step between two levels of each output channel of a kernel.
+
+    Args:
+        layer: a convolution or depthwise convolution.
+        kernel: of its shape.
+
+    Returns:
+        Shape (channels,).
+    """
+    rows = kernel.reshape(*kernel.shape[: -_CHANNEL_AXES[type(layer)]], -1)
+    return np.asarray(_largest(rows, tuple(range(rows.ndim - 1))), np.float64) / 127
+
+
 class KernelQuantizer(
     tfmot.quantization.keras.quantizers.Quantizer  # type: ignore[misc]
 ):
     """Symmetric int8 in [-127, 127], the largest weight of a scale at ±127.
 
     A channel whose largest weight is below 1/4096 of the kernel's gets the scale of one that is
-    just there.
+    just there; no scale is below that of a weight of 2**-20.
 
     `n_channel_axes`: over how many of the last axes each place has a scale of its own; 0: one
     scale for the whole kernel.
@@ -85,9 +102,15 @@ class KernelQuantizer(
 
 def _on_levels(fake_quantise: Any, kernel: Any, axes: tuple[int, ...] | None) -> Any:
     # No weight lies outside the range, so its ends would get a gradient of 0.
-    sizes = tf.stop_gradient(tf.abs(kernel))
-    largest = tf.maximum(tf.reduce_max(sizes, axis=axes), _WEAKEST * tf.reduce_max(sizes))
+    largest = _largest(tf.stop_gradient(kernel), axes)
     return fake_quantise(kernel, -largest, largest, narrow_range=True)
+
+
+def _largest(kernel: Any, axes: tuple[int, ...] | None) -> Any:
+    """The largest weight that each scale has room for."""
+    sizes = tf.abs(kernel)
+    floor = tf.maximum(_WEAKEST * tf.reduce_max(sizes), _SMALLEST)
+    return tf.maximum(tf.reduce_max(sizes, axis=axes), floor)
 
 
 class _Scheme(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.bias_correction import correct_biases
 from edgedistill.tf.kernel_quantizer import quantise_layers
+from edgedistill.tf.ranges import range_of, set_range
 from edgedistill.tf.runtime import keras, tf
 
 _PREFIX = "quant_"
@@ -45,7 +46,7 @@ def quantise_aware(
     highest = 255.0
     if not full_input_range:
         highest = float(max(batch.max() for batch in pixels.batches(_BATCH, rows)))
-    _set_range(_input_quantiser(quantised), 0.0, highest)
+    set_range(_input_quantiser(quantised), 0.0, highest)
     return quantised
 
 
@@ -54,7 +55,7 @@ def output_range_names(quantised: Any) -> list[str]:
     return [
         layer.name.removeprefix(_PREFIX)
         for layer in quantised.layers
-        if any("output_max" in w.name or "post_activation_max" in w.name for w in layer.weights)
+        if range_of(layer) is not None and layer.name.startswith(_PREFIX)
     ]
 
 
@@ -68,29 +69,23 @@ def _freeze_wrapped_statistics(quantised: Any) -> None:
 def _set_output_ranges(
     quantised: Any, network: Any, pixels: PackedPixels, rows: NDArray[np.int64]
 ) -> None:
-    """Gives each quantised tensor the mean of its lowest and of its highest value in a batch."""
+    """Gives each quantised tensor the mean of its lowest and of its highest value in a batch.
+
+    Every photo weighs the same, so that a last batch of one photo cannot narrow the ranges much.
+    """
     names = output_range_names(quantised)
     outputs = [network.get_layer(name).output for name in names]
     observer = tf.function(keras.Model(network.input, outputs))
-    extremes = np.mean(
-        [
-            [(tf.reduce_min(y), tf.reduce_max(y)) for y in observer(batch, training=False)]
-            for batch in _float_batches(pixels, rows)
-        ],
-        axis=0,
-    )
-    for name, (lowest, highest) in zip(names, extremes, strict=True):
+    extremes, weights = [], []
+    for batch in _float_batches(pixels, rows):
+        outputs = tf.nest.flatten(observer(batch, training=False))  # one output is no list
+        extremes.append([(tf.reduce_min(y).numpy(), tf.reduce_max(y).numpy()) for y in outputs])
+        weights.append(len(batch))
+    means = np.average(extremes, axis=0, weights=weights)
+    for name, (lowest, highest) in zip(names, means, strict=True):
         # A range must hold 0, which stands for itself exactly in an integer tensor.
         layer = quantised.get_layer(_PREFIX + name)
-        _set_range(layer, min(lowest, 0.0), max(highest, 0.0))
-
-
-def _set_range(layer: Any, lowest: float, highest: float) -> None:
-    """Sets the range of a layer's output."""
-    for variable in layer.weights:
-        name, _, end = variable.name.split("/")[-1].removesuffix(":0").rpartition("_")
-        if name in ("output", "post_activation", layer.name) and end in ("min", "max"):
-            variable.assign(lowest if end == "min" else highest)
+        set_range(layer, min(lowest, 0.0), max(highest, 0.0))
 
 
 def _float_batches(pixels: PackedPixels, rows: NDArray[np.int64]) -> Iterator[Any]:
