@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from PIL import Image, ImageOps
 
 from edgedistill.calibrate.bundle.parity import PARITY, write_parity
 from edgedistill.core.letterbox import scaled_size
 from edgedistill.core.parity_images import parity_images
 from edgedistill.errors import ArtifactError, ExportError
+from tests import tflite_files
 from tests.tflite_files import LOGIT_SCALE, LOGIT_ZERO_POINT, tiny_int8_model
 
 SIDE = 33
@@ -144,6 +146,50 @@ def test_litert_gives_the_logits_for_the_raw_input(parity: Any) -> None:
         interpreter.invoke()
         got = interpreter.get_tensor(exit_["index"])[0].tobytes()
         assert got == content(folder, row, "logits_raw")
+
+
+def deep_model(side: int, n_layers: int = 16, width: int = 64) -> bytes:
+    """Dense layers one behind another, in each of which a step of rounding may grow."""
+    draw, file = np.random.default_rng(0), tflite_files._File()
+    entry = file.tensor("pixels", "INT8", (1, side, side, 3), (1.0, -128))
+    axes = file.tensor("axes", "INT32", (2,), None, np.array([1, 2], "<i4"))
+    last, n_last, scale = file.tensor("means", "INT8", (1, 3), (1.0, -128)), 3, 1.0
+    file.operator("MEAN", 2, [entry, axes], last, schema.ReducerOptionsT())
+    for layer in range(n_layers):
+        # Powers of two give halves, which kernels round to either side.
+        unit = 1 / 64
+        weights = draw.integers(-127, 128, (width, n_last)).astype(np.int8)
+        kernel = file.tensor(f"w{layer}", "INT8", weights.shape, (unit, 0), weights)
+        bias = file.tensor(
+            f"b{layer}", "INT32", (width,), (unit * scale, 0), np.zeros(width, "<i4")
+        )
+        next_scale = scale * unit * (128 if n_last == 3 else 512)
+        end = file.tensor(f"t{layer}", "INT8", (1, width), (next_scale, 0))
+        file.operator(
+            "FULLY_CONNECTED", 4, [last, kernel, bias], end, schema.FullyConnectedOptionsT()
+        )
+        last, n_last, scale = end, width, next_scale
+    return file.packed(entry, last)
+
+
+def test_the_tolerance_grows_with_what_kernels_differ_by(tmp_path: Path) -> None:
+    model = tmp_path / "model_qat_int8.tflite"
+    model.write_bytes(deep_model(9))
+    write_parity(tmp_path, model)
+    document = PARITY.read(tmp_path / "parity")
+    reference = Interpreter(str(model), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    reference.allocate_tensors()
+    (entry,), (exit_,) = reference.get_input_details(), reference.get_output_details()
+    gaps = {}
+    for row in document["images"]:
+        tensor = np.load(io.BytesIO(content(tmp_path / "parity", row, "input_npy")))
+        reference.set_tensor(entry["index"], tensor[None])
+        reference.invoke()
+        ours = np.load(io.BytesIO(content(tmp_path / "parity", row, "logits_npy"))).astype(int)
+        gaps[row["name"]] = int(np.abs(reference.get_tensor(exit_["index"])[0] - ours).max())
+    gap = document["kernel_gap"]
+    assert gap["steps"] == max(gaps[name] for name in gap["images"]) > 0
+    assert document["logits_tolerance_steps"] == 2 + 2 * gap["steps"] >= max(gaps.values())
 
 
 def test_the_same_model_gives_the_same_bytes(parity: Any, tmp_path: Path) -> None:

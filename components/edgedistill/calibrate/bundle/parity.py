@@ -21,7 +21,7 @@ from edgedistill.tf.flatbuffer import Tensor, read_facts
 from edgedistill.tf.interpreter import raw_outputs
 
 PARITY_FOLDER = "parity"
-KERNEL_GAP_IMAGES = ("exif_1", "grey", "cmyk", "palette")
+KERNEL_GAP_IMAGES = ("exif_1", "grey", "cmyk", "palette", "tiny")
 """On these LiteRT's reference kernels are run too: a tenth of a second an image of 160 px."""
 
 PARITY = JsonFile(
