@@ -74,6 +74,19 @@ def test_the_mean_of_a_batch_normalisation_follows_its_kernels_rounding(
     assert not network.get_layer("b").moving_mean.numpy().any()
 
 
+def test_every_photo_weighs_the_same_in_a_last_small_batch_too(photos: PackedPixels) -> None:
+    from edgedistill.tf.bias_correction import correct_biases
+    from edgedistill.tf.runtime import keras, tf
+
+    network, quantised = _networks(keras.layers.Conv2D(2, (5, 1), name="c"))
+    # Batches of 7 and 1. Four photos of 10 and four of 30 are 20 on average; the mean of the two
+    # batches' means, (4 * 10 + 3 * 30) / 7 = 18.6 and 30, is 24.3.
+    batches = [tf.cast(batch, tf.float32) for batch in photos.batches(7)]
+    correct_biases(quantised, network, batches, prefix="quant_")
+    bias = quantised.get_layer("quant_c").layer.bias.numpy()
+    np.testing.assert_allclose(bias, [1.6 * 20, -0.3 * 20], rtol=1e-4)
+
+
 def test_the_bias_of_a_layer_without_batch_normalisation_takes_it(photos: PackedPixels) -> None:
     from edgedistill.tf.bias_correction import correct_biases
     from edgedistill.tf.runtime import keras

@@ -87,6 +87,20 @@ def test_only_the_chosen_photos_set_the_ranges(made: tuple[Any, PackedPixels]) -
     np.testing.assert_allclose(_range_of(quantised, "quant_add"), expected, rtol=1e-5)
 
 
+def test_a_last_small_batch_counts_by_its_photos(made: tuple[Any, PackedPixels]) -> None:
+    from edgedistill.tf.qat import quantise_aware
+    from edgedistill.tf.runtime import keras
+
+    network, pixels = made
+    rows = np.arange(33)
+    quantised = quantise_aware(network, pixels, rows, full_input_range=True)
+    part = keras.Model(network.input, network.get_layer("add").output)
+    batches = [part(pixels.take(of).astype(np.float32)).numpy() for of in (rows[:32], rows[32:])]
+    lowest, highest = ([f(b) for b in batches] for f in (np.min, np.max))
+    expected = [(32 * ends[0] + ends[1]) / 33 for ends in (lowest, highest)]
+    np.testing.assert_allclose(_range_of(quantised, "quant_add"), expected, rtol=1e-5)
+
+
 def test_training_moves_neither_statistics_nor_the_inputs_range(
     made: tuple[Any, PackedPixels],
 ) -> None:

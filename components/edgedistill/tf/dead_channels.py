@@ -18,8 +18,8 @@ from edgedistill.tf.runtime import keras
 # A bias of more steps of its channel is too large. What the inputs add is less than the other half
 # of an int32: at most 255 * 127 = 2**15 a weight, and no channel has 2**15 weights.
 _MOST_STEPS = 2.0**30
-# A constant keeps this many at most, which round it better than a float32 does.
-_ENOUGH_STEPS = 2.0**24
+# A mended channel's constant has this many at most: well below, so that it is not mended again.
+_FITTING_STEPS = 2.0**28
 # With gamma / sigma below this a channel's inputs are lost in its float32 already.
 _NOTHING = 1e-20
 _KINDS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -61,7 +61,7 @@ def _mend(convolution: Any, normalisation: Any, input_step: float) -> bool:
     kernel.reshape(-1, len(gamma))[:, dead] = 0
     steps = input_step * kernel_steps(convolution.layer, kernel)
     # As strong as the strongest, so that training treats them alike.
-    least = np.abs(constant[dead]).max() / (_ENOUGH_STEPS * steps[dead].min())
+    least = np.abs(constant[dead]).max() / (_FITTING_STEPS * steps[dead].min())
     gamma[dead] = (max(least, factor[~dead].max(initial=0.0)) or 1.0) * sigma[dead]
     beta[dead], mean[dead] = constant[dead], 0
     variable.assign(kernel)
