@@ -41,6 +41,14 @@ def _one(gamma: float, layer: str = "body_bn") -> Callable[[Any], None]:
     return lambda network: _set(network, layer, 2, gamma, 1.0)
 
 
+def _nothing_at_all(network: Any) -> None:
+    _set(network, "body_bn", 2, 0.0, 0.0)
+
+
+def _layer_of_nothing(network: Any) -> None:
+    _set(network, "body_bn", slice(None), 0.0, 1e-30)
+
+
 def _three_layers(network: Any) -> None:
     _set(network, "stem_bn", 1, 0.0, -2.0)
     _set(network, "body_bn", [2, 5], [1e-6, -1e-7], [1.0, 3.0])
@@ -70,12 +78,13 @@ def _no_weak_kernel(network: Any) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        _one(1e-5), _one(1e-6), _one(-1e-9), _one(1e-25), _one(0.0), _one(0.0, "depthwise_bn"),
-        _three_layers, _whole_layer, _no_kernel, _no_weak_kernel,
+        _one(1e-5), _one(-1e-9), _one(1e-25), _one(0.0), _one(0.0, "depthwise_bn"),
+        _nothing_at_all, _layer_of_nothing, _three_layers, _whole_layer,
+        _no_kernel, _no_weak_kernel,
     ],
     ids=[
-        "1e-5", "1e-6", "-1e-9", "1e-25", "0", "0 of depthwise",
-        "three layers", "whole layer", "no kernel", "no strongest",
+        "1e-5", "-1e-9", "1e-25", "0", "0 of depthwise",
+        "0 and beta 0", "layer of 0", "three layers", "whole layer", "no kernel", "no strongest",
     ],
 )  # fmt: skip
 def test_the_file_answers_as_the_float_network(

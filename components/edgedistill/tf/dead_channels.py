@@ -18,10 +18,12 @@ from edgedistill.tf.runtime import keras
 # A bias of more steps of its channel is too large. What the inputs add is less than the other half
 # of an int32: at most 255 * 127 = 2**15 a weight, and no channel has 2**15 weights.
 _MOST_STEPS = 2.0**30
-# A mended channel's constant has this many at most: well below, so that it is not mended again.
+# A mended channel's constant has this many at most: well below, or mending would not end.
 _FITTING_STEPS = 2.0**28
 # With gamma / sigma below this a channel's inputs are lost in its float32 already.
 _NOTHING = 1e-20
+# Of a mended channel; far above that, or mending would not end where all constants are tiny.
+_LEAST_FACTOR = 2.0**-20
 _KINDS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
@@ -41,7 +43,8 @@ def mend_dead_channels(network: Any) -> None:
             continue
         convolution = layer.input.node.layer
         if isinstance(convolution.layer, _KINDS) and not convolution.layer.use_bias:
-            # Steps follow the kernel's strongest weight: without it others may be dead, too.
+            # A kernel's zeros have smaller steps than its weights had, and so may other channels
+            # where its strongest weight was: what then does not fit is mended again.
             while _mend(convolution, layer.layer, _input_step(convolution)):
                 pass
 
@@ -59,10 +62,9 @@ def _mend(convolution: Any, normalisation: Any, input_step: float) -> bool:
     if not dead.any():
         return False
     kernel.reshape(-1, len(gamma))[:, dead] = 0
-    steps = input_step * kernel_steps(convolution.layer, kernel)
     # As strong as the strongest, so that training treats them alike.
     least = np.abs(constant[dead]).max() / (_FITTING_STEPS * steps[dead].min())
-    gamma[dead] = (max(least, factor[~dead].max(initial=0.0)) or 1.0) * sigma[dead]
+    gamma[dead] = max(least, factor[~dead].max(initial=_LEAST_FACTOR)) * sigma[dead]
     beta[dead], mean[dead] = constant[dead], 0
     variable.assign(kernel)
     normalisation.set_weights([gamma, beta, mean, variance])
