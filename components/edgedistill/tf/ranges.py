@@ -39,7 +39,7 @@ def widen_narrow_ranges(network: Any) -> None:
     """Makes every range of a quantised network `NARROWEST` wide: training may narrow one again."""
     for layer in network.layers:
         found = range_of(layer)
-        if found is not None and found[1] - found[0] < NARROWEST:
+        if found is not None:
             set_range(layer, *found)
 
 
