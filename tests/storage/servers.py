@@ -280,9 +280,10 @@ class Proxy:
                     data[fault.offset - n_sent] ^= 1
                 if isinstance(fault, CutRequest):
                     data = data[: fault.n_bytes - n_sent]
+                # Before it goes on: the answer may come, and a test look, at once.
+                self.sent += data
                 server.sendall(data)
                 n_sent += len(data)
-                self.sent += data
                 if isinstance(fault, CutRequest) and n_sent == fault.n_bytes:
                     _close(server)
                     _close(client)
