@@ -97,7 +97,7 @@ def test_wide_ranges_stay_as_they_are(photos: PackedPixels) -> None:
     layer = quantised.get_layer("quant_add")
     set_range(layer, -0.05, 0.0125)  # 1/16 in all
     widen_narrow_ranges(quantised)
-    np.testing.assert_allclose(range_of(layer), (-0.05, 0.0125), rtol=1e-6)
+    assert range_of(layer) == pytest.approx((-0.05, 0.0125), rel=1e-6)
 
 
 def test_a_layer_without_a_range_is_refused_by_its_name() -> None:
