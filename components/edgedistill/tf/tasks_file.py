@@ -161,10 +161,6 @@ class _Graph:
     def __init__(self, parsed: Any):
         self._codes = parsed.operatorCodes
         self.parts = parsed.subgraphs[0]
-        for end in (self.parts.inputs[0], self.parts.outputs[0]):
-            signature = self.parts.tensors[end].shapeSignature
-            if signature is not None and -1 in signature:
-                raise ExportError(f"the model's shapes must be static; got {signature.tolist()}.")
 
     def users(self, tensor: int) -> list[Any]:
         """The operators that read the tensor."""
