@@ -21,6 +21,14 @@ def test_the_code_of_a_step_is_what_it_imports_and_no_more() -> None:
     assert "pipeline.py" not in names("distiller.step")
 
 
+def test_what_a_step_hands_on_as_it_is_counts_as_its_code() -> None:
+    handed_on = {n for n in names("calibrate.step") if n.startswith("calibrate/bundle/files/")}
+    assert "calibrate/bundle/files/letterbox.h" in handed_on
+    assert "calibrate/bundle/files/schemas/parity.schema.json" in handed_on
+    assert not {n for n in handed_on if "__pycache__" in n}
+    assert not {n for n in names("evaluate.step") if "/files/" in n}
+
+
 def test_an_import_inside_a_function_counts() -> None:
     # calibrate imports TensorFlow's part only where it needs it.
     assert "tf/interpreter.py" in names("calibrate.step")

@@ -69,7 +69,10 @@ def code_digest(module: str) -> str:
 
 
 def source_files(module: str) -> set[Path]:
-    """The files of this package that importing `module` may load, read off its imports."""
+    """The files of this package that importing `module` may load, read off its imports.
+
+    With them the files that they hand on as they are: those in a folder `files` beside a module.
+    """
     found: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -77,7 +80,11 @@ def source_files(module: str) -> set[Path]:
         if path is not None and path not in found:
             found.add(path)
             waiting.extend(_imported(path))
-    return found
+    return found | {file for path in found for file in _handed_on(path.parent / "files")}
+
+
+def _handed_on(folder: Path) -> Iterator[Path]:
+    return (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
 def _imported(path: Path) -> Iterator[str]:
