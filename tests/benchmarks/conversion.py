@@ -16,10 +16,18 @@ The student's network with random weights, on noise: neither changes how long it
 
 Wall seconds, and CPU seconds over all threads.
 
-Seen on 2 shared cores, 22 November 2026. With hardly anything beside it the QAT file took 4.8 s of
-wall and of CPU time. Under a load of 5 to 7, where wall time is several times CPU time, CPU seconds
-were: build 1.9, quantise 8.7, ranges 8.1, QAT file 6.5, straightforward 51.5 (7.9 times as long; by
-wall time 5.5 times), post-training 17.9 with 2 photos.
+Seen on 2 shared cores, 22 November 2026, little else running:
+
+    stage                          wall s    CPU s  of QAT file
+    build                            1.48     1.50         0.33
+    quantise                         6.98     7.01         1.56
+    ranges                           4.17     7.67         0.93
+    QAT file                         4.47     4.47         1.00
+    QAT file, straightforward       39.52    39.22         8.84
+    post-training, 2 photos         12.88    12.77         2.88
+    post-training, one more          0.04     0.06         0.01
+    converter, 2 photos             17.50    17.51         3.91
+    converter, one more              0.07     0.07         0.02
 """
 
 import argparse

@@ -8,24 +8,21 @@ take turns, a fifth of a second each, and the fastest turn of each counts: the o
 the machine. --sizes measures Lite1 with one thread over the size of its images instead, which is
 what the estimate for the phone rests on (core/phone_estimate.py).
 
-Seen on 2026-11-22, 2 shared cores (AMD EPYC, AVX-512), 20 rounds, while eleven other processes
-wanted the cores: an image then takes three times as long as alone, and a second thread has no core.
+Seen on 2026-11-22, 2 shared cores (AMD EPYC, AVX-512), little else running:
 
     file                     threads  median ms  p95 ms  ratio  memory MB
-    model_qat_int8.tflite          1      22.85   27.11   1.00       17.6
-    model_qat_int8.tflite          2      25.27   51.31   1.11       17.6
-    model_tasks.tflite             1      22.86   29.35   1.00       17.9
-    model_tasks.tflite             2      24.51   33.66   1.07       17.9
-
-With one training beside it: 6.8 ms (int8 file, 1 thread) and 7.8 ms (2 threads, each at work for
-4.0 ms, but one after the other); the files of a run at 160 px 2.89 and 2.95 ms, ratio 1.02. And
-Lite1 over its sizes, images of all sizes taking turns for 20 s, the fastest tenth of each:
+    model_qat_int8.tflite          1       6.55    6.62   1.00       17.8
+    model_qat_int8.tflite          2       3.37    3.56   0.51       17.9
+    model_tasks.tflite             1       6.70    6.73   1.02       18.1
+    model_tasks.tflite             2       3.52    3.87   0.54       18.1
 
       px  multiply-adds M         ms  ratio  ratio of one
-      96             92.1       1.12   0.17          1.09
-     160            255.7       2.92   0.44          1.03
-     240            598.9       6.68   1.00          1.00
-     320           1022.8      11.38   1.70          1.00
+      96             92.1       1.10   0.16          1.06
+     160            255.7       2.87   0.42          0.99
+     240            598.9       6.79   1.00          1.00
+     320           1022.8      11.54   1.70          1.00
+
+While eleven other processes wanted the cores an image took 23 ms, and a second thread won nothing.
 """
 
 # ruff: noqa: T201
