@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgedistill.core.bundles import BlockedError, Bundles, Counts, Group, place_bundles
+from edgedistill.core.group_placement import BlockedError, Counts, Group, PlacedGroups, place_groups
 from edgedistill.core.groups import groups_of
 
 # 90 * 0.35 is 31.499999999999996 in doubles; the half must still round up.
@@ -119,13 +119,13 @@ def stratified_group_split(
     groups = _ordered_groups(items, numbers, seed)
     wishes = _wishes(groups, items, val_frac, test_frac)
     try:
-        bundles = place_bundles(groups, wishes, (1 - val_frac - test_frac, 1 - test_frac))
+        placed = place_groups(groups, wishes, (1 - val_frac - test_frac, 1 - test_frac))
     except BlockedError as error:
         raise _too_few_groups(error.label_name, groups, wishes) from None
     split = Split([], [], [])
-    for group, part in zip(bundles.bundles, bundles.parts, strict=True):
+    for group, part in zip(placed.groups, placed.parts, strict=True):
         split[part].extend(group.rows)
-    _deal(split, bundles, [group for group in groups if len(group.rows) == 1])
+    _deal(split, placed, [group for group in groups if len(group.rows) == 1])
     return Split(*(sorted(rows) for rows in split))
 
 
@@ -248,14 +248,14 @@ def _too_few_groups(
     return TooFewGroupsError(label, sum(wishes[label]), n_groups, least)
 
 
-def _deal(split: Split, bundles: Bundles, alone: Sequence[Group]) -> None:
+def _deal(split: Split, placed: PlacedGroups, alone: Sequence[Group]) -> None:
     """Gives the photos alone of each class, in their order, to what its parts still want."""
     rows_of: dict[str, list[int]] = defaultdict(list)
     for group in alone:
         rows_of[next(iter(group.n_of))] += group.rows
     for label, rows in rows_of.items():
         start = 0
-        shares = _shares(len(rows), bundles.filled[label], bundles.wishes[label])
+        shares = _shares(len(rows), placed.filled[label], placed.wishes[label])
         for part, n in zip(split, shares, strict=True):
             part.extend(rows[start : start + n])
             start += n

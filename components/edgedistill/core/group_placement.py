@@ -33,10 +33,10 @@ class Group:
 
 
 class _Move(NamedTuple):
-    """A bundle to put elsewhere; the best sorts last.
+    """A group to put elsewhere; the best sorts last.
 
     `cured`: parts that no longer lack a class. `worth`: photos that are no longer too many, of
-    each that moves. `nearness`: 0 where the bundle lies in its new part, less the farther it is.
+    each that moves. `nearness`: 0 where the group lies in its new part, less the farther it is.
     """
 
     cured: int
@@ -46,20 +46,20 @@ class _Move(NamedTuple):
     part: int
 
 
-class Bundles:
+class PlacedGroups:
     """Groups of several photos, each in a part, and what that leaves for the photos alone."""
 
     def __init__(
         self,
-        bundles: Sequence[Group],
+        groups: Sequence[Group],
         wishes: dict[str, Counts],
         cuts: tuple[float, float],
         turn: float,
     ):
-        self.bundles, self.wishes, self.cuts = bundles, wishes, cuts
-        self.parts = [self._start(group, (group.place + turn) % 1) for group in bundles]
+        self.groups, self.wishes, self.cuts = groups, wishes, cuts
+        self.parts = [self._start(group, (group.place + turn) % 1) for group in groups]
         self.filled = {label: [0, 0, 0] for label in wishes}
-        for group, part in zip(bundles, self.parts, strict=True):
+        for group, part in zip(groups, self.parts, strict=True):
             for label, n in group.n_of.items():
                 self.filled[label][part] += n
         self.n_alone = {name: sum(wishes[name]) - sum(self.filled[name]) for name in wishes}
@@ -76,7 +76,7 @@ class Bundles:
         return max(0, empty - self.n_alone[label]), sum(max(0, have - w) for have, w in pairs)
 
     def mend(self) -> None:
-        """Moves bundles while that helps, the best move first.
+        """Moves groups while that helps, the best move first.
 
         Each makes fewer parts lack a class, or as many and fewer photos too many: it ends.
         """
@@ -88,12 +88,12 @@ class Bundles:
                 now = self._move(move.number, move.part)
                 if now is not None and now >= move:  # others may have moved since
                     self._put(move.number, move.part)
-                    changed.update(self.bundles[move.number].n_of)
+                    changed.update(self.groups[move.number].n_of)
 
     def _moves(self, changed: set[str]) -> Iterator[_Move]:
-        """What helps, among the bundles that hold one of these classes."""
+        """What helps, among the groups that hold one of these classes."""
         faulty = {label for label in self.wishes if self.lacking_and_overfull(label) != (0, 0)}
-        for number, group in enumerate(self.bundles):
+        for number, group in enumerate(self.groups):
             if not (faulty.isdisjoint(group.n_of) or changed.isdisjoint(group.n_of)):
                 for part in range(3):
                     move = self._move(number, part)
@@ -101,8 +101,8 @@ class Bundles:
                         yield move
 
     def _move(self, number: int, part: int) -> _Move | None:
-        """That bundle to that part; None where it does not help."""
-        group, old = self.bundles[number], self.parts[number]
+        """That group to that part; None where it does not help."""
+        group, old = self.groups[number], self.parts[number]
         before = [self.lacking_and_overfull(label) for label in group.n_of]
         self._put(number, part)
         after = [self.lacking_and_overfull(label) for label in group.n_of]
@@ -116,16 +116,16 @@ class Bundles:
         return _Move(cured, worth, -away, number, part)
 
     def _put(self, number: int, part: int) -> None:
-        for label, n in self.bundles[number].n_of.items():
+        for label, n in self.groups[number].n_of.items():
             self.filled[label][self.parts[number]] -= n
             self.filled[label][part] += n
         self.parts[number] = part
 
 
-def place_bundles(
+def place_groups(
     groups: Sequence[Group], wishes: dict[str, Counts], cuts: tuple[float, float]
-) -> Bundles:
-    """Puts each bundle in a part; starts elsewhere where groups of many classes block each other.
+) -> PlacedGroups:
+    """Puts each group in a part; starts elsewhere where groups of many classes block each other.
 
     Args:
         groups: all groups, in the order of the draw; those of one photo are left to the caller.
@@ -138,9 +138,9 @@ def place_bundles(
     several = [group for group in groups if len(group.rows) > 1]
     lacking: list[str] = []
     for turn in range(_STARTS):
-        bundles = Bundles(several, wishes, cuts, turn / _STARTS)
-        bundles.mend()
-        lacking = [label for label in wishes if bundles.lacking_and_overfull(label)[0]]
+        placed = PlacedGroups(several, wishes, cuts, turn / _STARTS)
+        placed.mend()
+        lacking = [label for label in wishes if placed.lacking_and_overfull(label)[0]]
         if not lacking:
-            return bundles
+            return placed
     raise BlockedError(min(lacking))
