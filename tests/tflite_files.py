@@ -1,5 +1,6 @@
 """A full-integer TFLite file made by hand, so that tests need no TensorFlow to have a real one."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import flatbuffers
@@ -131,3 +132,12 @@ class _File:
         builder = flatbuffers.Builder(4096)
         builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
+
+
+def damaged_copies(model: bytes, n_copies: int = 120) -> Iterator[bytes]:
+    """Copies with one byte behind the identifier changed, wherever it lies."""
+    draw = np.random.default_rng(1)
+    for _ in range(n_copies):
+        damaged = bytearray(model)
+        damaged[draw.integers(8, len(model))] = draw.integers(0, 256)
+        yield bytes(damaged)

@@ -310,3 +310,17 @@ def _close(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+@contextmanager
+def behind(monkeypatch, bucket, *faults, then=None):
+    """The proxy before the bucket's server, which the environment now names.
+
+    `faults`: one for each connection that comes; `then`: for all after them.
+    """
+    server = bucket.server
+    for name, value in environment(server.scheme, server.proxy.port).items():
+        monkeypatch.setenv(name, value)
+    server.proxy.begin(*faults, then=then)
+    yield server.proxy
+    server.proxy.begin()

@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from zipfile import ZipFile
 
 import pytest
@@ -27,22 +26,12 @@ from tests.storage.servers import (
     Silence,
     Trickle,
     answer,
+    behind,
     environment,
 )
 
 PHOTO = random.Random(1).randbytes(300_000)
 HEAD_BYTES = 5_000  # more than the headers of any answer here
-
-
-@contextmanager
-def behind(monkeypatch, bucket, *faults, then=None):
-    """The proxy before the bucket's server, which the environment now names."""
-    server = bucket.server
-    for name, value in environment(server.scheme, server.proxy.port).items():
-        monkeypatch.setenv(name, value)
-    server.proxy.begin(*faults, then=then)
-    yield server.proxy
-    server.proxy.begin()
 
 
 # In a folder

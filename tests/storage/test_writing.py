@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,7 @@ from tests.storage.servers import (
     Proxy,
     Silence,
     answer,
+    behind,
     environment,
     free_port,
 )
@@ -69,20 +69,6 @@ def there(tmp_path: Path) -> Path:
     path = tmp_path / "there"
     path.mkdir()
     return path
-
-
-@contextmanager
-def behind(monkeypatch, bucket, *faults, then=None):
-    """The proxy before the bucket's server, which the environment now names.
-
-    The first connection looks whether the object is there, the second writes it.
-    """
-    server = bucket.server
-    for name, value in environment(server.scheme, server.proxy.port).items():
-        monkeypatch.setenv(name, value)
-    server.proxy.begin(*faults, then=then)
-    yield server.proxy
-    server.proxy.begin()
 
 
 def held(bucket: Bucket) -> dict[str, bytes]:

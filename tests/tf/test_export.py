@@ -8,24 +8,20 @@ import pytest
 from numpy.typing import NDArray
 
 from edgedistill.errors import ExportError
-from tests.tf.tiny import SIZE_PX, colour_photos, packed, quantised_file, range_rows, tiny_network
+from tests.tf.tiny import (
+    SIZE_PX,
+    quantised_file,
+    range_rows,
+    trained_network,
+)
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """A float network whose batch normalisation has seen data, and photos."""
-    from edgedistill.tf.runtime import keras, seed_everything
-
-    seed_everything(1)
-    images, labels = colour_photos(96, seed=0)
-    network = tiny_network()
-    network.compile(
-        keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    network.fit(images.astype(np.float32), labels, epochs=8, batch_size=16, verbose=0)
-    return network, packed(tmp_path_factory.mktemp("photos") / "p", images)
+    folder = tmp_path_factory.mktemp("photos") / "p"
+    return trained_network(folder, n_photos=96, epochs=8, seed=1)
 
 
 def _file(trained: tuple[Any, Any], kind: str, input_type: str) -> tuple[bytes, Any]:

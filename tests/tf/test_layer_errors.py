@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from edgedistill.errors import ExportError
 from edgedistill.pixels import PackedPixels
-from tests.tf.tiny import SIZE_PX, colour_photos, packed, quantised_file, range_rows, tiny_network
+from tests.tf.tiny import (
+    SIZE_PX,
+    packed,
+    quantised_file,
+    range_rows,
+    trained_network,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -27,16 +33,8 @@ PLACES = [
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, PackedPixels]:
-    from edgedistill.tf.runtime import keras, seed_everything
-
-    seed_everything(3)
-    images, labels = colour_photos(48, seed=4)
-    network = tiny_network()
-    network.compile(
-        keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    network.fit(images.astype(np.float32), labels, epochs=6, batch_size=16, verbose=0)
-    return network, packed(tmp_path_factory.mktemp("photos") / "p", images)
+    folder = tmp_path_factory.mktemp("photos") / "p"
+    return trained_network(folder, n_photos=48, epochs=6, seed=3)
 
 
 def _file(trained: tuple[Any, PackedPixels], kind: str, input_type: str = "int8") -> bytes:

@@ -12,7 +12,7 @@ from edgedistill.errors import ExportError
 from edgedistill.tf.flatbuffer import Tensor, read_facts
 from edgedistill.tf.tasks_file import packed_model, parsed_model, tasks_model
 from edgedistill.tf.tasks_metadata import read_metadata
-from tests.tflite_files import LOGIT_SCALE, LOGIT_ZERO_POINT, tiny_int8_model
+from tests.tflite_files import LOGIT_SCALE, LOGIT_ZERO_POINT, damaged_copies, tiny_int8_model
 
 SIZE_PX = 16
 N_CLASSES = 7
@@ -307,14 +307,10 @@ def test_what_is_no_tflite_file_or_cut_short_is_refused() -> None:
 
 
 def test_a_damaged_file_is_made_into_another_or_refused_and_nothing_else() -> None:
-    draw = np.random.default_rng(1)
-    source = tiny_int8_model()
     n_refused = 0
-    for _ in range(120):
-        damaged = bytearray(source)
-        damaged[draw.integers(8, len(source))] = draw.integers(0, 256)
+    for damaged in damaged_copies(tiny_int8_model()):
         try:
-            tasks_model(bytes(damaged))
+            tasks_model(damaged)
         except ExportError:
             n_refused += 1
     # The rest hit a weight, a name or a hole.

@@ -49,6 +49,23 @@ def tiny_network() -> Any:
     return keras.Model(inputs, layers.Dense(N_CLASSES, name="logits")(x))
 
 
+def trained_network(folder: Path, *, n_photos: int, epochs: int, seed: int) -> tuple[Any, Any]:
+    """A float network whose batch normalisation has seen data, and the photos it was trained on.
+
+    The photos lie below `folder`, which must not exist.
+    """
+    from edgedistill.tf.runtime import keras, seed_everything
+
+    seed_everything(seed)
+    images, labels = colour_photos(n_photos, seed=seed)
+    network = tiny_network()
+    network.compile(
+        keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    network.fit(images.astype(np.float32), labels, epochs=epochs, batch_size=16, verbose=0)
+    return network, packed(folder, images)
+
+
 def range_rows(pixels: PackedPixels, seed: int = 0) -> NDArray[np.int64]:
     """Photos that set ranges: all, or 128 of them."""
     return np.random.default_rng(seed).permutation(len(pixels))[:128]
