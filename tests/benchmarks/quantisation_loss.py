@@ -52,11 +52,11 @@ from numpy.typing import NDArray
 from edgedistill.core.metrics import classification_scores
 from edgedistill.datasets import PackedDataset
 from edgedistill.pixels import PackedPixels
+from edgedistill.settings import QatExportSettings
 from tests.tf.tiny import quantised_file
 
-SEED = 42
-BATCH_SIZE = 32
-ALPHA, TEMPERATURE = 0.5, 4.0
+SETTINGS = QatExportSettings()
+SEED, BATCH_SIZE = SETTINGS.seed, SETTINGS.batch_size
 INT8: dict[str, Any] = {"input_type": "int8", "output_type": "int8"}
 
 
@@ -123,12 +123,9 @@ def fine_tuned(run: Run, steps: int, rate: float) -> bytes:
 
     network = quantised(run)
     photos = chosen_photos(run, steps * BATCH_SIZE)
-    schedule = Schedule(
-        stage="qat", epochs=1, batch_size=BATCH_SIZE, learning_rate=rate, weight_decay=0.0,
-        seed=SEED,
-    )  # fmt: skip
+    schedule = Schedule.of(SETTINGS, stage="qat", epochs=1, learning_rate=rate)
     optimizers = Optimizers(network, schedule, steps)
-    teaching = Distillation(run.teacher, ALPHA, TEMPERATURE)
+    teaching = Distillation.of(run.teacher, SETTINGS)
     step = _training_step(network, optimizers, photos.class_weights, teaching)
     for batch in epoch_batches(photos, BATCH_SIZE, seed=SEED, epoch=1):
         step(*batch)
@@ -139,9 +136,8 @@ def chosen_photos(run: Run, count: int) -> Any:
     from edgedistill.tf.batches import TrainingPhotos, training_photos
 
     every = training_photos(
-        run.train, run.train.student_pixels, use_class_weights=True, flip=True,
-        teacher_pixels=run.train.teacher_pixels,
-    )  # fmt: skip
+        run.train, run.train.student_pixels, SETTINGS, teacher_pixels=run.train.teacher_pixels
+    )
     rows = rows_of(run, count)
     return TrainingPhotos(
         cast(PackedPixels, Chosen(run.train.student_pixels, rows)),

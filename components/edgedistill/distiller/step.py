@@ -58,25 +58,17 @@ def distil_student(
         history = fine_tune(
             network,
             training_photos(
-                photos,
-                photos.student_pixels,
-                teacher_pixels=photos.teacher_pixels,
-                use_class_weights=settings.use_class_weights,
-                flip=settings.augment_flip,
+                photos, photos.student_pixels, settings, teacher_pixels=photos.teacher_pixels
             ),
             Validation(validation.student_pixels, validation.label_indices),
-            Schedule(
+            Schedule.of(
+                settings,
                 stage="network",
                 epochs=settings.epochs_student,
-                batch_size=settings.batch_size,
                 learning_rate=settings.lr_student,
-                weight_decay=settings.weight_decay,
-                seed=settings.seed,
             ),
             pretrained=settings.student_weights != RANDOM,
-            distillation=Distillation(
-                teacher_network, settings.distill_alpha, settings.distill_temperature
-            ),
+            distillation=Distillation.of(teacher_network, settings),
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
         record = NetworkRecord(

@@ -71,22 +71,13 @@ def fine_tune_quantised(
     return train(
         network,
         training_photos(
-            photos,
-            photos.student_pixels,
-            teacher_pixels=photos.teacher_pixels,
-            use_class_weights=settings.use_class_weights,
-            flip=settings.augment_flip,
+            photos, photos.student_pixels, settings, teacher_pixels=photos.teacher_pixels
         ),
         Validation(validation.student_pixels, validation.label_indices),
-        Schedule(
-            stage="qat",
-            epochs=settings.epochs_qat,
-            batch_size=settings.batch_size,
-            learning_rate=settings.lr_qat,
-            weight_decay=settings.weight_decay,
-            seed=settings.seed,
+        Schedule.of(
+            settings, stage="qat", epochs=settings.epochs_qat, learning_rate=settings.lr_qat
         ),
-        distillation=Distillation(teacher, settings.distill_alpha, settings.distill_temperature),
+        distillation=Distillation.of(teacher, settings),
         tensorboard=tensorboard,
     )
 

@@ -44,7 +44,6 @@ from edgedistill.qat_export.proof import (
     require_small_drop,
 )
 from edgedistill.settings import QatExportSettings
-from edgedistill.tf.flatbuffer import FileFacts
 from edgedistill.tf.layer_errors import layer_errors
 from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
 from edgedistill.tf.runtime import seed_everything
@@ -99,15 +98,9 @@ def export_int8(
         errors = layer_errors(
             chosen.model, network, validation.student_pixels, _measured_rows(validation, settings)
         )
-        tasks_facts = _write_files(folder, chosen, validation)
         write_labels(folder, photos.label_names)
-        performance = measure_performance(folder)
-        PERFORMANCE.write(folder, performance)
-        MODEL_METADATA.write(
-            folder,
-            describe_model(chosen.facts, chosen.model, chosen.method, tasks_facts, performance),
-        )
-        accuracies = _accuracies(candidates, chosen, float_logits, validation)
+        performance = _write_files(folder, chosen, validation)
+        accuracies = _accuracies(candidates, chosen, history, float_logits, validation)
         quantization = _quantization(
             chosen, candidates, history, accuracies, errors, record, validation
         )
@@ -126,8 +119,6 @@ def export_int8(
     )  # fmt: skip
     return {
         **accuracies,
-        **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
-        "ships_qat": float(chosen.method == QUANTISATION_AWARE),
         "size_bytes": len(chosen.model),
         "int8_ops_share": chosen.facts.integer_share,
         **performance_metrics(performance),
@@ -190,8 +181,8 @@ def _require_budgets(performance: Mapping[str, Any], settings: QatExportSettings
     )
 
 
-def _write_files(folder: Path, chosen: Candidate, validation: PackedDataset) -> FileFacts:
-    """Writes both files, proven equal; gives what the one for MediaPipe Tasks says of itself."""
+def _write_files(folder: Path, chosen: Candidate, validation: PackedDataset) -> dict[str, Any]:
+    """Writes both files, proven equal, and what they say of themselves; gives performance.json."""
     tasks = tasks_model(chosen.model)
     facts = prove_tasks_file(tasks, chosen.facts)
     require_equal_answers(
@@ -199,15 +190,22 @@ def _write_files(folder: Path, chosen: Candidate, validation: PackedDataset) -> 
     )
     (folder / MODEL_FILE).write_bytes(chosen.model)
     (folder / TASKS_FILE).write_bytes(tasks)
-    return facts
+    performance = measure_performance(folder)
+    PERFORMANCE.write(folder, performance)
+    MODEL_METADATA.write(
+        folder, describe_model(chosen.facts, chosen.model, chosen.method, facts, performance)
+    )
+    return performance
 
 
 def _accuracies(
     candidates: dict[str, Candidate],
     chosen: Candidate,
+    history: list[HistoryRow],
     float_logits: Any,
     validation: PackedDataset,
 ) -> dict[str, float]:
+    """What validation says of the candidates and of the choice, as metrics."""
     labels = validation.label_indices
     by_student = float_logits.argmax(axis=1)
     return {
@@ -215,6 +213,8 @@ def _accuracies(
         "val_accuracy_student": float(np.mean(by_student == labels)),
         **{f"val_accuracy_{key}": c.accuracy(labels) for key, c in candidates.items()},
         "agreement": float(np.mean(by_student == chosen.logits.argmax(axis=1))),
+        **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
+        "ships_qat": float(chosen.method == QUANTISATION_AWARE),
     }
 
 

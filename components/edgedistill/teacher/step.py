@@ -49,20 +49,13 @@ def train_teacher(
     with complete_folder(model) as folder:
         history = fine_tune(
             network,
-            training_photos(
-                photos,
-                photos.teacher_pixels,
-                use_class_weights=settings.use_class_weights,
-                flip=settings.augment_flip,
-            ),
+            training_photos(photos, photos.teacher_pixels, settings),
             Validation(validation.teacher_pixels, validation.label_indices),
-            Schedule(
+            Schedule.of(
+                settings,
                 stage="network",
                 epochs=settings.epochs_teacher,
-                batch_size=settings.batch_size,
                 learning_rate=settings.lr_teacher,
-                weight_decay=settings.weight_decay,
-                seed=settings.seed,
             ),
             pretrained=settings.teacher_weights != RANDOM,
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,

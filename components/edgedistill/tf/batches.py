@@ -12,6 +12,7 @@ from edgedistill.core.metrics import class_weights
 from edgedistill.core.views import draw_views
 from edgedistill.datasets import PackedDataset
 from edgedistill.pixels import PackedPixels
+from edgedistill.tf.common_settings import CommonSettings
 from edgedistill.tf.runtime import tf
 
 
@@ -37,26 +38,28 @@ class TrainingPhotos:
 def training_photos(
     dataset: PackedDataset,
     pixels: PackedPixels,
+    settings: CommonSettings,
     *,
     teacher_pixels: PackedPixels | None = None,
-    use_class_weights: bool,
-    flip: bool,
 ) -> TrainingPhotos:
     """A split as the training loop takes it, each class weighted alike or each photo.
 
     Args:
         dataset: the split.
         pixels: its photos at the size of the network that is trained.
-        teacher_pixels: the same at the teacher's size; None where nobody teaches.
-        use_class_weights: whether rare classes are weighted up in the hard loss.
-        flip: whether views may be mirrored.
+        settings: whether rare classes are weighted up in the hard loss, and views mirrored.
+        teacher_pixels: the same photos at the teacher's size; None where nobody teaches.
     """
     n_classes = len(dataset.label_names)
     weights = np.ones(n_classes)
-    if use_class_weights:
+    if settings.use_class_weights:
         weights = class_weights(dataset.label_indices, n_classes)
     return TrainingPhotos(
-        pixels, teacher_pixels, dataset.label_indices, weights.astype(np.float32), flip
+        pixels,
+        teacher_pixels,
+        dataset.label_indices,
+        weights.astype(np.float32),
+        settings.augment_flip,
     )
 
 

@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from edgedistill.tf.common_settings import CommonSettings
 from edgedistill.tf.runtime import keras
 
 _WARM_UP_FRAC = 0.1
@@ -24,6 +25,18 @@ class Schedule:
     body_rate: float = 1.0
     weight_decay: float
     seed: int
+
+    @classmethod
+    def of(cls, settings: CommonSettings, *, stage: str, epochs: int, learning_rate: float) -> Self:
+        """From a step's settings and what each step calls by a name of its own."""
+        return cls(
+            stage=stage,
+            epochs=epochs,
+            batch_size=settings.batch_size,
+            learning_rate=learning_rate,
+            weight_decay=settings.weight_decay,
+            seed=settings.seed,
+        )
 
 
 class Optimizers:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from edgedistill.tf.batches import (
     n_batches,
     show_views,
 )
+from edgedistill.tf.common_settings import DistillationSettings
 from edgedistill.tf.losses import distillation_loss, hard_loss
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
@@ -38,6 +39,11 @@ class Distillation:
     teacher: Any
     alpha: float
     temperature: float
+
+    @classmethod
+    def of(cls, teacher: Any, settings: DistillationSettings) -> Self:
+        """From a teacher's network and a step's settings."""
+        return cls(teacher, settings.distill_alpha, settings.distill_temperature)
 
 
 @dataclass(frozen=True)
