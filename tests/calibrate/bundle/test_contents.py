@@ -29,7 +29,8 @@ from tests.calibrate.bundle.model_folder import (
 WRITTEN = {
     "README.md", "model_card.md", "NOTICE.txt", "SHA256SUMS", "labels.txt", "model_metadata.json",
     "model_qat_int8.tflite", "model_tasks.tflite", "threshold_recommendation.json",
-    "LICENSE.txt", "letterbox.h", "parity_check.py", "parity_faults.py",
+    "LICENSE.txt", "letterbox.h", "parity_check.py", "parity_dumps.py",
+    "parity_faults.py",
 }  # fmt: skip
 FOLDERS = {"parity", "schemas", "snippets"}
 

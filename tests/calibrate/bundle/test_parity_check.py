@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def new_bundle(folder: Path, side: int, input_type: str = "int8") -> Path:
     model = folder / "model_qat_int8.tflite"
     model.write_bytes(tiny_int8_model(side, input_type=input_type))
     write_parity(folder, model)
-    for name in ("parity_check.py", "parity_faults.py"):
+    for name in ("parity_check.py", "parity_dumps.py", "parity_faults.py"):
         shutil.copyfile(SCRIPTS / name, folder / name)
     return folder
 
@@ -499,7 +500,7 @@ def test_a_damaged_bundle_is_status_2(bundle: Path, tmp_path: Path, damage: str)
         assert "grey.input.raw has another sha256" in found.errors
 
 
-@pytest.mark.parametrize("name", ["parity_check.py", "parity_faults.py"])
+@pytest.mark.parametrize("name", ["parity_check.py", "parity_dumps.py", "parity_faults.py"])
 def test_the_scripts_need_python_3_9_and_numpy_alone(name: str) -> None:
     source = (SCRIPTS / name).read_text(encoding="utf-8")
     tree = ast.parse(source, feature_version=(3, 9))
@@ -509,4 +510,6 @@ def test_the_scripts_need_python_3_9_and_numpy_alone(name: str) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert {name.partition(".")[0] for name in imported} <= {*sys.stdlib_module_names, "numpy"}
-    assert "importlib" not in imported or source.count("import_module(") == 1
+    beside = re.findall(r'import_module\("(\w+)"\)', source)
+    assert len(beside) == source.count("import_module(")
+    assert set(beside) <= {"parity_dumps", "parity_faults"}

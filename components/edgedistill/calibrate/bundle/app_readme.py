@@ -19,7 +19,7 @@ _FILES = """\
 | `threshold_recommendation.json` | the threshold and how it was chosen |
 | `letterbox.h` | step 2 in C99 and C++, bit for bit |
 | `parity/` | test photos, and what we make of them, step by step |
-| `parity_check.py`, `parity_faults.py` | a program that compares yours with ours |
+| `parity_check.py` | compares yours with ours; needs `parity_dumps.py`, `parity_faults.py` |
 | `snippets/` | code to begin with: Kotlin, Swift, C++, Python |
 | `schemas/` | JSON Schemas of the three JSON files |
 | `model_card.md` | how good the model is, on what, and where it fails |

@@ -20,6 +20,7 @@ VERBATIM_FILES = (
     "LICENSE.txt",
     "letterbox.h",
     "parity_check.py",
+    "parity_dumps.py",
     "parity_faults.py",
     "schemas/model_metadata.schema.json",
     "schemas/parity.schema.json",

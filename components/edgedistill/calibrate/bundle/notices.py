@@ -25,8 +25,9 @@ Training began with weights that came from {name}; its licence is not known to u
 started the training must know whether they may be used and handed on; ask before you ship.
 """
 _CODE = """\
-The files letterbox.h, parity_check.py, parity_faults.py, snippets/* and schemas/* and the texts
-and test images of this bundle are part of edgedistill. Copyright 2026 the edgedistill authors.
+The files letterbox.h, parity_check.py, parity_dumps.py, parity_faults.py, snippets/* and
+schemas/* and the texts and test images of this bundle are part of edgedistill. Copyright 2026 the
+edgedistill authors.
 Licensed under the Apache License, Version 2.0; see LICENSE.txt.
 
 The photos that the model was trained on, and the rights in them, are not ours; none is in this

@@ -6,7 +6,7 @@ For each image of parity/ the app writes its input tensor, as it hands it to the
 DUMPED_FOLDER/<name>.raw (or .npy, .input.raw, .input.npy), and if you like the model's output to
 <name>.logits.raw or .npy. If it runs model_tasks.tflite, the names are <name>.tasks.raw or .npy
 and <name>.tasks.logits.raw or .npy: pixels as they are, and confidences. Needs Python 3.9, NumPy,
-and parity_faults.py beside it. Exit status:
+parity_dumps.py and parity_faults.py beside it. Exit status:
 0 all that was dumped agrees, 1 something differs, 2 wrong usage or a damaged bundle.
 
 Each fault that apps are known for is committed on our own pictures, and what comes out is compared
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))  # python -I leaves it out
+dumps = importlib.import_module("parity_dumps")
 known = importlib.import_module("parity_faults")
 
 # Tolerated: of a PNG, which all decoders read alike, a level of another resizer's rounding; of a
@@ -35,7 +36,6 @@ known = importlib.import_module("parity_faults")
 ROUNDING, JPEG_MEAN, JPEG_MOST = 1.0, 1.5, 12.0
 PNG_FITS, JPEG_FITS = 1.25, 3.0  # levels on average, up to which a fault explains a dump
 TIES = 0.03  # share of values that a fault need not explain
-LARGEST = 1000  # a number beyond this is no pixel in any of its forms
 EXACT = 0.5  # levels on average that a fault of every tensor may leave where one alone shows it
 CONFIDENCE_STEP = 1 / 256  # of model_tasks.tflite
 
@@ -44,57 +44,10 @@ class BundleError(Exception):
     """The script was called wrongly, or the bundle's own files are missing or damaged."""
 
 
-class Dump:
-    """A dumped tensor: its numbers in their order, and whether they take more than one byte."""
-
-    def __init__(self, path: Path, shape: list[int], dtype: Any):
-        n_values = int(np.prod(shape))
-        values = loaded(path) if path.suffix == ".npy" else raw(path, n_values)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError("holds NaN or infinity")
-        if values.size != n_values or values.dtype.kind not in "iuf":
-            raise ValueError(f"is {' x '.join(map(str, values.shape))} of {values.dtype}")
-        self.type, self.is_wide = str(values.dtype), values.dtype.itemsize > 1
-        self.values = values.ravel() if self.is_wide else values.ravel().view(dtype)
-
-
-def loaded(path: Path) -> Any:
-    """The array of a .npy file."""
-    try:
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (EOFError, ValueError, MemoryError):
-        raise ValueError("is no .npy file of numbers, or only part of one") from None
-
-
-def raw(path: Path, n_values: int) -> Any:
-    """A file's numbers, by its length: bytes, or wider integers or floats that can be pixels."""
-    data = path.read_bytes()
-    if len(data) == n_values:
-        return np.frombuffer(data, np.int8)
-    n_bytes, rest = divmod(len(data), n_values)
-    if n_bytes in (2, 4) and not rest:
-        integers, floats = (np.frombuffer(data, f"<{kind}{n_bytes}") for kind in "if")
-        if integers.any() and np.abs(integers.astype(int)).max() < LARGEST:
-            return integers
-        if np.isnan(floats).any() or np.abs(floats).max() < LARGEST:
-            return floats
-    if 3 * len(data) == 4 * n_values:
-        raise ValueError("has four channels (RGBA): drop alpha")
-    sizes = []
-    for n_channels, n_bytes in itertools.product((3, 4), (1, 4)):
-        side = round((len(data) / n_channels / n_bytes) ** 0.5)
-        if side > 1 and side * side * n_channels * n_bytes == len(data):
-            sizes.append(f"{side} x {side} x {n_channels} of {8 * n_bytes} bits")
-    if sizes:
-        raise ValueError(f"is, by its length, {' or '.join(sizes)}")
-    raise ValueError(f"has {len(data)} bytes")
-
-
 class Case:
     """An image and the tensor that was dumped for it."""
 
-    def __init__(self, image: Any, dump: Dump):
+    def __init__(self, image: Any, dump: Any):
         self.image, self.dump = image, dump
         levels = self.levels({})
         self.mean, self.most, bias = np.abs(levels).mean(), np.abs(levels).max(), levels.mean()
@@ -208,13 +161,13 @@ def verdict(cases: list[Case]) -> list[str]:
 
 def judged_logits(image: Any, document: dict[str, Any], folder: Path) -> list[str]:
     """What is wrong with the dumped logits of an image whose input agrees."""
-    path = dumped(folder, f"{image.name}.logits")
+    path = dumps.dumped(folder, f"{image.name}.logits")
     if path is None:
         return []
     output, ours = document["output"], np.load(image.files["logits_npy"]).astype(float)
     scale, zero = output["quantization"]["scale"], output["quantization"]["zero_point"]
     try:
-        dump = Dump(path, [ours.size], np.dtype(output["dtype"]))
+        dump = dumps.Dump(path, [ours.size], np.dtype(output["dtype"]))
     except ValueError as error:
         return [f"{image.name}: the logits are not {ours.size} of {output['dtype']}: it {error}"]
     got = dump.values / scale + zero if dump.type.startswith("f") else dump.values.astype(float)
@@ -233,7 +186,7 @@ def judged_logits(image: Any, document: dict[str, Any], folder: Path) -> list[st
     ]
 
 
-def are_confidences(dump: Dump, logits: Any, most: float) -> bool:
+def are_confidences(dump: Any, logits: Any, most: float) -> bool:
     """Whether the numbers are what softmax makes of logits that are at most `most` / 2 off."""
     got = dump.values
     if not dump.is_wide:
@@ -243,12 +196,6 @@ def are_confidences(dump: Dump, logits: Any, most: float) -> bool:
     low, high = softmax * np.exp(-most) - CONFIDENCE_STEP, softmax * np.exp(most) + CONFIDENCE_STEP
     is_one = abs(got.sum() - 1) <= CONFIDENCE_STEP * len(got)
     return bool(is_one and (got >= low).all() and (got <= high).all())
-
-
-def dumped(folder: Path, *stems: str) -> Path | None:
-    """The first file of these names that is there."""
-    paths = (folder / f"{stem}{ending}" for stem in stems for ending in (".raw", ".npy"))
-    return next((path for path in paths if path.is_file()), None)
 
 
 def opened(folder: Path) -> tuple[dict[str, Any], list[Any]]:
@@ -274,8 +221,8 @@ def compared(parity: Path, folder: Path) -> tuple[list[str], list[Case], list[st
     unread: dict[str, list[str]] = {}
     for image in images:
         paths = [
-            (image, dumped(folder, image.name, f"{image.name}.input")),
-            (image.for_tasks_file(), dumped(folder, f"{image.name}.tasks")),
+            (image, dumps.dumped(folder, image.name, f"{image.name}.input")),
+            (image.for_tasks_file(), dumps.dumped(folder, f"{image.name}.tasks")),
         ]
         missing += [] if any(path for _, path in paths) else [image.name]
         for taken, path in paths:
@@ -283,7 +230,7 @@ def compared(parity: Path, folder: Path) -> tuple[list[str], list[Case], list[st
                 continue
             wanted = f"{' x '.join(map(str, document['input']['shape']))} of {taken.dtype}"
             try:
-                cases.append(Case(taken, Dump(path, document["input"]["shape"], taken.dtype)))
+                cases.append(Case(taken, dumps.Dump(path, document["input"]["shape"], taken.dtype)))
                 lines.append(f"{taken.name:15}{cases[-1].told()}")
                 problems += judged_logits(taken, document, folder) if cases[-1].agrees else []
             except ValueError as error:
