@@ -1,7 +1,6 @@
 """Collects what the finished steps wrote into the flat folder that a local run leaves."""
 
 import csv
-import json
 import os
 import platform
 import shutil
@@ -57,9 +56,6 @@ _COPIED = {
 
 _TRAINED = {"teacher": "teacher", "student": "student", "tflite": "qat"}
 """By artifact, the name of its training."""
-
-_TOLD_BY_KFP = "executor_output.json"
-"""Beside a step's outputs: what KFP keeps of them, the metadata of each artifact among it."""
 
 
 def collect(
@@ -199,11 +195,5 @@ def _summary(folder: Path) -> list[str]:
 
 def _exported(run: FinishedRun) -> list[str]:
     """The line that says where the bundle was put besides, if it was."""
-    path = run.artifacts["bundle"].parent / _TOLD_BY_KFP
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; did its step finish?") from None
-    (bundle,) = told["artifacts"]["bundle"]["artifacts"]
-    address = bundle["metadata"].get("exported_to")
+    address = run.metadata("bundle").get("exported_to")
     return [f"exported       {address}"] if address else []

@@ -1,14 +1,20 @@
 """What a finished local run hands on: where its artifacts lie, and how each step went."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edgedistill.errors import ArtifactError
 from edgedistill.json_file import JsonFile
 
 STEP_RECORD = JsonFile("step.json", 1, frozenset({"step", "started_utc", "seconds"}))
 """Beside a step's outputs once it succeeded, written by the run that did it."""
 
 STEP_LOG = "log.txt"
+
+_KEPT_BY_KFP = "executor_output.json"
+"""Beside a step's outputs: what KFP keeps of them."""
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,20 @@ class FinishedRun:
 
     artifacts: dict[str, Path]
     steps: list[FinishedStep]
+
+    def metadata(self, artifact: str) -> dict[str, Any]:
+        """What the component wrote into the metadata of its output, as KFP keeps it.
+
+        Args:
+            artifact: its name in `artifacts`, which is also that of the step's output.
+
+        Raises:
+            ArtifactError: KFP's record of the step is missing.
+        """
+        path = self.artifacts[artifact].parent / _KEPT_BY_KFP
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ArtifactError(f"{path} is missing; did its step finish?") from None
+        (output,) = kept["artifacts"][artifact]["artifacts"]
+        return dict(output["metadata"])
