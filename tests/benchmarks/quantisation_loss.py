@@ -149,12 +149,12 @@ def chosen_photos(run: Run, count: int) -> Any:
 
 
 def file_logits(run: Run, model: bytes) -> list[NDArray[np.float32]]:
-    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.interpreter import predict_outputs
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model)
-        return [predict_logits(path, part.student_pixels) for part in run.judged]
+        return [predict_outputs(path, part.student_pixels) for part in run.judged]
 
 
 def student_logits(run: Run) -> list[NDArray[np.float32]]:

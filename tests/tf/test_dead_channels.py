@@ -92,7 +92,7 @@ def test_the_file_answers_as_the_float_network(
 ) -> None:
     from edgedistill.tf.export import convert_quantised
     from edgedistill.tf.flatbuffer import read_facts, require_full_integer
-    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.interpreter import predict_outputs
     from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.training import Predictor
 
@@ -106,7 +106,7 @@ def test_the_file_answers_as_the_float_network(
     )
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
-    by_file, by_network = predict_logits(path, photos), Predictor(quantised).outputs(photos)
+    by_file, by_network = predict_outputs(path, photos), Predictor(quantised).outputs(photos)
     step = facts.outputs[0].scale
     assert step is not None
     # Without the remedy they are 50 steps and more apart.

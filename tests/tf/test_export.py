@@ -46,7 +46,7 @@ def test_the_file_is_proven_full_integer_and_answers_like_its_network(
     trained: tuple[Any, Any], tmp_path: Path, kind: str, input_type: str
 ) -> None:
     from edgedistill.tf.flatbuffer import read_facts, require_full_integer
-    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.interpreter import predict_outputs
     from edgedistill.tf.training import Predictor
 
     model, network = _file(trained, kind, input_type)
@@ -60,7 +60,7 @@ def test_the_file_is_proven_full_integer_and_answers_like_its_network(
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
     pixels = trained[1]
-    logits = predict_logits(path, pixels)
+    logits = predict_outputs(path, pixels)
     step = facts.outputs[0].scale
     assert step is not None
     assert np.abs(logits - Predictor(network).outputs(pixels)).max() <= 6 * step
@@ -101,12 +101,12 @@ def _by_tensorflow(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]
 def test_the_answers_do_not_depend_on_the_number_of_threads(
     trained: tuple[Any, Any], tmp_path: Path
 ) -> None:
-    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.interpreter import predict_outputs
 
     model, _ = _file(trained, "post-training", "int8")
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
-    one, three = (predict_logits(path, trained[1], n_threads=n) for n in (1, 3))
+    one, three = (predict_outputs(path, trained[1], n_threads=n) for n in (1, 3))
     np.testing.assert_array_equal(one, three)
 
 

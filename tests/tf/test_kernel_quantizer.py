@@ -65,7 +65,7 @@ def test_a_dead_channel_gets_the_scale_of_the_weakest_live_one() -> None:
 
 def test_a_dead_channels_output_is_its_bias_in_the_file_too(tmp_path: Path) -> None:
     from edgedistill.tf.export import convert_quantised
-    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.interpreter import predict_outputs
     from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import seed_everything
     from edgedistill.tf.training import Predictor
@@ -86,7 +86,7 @@ def test_a_dead_channels_output_is_its_bias_in_the_file_too(tmp_path: Path) -> N
     path.write_bytes(convert_quantised(quantised, input_type="int8", output_type="int8"))
     by_network = Predictor(quantised).outputs(pixels)
     spread = by_network.max() - by_network.min()
-    np.testing.assert_allclose(predict_logits(path, pixels), by_network, atol=0.05 * spread)
+    np.testing.assert_allclose(predict_outputs(path, pixels), by_network, atol=0.05 * spread)
 
 
 def test_zero_weights_stay_zero() -> None:

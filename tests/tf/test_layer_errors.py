@@ -69,11 +69,11 @@ def _by_converter(network: Any, images: NDArray[np.uint8], input_type: str) -> b
 
 
 def _logits_of_file(model: bytes, images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:
-    from edgedistill.tf.interpreter import predict_logits
+    from edgedistill.tf.interpreter import predict_outputs
 
     path = folder / "model.tflite"
     path.write_bytes(model)
-    return predict_logits(path, packed(folder / "photos", images))
+    return predict_outputs(path, packed(folder / "photos", images))
 
 
 @pytest.mark.parametrize("input_type", ["int8", "uint8"])

@@ -40,7 +40,7 @@ from edgedistill.report import plots
 from edgedistill.settings import CalibrateSettings
 from edgedistill.storage.s3 import use_endpoint
 from edgedistill.storage.writing import check_target
-from edgedistill.tf.interpreter import predict_logits
+from edgedistill.tf.interpreter import predict_outputs
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def calibrate_threshold(
     dataset.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
     dataset.require_own(PREDICTIONS.read(Path(predictions))["data_digest"], predictions)
     _log.info("calibrate: the file answers %d validation photos", len(dataset))
-    logits = predict_logits(Path(tflite) / MODEL_FILE, dataset.student_pixels)
+    logits = predict_outputs(Path(tflite) / MODEL_FILE, dataset.student_pixels)
     on_val = Answers.of(logits, dataset.label_indices)
     on_test = read_test_answers(Path(predictions))
     scores = METRICS.read(Path(predictions))

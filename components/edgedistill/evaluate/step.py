@@ -32,7 +32,7 @@ from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings
-from edgedistill.tf.interpreter import predict_logits
+from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.networks import load_student_for, load_teacher_for
 from edgedistill.tf.training import Predictor
 
@@ -95,7 +95,7 @@ def evaluate_file(
     names, labels = photos.label_names, photos.label_indices
     photos.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
     _log.info("evaluating on %d test photos", len(photos))
-    logits = predict_logits(Path(tflite) / MODEL_FILE, photos.student_pixels)
+    logits = predict_outputs(Path(tflite) / MODEL_FILE, photos.student_pixels)
     judged = {"": _judge(logits, labels, len(names))}
     for suffix, network, pixels in (
         ("_student", load_student_for(photos, student)[0], photos.student_pixels),

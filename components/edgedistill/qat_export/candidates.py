@@ -1,13 +1,11 @@
 """The ways of quantising the student: each one's file, its proof and its answers."""
 
 import logging
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgedistill.datasets import PackedDataset
 from edgedistill.qat_export.choice import Candidate
@@ -15,7 +13,7 @@ from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.export import convert_quantised
-from edgedistill.tf.interpreter import predict_logits
+from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.networks import HistoryRow, load_teacher_for
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
@@ -103,7 +101,7 @@ def as_candidate(
         output_type=settings.tflite_inference_output_type,
     )
     facts = prove(model, settings, validation.student_px)
-    candidate = Candidate(method, model, facts, answers_of(model, validation))
+    candidate = Candidate(method, model, facts, predict_outputs(model, validation.student_pixels))
     network_logits = Predictor(network).outputs(validation.student_pixels)
     require_conversion_kept_answers(candidate.logits, network_logits, facts)
     _log.info(
@@ -111,11 +109,3 @@ def as_candidate(
         method, candidate.accuracy(validation.label_indices), time.monotonic() - begun,
     )  # fmt: skip
     return candidate
-
-
-def answers_of(model: bytes, validation: PackedDataset) -> NDArray[np.float32]:
-    """A file's outputs for the validation photos, dequantised, shape (n, n_classes)."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(model)
-        return predict_logits(path, validation.student_pixels)

@@ -24,7 +24,6 @@ from edgedistill.core.layer_error import LayerError
 from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.qat_export.candidates import (
-    answers_of,
     as_candidate,
     fine_tune_quantised,
     quantise_student,
@@ -44,6 +43,7 @@ from edgedistill.qat_export.proof import (
     require_small_drop,
 )
 from edgedistill.settings import QatExportSettings
+from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.layer_errors import layer_errors
 from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
 from edgedistill.tf.runtime import seed_everything
@@ -186,7 +186,9 @@ def _write_files(folder: Path, chosen: Candidate, validation: PackedDataset) -> 
     tasks = tasks_model(chosen.model)
     facts = prove_tasks_file(tasks, chosen.facts)
     require_equal_answers(
-        chosen.logits, answers_of(tasks, validation), step=facts.outputs[0].scale or 0.0
+        chosen.logits,
+        predict_outputs(tasks, validation.student_pixels),
+        step=facts.outputs[0].scale or 0.0,
     )
     (folder / MODEL_FILE).write_bytes(chosen.model)
     (folder / TASKS_FILE).write_bytes(tasks)

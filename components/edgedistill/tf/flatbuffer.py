@@ -77,7 +77,7 @@ def read_facts(model: bytes) -> FileFacts:
     if len(parsed.subgraphs) != 1:
         raise ExportError(f"the model must have one graph; got {len(parsed.subgraphs)}.")
     graph = parsed.subgraphs[0]
-    codes = [_operator_name(code) for code in parsed.operatorCodes]
+    codes = operator_names(parsed)
     tensors = [_tensor(t) for t in graph.tensors]
     order = tuple(codes[o.opcodeIndex] for o in graph.operators)
     return FileFacts(
@@ -152,10 +152,15 @@ def _either(names: set[str]) -> str:
     return " or ".join(sorted(names))
 
 
-def _operator_name(code: Any) -> str:
+def operator_names(parsed: Any) -> list[str]:
+    """The name of each of a parsed model's operator codes, such as CONV_2D.
+
+    Args:
+        parsed: a `ModelT` of the schema; its operators say their kind by an index into this list.
+    """
     # Old files keep the number in a field of one byte.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return str(_OPERATOR_NAMES.get(number, f"operator {number}"))
+    numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in parsed.operatorCodes]
+    return [str(_OPERATOR_NAMES.get(number, f"operator {number}")) for number in numbers]
 
 
 def _tensor(tensor: Any) -> Tensor:

@@ -14,16 +14,16 @@ from edgedistill.pixels import PackedPixels
 from edgedistill.tf.quiet import quiet_native_code
 
 
-def predict_logits(
-    model_path: Path, pixels: PackedPixels, *, n_threads: int | None = None
+def predict_outputs(
+    model: Path | bytes, pixels: PackedPixels, *, n_threads: int | None = None
 ) -> NDArray[np.float32]:
-    """The file's logits for all photos, in their order.
+    """The file's outputs for all photos, in their order: its logits, or scores if it has a softmax.
 
-    Pixels are quantised and logits dequantised with the scale and zero point of the file's own
+    Pixels are quantised and outputs dequantised with the scale and zero point of the file's own
     tensors. Each thread has an interpreter of its own, which is faster than threads inside one.
 
     Args:
-        model_path: a full-integer TFLite file of static batch 1.
+        model: a full-integer TFLite file of static batch 1, or its content.
         pixels: photos of the file's image size.
         n_threads: None: one a core that this process may use.
 
@@ -35,20 +35,20 @@ def predict_logits(
     """
     threads = max(1, min(n_threads or available_cores(), len(pixels)))
     with quiet_native_code():
-        runners = [_Runner(model_path) for _ in range(threads)]
-    logits = np.empty((len(pixels), runners[0].n_classes), np.float32)
+        runners = [_Runner(model) for _ in range(threads)]
+    outputs = np.empty((len(pixels), runners[0].n_classes), np.float32)
     if runners[0].img_size_px != pixels.size_px:
         raise ValueError(
-            f"{model_path} takes images of {runners[0].img_size_px} px; got {pixels.size_px} px"
+            f"the model takes images of {runners[0].img_size_px} px; got {pixels.size_px} px"
         )
 
     def work(number: int) -> None:
         for row in range(number, len(pixels), threads):
-            logits[row] = runners[number].run(pixels.row(row))
+            outputs[row] = runners[number].run(pixels.row(row))
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(threads)))
-    return logits
+    return outputs
 
 
 def raw_outputs(
@@ -84,24 +84,25 @@ def raw_outputs(
 class _Runner:
     """One interpreter with its ends' quantisation."""
 
-    def __init__(self, model_path: Path, *, reference_kernels: bool = False):
+    def __init__(self, model: Path | bytes, *, reference_kernels: bool = False):
+        content = model if isinstance(model, bytes) else model.read_bytes()
         kernels = OpResolverType.BUILTIN_REF if reference_kernels else OpResolverType.AUTO
         self._interpreter: Any = Interpreter(
-            str(model_path), num_threads=1, experimental_op_resolver_type=kernels
+            model_content=content, num_threads=1, experimental_op_resolver_type=kernels
         )
         self._interpreter.allocate_tensors()
         (self._entry,) = self._interpreter.get_input_details()
         (self._exit,) = self._interpreter.get_output_details()
         self.img_size_px = int(self._entry["shape"][1])
         self.n_classes = int(self._exit["shape"][-1])
-        self._quantised = _quantisation_table(self._entry)
+        self._quantised = quantisation_table(self._entry)
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The logits, shape (n_classes,), of one image, shape (size, size, 3)."""
+        """The dequantised output, shape (n_classes,), of one image, shape (size, size, 3)."""
         _entry, raw = self.run_raw(image)
         scale, zero_point = self._exit["quantization"]
-        logits: NDArray[np.float32] = (raw.astype(np.float32) - zero_point) * np.float32(scale)
-        return logits
+        output: NDArray[np.float32] = (raw.astype(np.float32) - zero_point) * np.float32(scale)
+        return output
 
     def run_raw(self, image: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
         """The input and the output tensor of one image as the file has them, without batch."""
@@ -111,8 +112,15 @@ class _Runner:
         return entry, self._interpreter.get_tensor(self._exit["index"])[0]
 
 
-def _quantisation_table(entry: Any) -> NDArray[Any]:
-    """What each of the 256 pixel values is in the input tensor: round(x / scale) + zero point."""
+def quantisation_table(entry: Any) -> NDArray[Any]:
+    """What each of the 256 pixel values is in the input tensor: round(x / scale) + zero point.
+
+    Args:
+        entry: the interpreter's details of the input.
+
+    Returns:
+        Shape (256,), of the tensor's type.
+    """
     scale, zero_point = entry["quantization"]
     limits = np.iinfo(entry["dtype"])
     exact = np.arange(256) / scale + zero_point

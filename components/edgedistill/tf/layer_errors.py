@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from edgedistill.core.layer_error import LayerError
 from edgedistill.errors import ExportError
 from edgedistill.pixels import PackedPixels
+from edgedistill.tf.flatbuffer import operator_names
+from edgedistill.tf.interpreter import quantisation_table
 from edgedistill.tf.network_places import Place, places_of
 from edgedistill.tf.quiet import quiet_native_code
 from edgedistill.tf.runtime import tf
 
-_OPERATOR_NAMES = {
-    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
-}
 # Of a layer whose float output is 0 everywhere, where the ratio would be minus infinity.
 _LOWEST_DB = -100.0
 
@@ -114,13 +113,12 @@ class _Operator:
 def _match(model: bytes, places: Sequence[Place]) -> list[_Operator]:
     """Finds the place of each operator: of its kind, fed by the same places, not yet taken."""
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    graph = parsed.subgraphs[0]
+    graph, names = parsed.subgraphs[0], operator_names(parsed)
     place_of_tensor = {int(graph.inputs[0]): places[0].name}
     free = list(places)
     operators = []
     for operator in graph.operators:
-        code = parsed.operatorCodes[operator.opcodeIndex]
-        kind = _OPERATOR_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        kind = names[operator.opcodeIndex]
         sources = [place_of_tensor[i] for i in operator.inputs if i in place_of_tensor]
         (output,) = (int(i) for i in operator.outputs)
         shape = tuple(graph.tensors[output].shape[1:])
@@ -156,14 +154,14 @@ class _PreservingRunner:
         )
         self._interpreter.allocate_tensors()
         (self._entry,) = self._interpreter.get_input_details()
+        self._quantised = quantisation_table(self._entry)
         self._outputs = [operator.output for operator in operators]
 
     def run(self, image: NDArray[np.uint8]) -> list[NDArray[Any]]:
         """For one image: the input's values as the file has them, then each operator's integers."""
         scale, zero_point = self._entry["quantization"]
-        limits = np.iinfo(self._entry["dtype"])
-        levels = np.clip(np.round(image[None] / scale) + zero_point, limits.min, limits.max)
-        self._interpreter.set_tensor(self._entry["index"], levels.astype(self._entry["dtype"]))
+        levels = self._quantised[image[None]]
+        self._interpreter.set_tensor(self._entry["index"], levels)
         self._interpreter.invoke()
-        entry = ((levels - zero_point) * scale).astype(np.float32)
+        entry = ((levels.astype(np.float32) - zero_point) * scale).astype(np.float32)
         return [entry, *(self._interpreter.get_tensor(i) for i in self._outputs)]

@@ -9,7 +9,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from edgedistill.errors import ExportError
-from edgedistill.tf.flatbuffer import read_facts
+from edgedistill.tf.flatbuffer import operator_names, read_facts
 
 _COUNTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # They multiply by no weight: sums, means, largest values, moves, and changes of scale.
@@ -44,24 +44,23 @@ def count_multiply_adds(model: bytes) -> int:
             f"{', '.join(sorted((*_COUNTED, *_WITHOUT_WEIGHTS)))}."
         )
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    graph = parsed.subgraphs[0]
-    # Old files keep the operator's number in a field of one byte.
-    kinds = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in parsed.operatorCodes]
-    return sum(_of_operator(operator, kinds[operator.opcodeIndex], graph.tensors)
-               for operator in graph.operators)  # fmt: skip
+    graph, names = parsed.subgraphs[0], operator_names(parsed)
+    return sum(
+        _of_operator(operator, names[operator.opcodeIndex], graph.tensors)
+        for operator in graph.operators
+    )
 
 
-def _of_operator(operator: Any, kind: int, tensors: Any) -> int:
+def _of_operator(operator: Any, kind: str, tensors: Any) -> int:
     """Values that the operator gives, times the weights that each of them is a sum over."""
-    builtin = schema.BuiltinOperator
-    if kind not in (builtin.CONV_2D, builtin.DEPTHWISE_CONV_2D, builtin.FULLY_CONNECTED):
+    if kind not in _COUNTED:
         return 0
     weights = _static_shape(tensors[operator.inputs[1]])
     n_values = math.prod(_static_shape(tensors[operator.outputs[0]]))
     # Layouts: (output channel, height, width, input channel); (1, height, width, output channel),
     # where every channel has a filter of its own; (output, input).
-    is_depthwise = kind == builtin.DEPTHWISE_CONV_2D
-    return n_values * math.prod(weights[1:3] if is_depthwise else weights[1:])
+    has_own_filters = kind == "DEPTHWISE_CONV_2D"
+    return n_values * math.prod(weights[1:3] if has_own_filters else weights[1:])
 
 
 def _static_shape(tensor: Any) -> list[int]:

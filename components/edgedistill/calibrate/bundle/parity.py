@@ -15,8 +15,8 @@ from edgedistill.core.decode import decode_photo
 from edgedistill.core.letterbox import letterbox
 from edgedistill.core.parity_images import ParityImage, parity_images
 from edgedistill.core.png_encoder import encode_png
-from edgedistill.errors import ArtifactError, ExportError
-from edgedistill.json_file import JsonFile
+from edgedistill.errors import ExportError
+from edgedistill.json_file import JsonFile, missing_file
 from edgedistill.tf.flatbuffer import Tensor, read_facts
 from edgedistill.tf.interpreter import raw_outputs
 
@@ -73,9 +73,7 @@ def write_parity(folder: Path, model_path: Path) -> None:
     try:
         model = model_path.read_bytes()
     except FileNotFoundError:
-        raise ArtifactError(
-            f"{model_path} is missing; did the step before this one finish?"
-        ) from None
+        raise missing_file(model_path) from None
     entry, exit_ = _ends(model)
     out = folder / PARITY_FOLDER
     out.mkdir()
