@@ -71,14 +71,8 @@ def distil_student(
             distillation=Distillation.of(teacher_network, settings),
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
-        record = NetworkRecord(
-            STUDENT_ARCH,
-            size_px,
-            photos.label_names,
-            origin(settings.student_weights),
-            history,
-            photos.split_digest,
-        )
+        weights = origin(settings.student_weights)
+        record = NetworkRecord.of(photos, STUDENT_ARCH, size_px, weights, history)
         save_network(network, folder, record)
     write_file(
         report, render_training_page(f"Student: {STUDENT_ARCH}", history, n_val=len(validation))

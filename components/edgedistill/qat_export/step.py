@@ -95,9 +95,7 @@ def export_int8(
     with complete_folder(tflite) as folder:
         candidates, history = _quantise(network, teacher, photos, validation, settings, folder)
         chosen = best_candidate(list(candidates.values()), validation.label_indices)
-        errors = layer_errors(
-            chosen.model, network, validation.student_pixels, _measured_rows(validation, settings)
-        )
+        errors = _layer_errors(chosen, network, validation, settings)
         write_labels(folder, photos.label_names)
         performance = _write_files(folder, chosen, validation)
         accuracies = _accuracies(candidates, chosen, history, float_logits, validation)
@@ -151,9 +149,13 @@ def _quantise(
     return candidates, history
 
 
-def _measured_rows(validation: PackedDataset, settings: QatExportSettings) -> Any:
+def _layer_errors(
+    chosen: Candidate, network: Any, validation: PackedDataset, settings: QatExportSettings
+) -> list[LayerError]:
+    """Of the file that ships, on some validation photos."""
     draw = np.random.default_rng(settings.seed)
-    return np.sort(draw.permutation(len(validation))[:_MEASURED_PHOTOS])
+    rows = np.sort(draw.permutation(len(validation))[:_MEASURED_PHOTOS])
+    return layer_errors(chosen.model, network, validation.student_pixels, rows)
 
 
 def _require_small_drop(

@@ -60,15 +60,8 @@ def train_teacher(
             pretrained=settings.teacher_weights != RANDOM,
             tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
         )
-        record = NetworkRecord(
-            arch,
-            size_px,
-            photos.label_names,
-            origin(settings.teacher_weights),
-            history,
-            photos.split_digest,
-        )
-        save_network(network, folder, record)
+        weights = origin(settings.teacher_weights)
+        save_network(network, folder, NetworkRecord.of(photos, arch, size_px, weights, history))
     write_file(report, render_training_page(f"Teacher: {arch}", history, n_val=len(validation)))
     results = best_epoch_metrics(history)
     _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])

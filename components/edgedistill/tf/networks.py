@@ -7,7 +7,7 @@ scaled pixels. Each ends in the layers `pool`, `dropout` and `logits`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -45,6 +45,18 @@ class NetworkRecord:
     weights: str
     history: Sequence[HistoryRow]
     data_digest: str
+
+    @classmethod
+    def of(
+        cls,
+        photos: PackedDataset,
+        arch: str,
+        img_size_px: int,
+        weights: str,
+        history: Sequence[HistoryRow],
+    ) -> Self:
+        """Of a network that was trained on these photos."""
+        return cls(arch, img_size_px, photos.label_names, weights, history, photos.split_digest)
 
 
 class CaffePreprocessing(layers.Layer):  # type: ignore[name-defined, misc]
