@@ -39,11 +39,14 @@ SHARED = {
     "settings",
     "declaration",
     "machine",
+    "checkpoints",
+    "interruption",
+    "reuse",
 }
 MAY_IMPORT = {
     "core": {"core"},
     "storage": {"storage", "errors"},
-    "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors", "machine"},
+    "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors", "machine", "interruption"},
     "report": {"core", "report", "artifacts"},
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},
 }

@@ -1,0 +1,202 @@
+"""Settings of the three trainings: teacher, distiller, qat_export."""
+
+from dataclasses import dataclass
+
+from edgedistill.declaration import setting
+from edgedistill.errors import SettingError
+from edgedistill.shared_settings import RANDOM, InBuckets, Seeded, TeacherChoice
+
+AUGMENT_LEVELS = ("none", "light", "standard", "phone")
+"""From `core.views`, which knows what each means."""
+
+AUTO_ON_OFF = ("auto", "on", "off")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Seeded, InBuckets):
+    """What the three trainings share."""
+
+    batch_size: int = setting(32, "Photos in a training step.", unit="photos", ge=1, le=4096)
+    weight_decay: float = setting(
+        0.0, "Decoupled weight decay; above 0 the optimiser is AdamW.", ge=0, lt=1
+    )
+    use_class_weights: bool = setting(
+        True, "Weigh rare classes up in the hard loss, so that each class counts alike."
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of each label that is spread over all classes in the hard loss.", ge=0, lt=1
+    )
+    ema_decay: float = setting(
+        0.0,
+        "Decay a step of the moving average of the weights, which is what is judged and kept; "
+        "0: no average.",
+        ge=0,
+        lt=1,
+    )
+    early_stop_patience: int = setting(
+        5,
+        "Epochs in a row without a lower validation loss after which a training ends; 0: none.",
+        unit="epochs",
+        ge=0,
+        le=10_000,
+    )
+    trained_layers: str = setting(
+        "all",
+        "Pretrained layers that are trained: all, or the later ones, which see the photo at a "
+        "sixteenth of its side or less.",
+        choices=("all", "later"),
+    )
+    augment: str = setting(
+        "standard",
+        "How much photos are varied anew in each epoch; phone adds what phones do: blur, JPEG, "
+        "light.",
+        choices=AUGMENT_LEVELS,
+    )
+    augment_flip: bool = setting(
+        True, "Mirror photos at random; false where left and right differ, as in text and digits."
+    )
+    mixup: float = setting(
+        0.0, "Alpha of mixup's Beta distribution, by which two photos are blended; 0: none.",
+        ge=0, le=10,
+    )  # fmt: skip
+    save_tensorboard: bool = setting(True, "Write TensorBoard logs beside the trained network.")
+    checkpoint_uri: str = setting(
+        "",
+        "Where a training saves its state to go on after an interruption: a folder or a bucket "
+        "(gs://, s3://); empty: beside the steps in a local run, nowhere on a cluster.",
+    )
+    checkpoint_steps: int = setting(
+        0, "Steps between two saves of the state; 0: after each epoch.", unit="steps", ge=0
+    )
+    compute_threads: int = setting(
+        0,
+        "Threads that TensorFlow computes with, on which the last bits of a result depend; 0: one "
+        "for each core.",
+        unit="threads",
+        ge=0,
+        le=1024,
+    )
+    data_workers: int = setting(
+        2, "Threads that prepare batches; no result depends on them.", unit="threads", ge=1, le=256
+    )
+    mixed_precision: str = setting(
+        "auto",
+        "Compute in bfloat16 where a GPU can; on: anywhere. Quantisation-aware training stays in "
+        "float32.",
+        choices=AUTO_ON_OFF,
+    )
+    xla: str = setting(
+        "auto", "Compile the training step with XLA; auto: on a GPU.", choices=AUTO_ON_OFF
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distilled(Trained):
+    """What the two trainings with a teacher share."""
+
+    distill_alpha: float = setting(
+        0.5, "Weight of the hard loss; the rest is the distillation loss.", ge=0, le=1
+    )
+    distill_temperature: float = setting(
+        4.0, "Temperature that softens teacher and student.", gt=0, le=100
+    )
+    teacher_views: int = setting(
+        0,
+        "Views of each photo that the teacher answers once, before training, which then shows "
+        "these in turn; 0: a new view in each epoch, which the teacher answers in every step.",
+        unit="views",
+        ge=0,
+        le=1000,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSettings(TeacherChoice, Trained):
+    """Settings of the step teacher."""
+
+    teacher_weights: str = setting(
+        "imagenet", "Start of the teacher: imagenet, none (random), or a file of weights."
+    )
+    epochs_teacher: int = setting(
+        10,
+        "Most passes of the whole teacher; 0 trains its head alone.",
+        unit="epochs",
+        ge=0,
+        le=10_000,
+    )
+    lr_teacher: float = setting(
+        1e-3,
+        "Highest learning rate of the teacher; its pretrained layers learn at a tenth of it.",
+        gt=0,
+        le=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs_teacher == 0 and self.teacher_weights == RANDOM:
+            raise SettingError(
+                "epochs_teacher must be at least 1 where teacher_weights is none: "
+                "a random network has nothing to train a head on; got 0."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillerSettings(Distilled):
+    """Settings of the step distiller."""
+
+    student_weights: str = setting(
+        "imagenet", "Start of the student: imagenet, none (random), or a file of weights."
+    )
+    epochs_student: int = setting(
+        20, "Most passes of the student's distillation.", unit="epochs", ge=1, le=10_000
+    )
+    lr_student: float = setting(
+        1e-3,
+        "Highest learning rate of the student; its pretrained layers learn at a tenth of it.",
+        gt=0,
+        le=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class QatExportSettings(Distilled):
+    """Settings of the step qat_export."""
+
+    qat: bool = setting(
+        True, "Quantisation-aware training; false: post-training quantisation instead."
+    )
+    epochs_qat: int = setting(
+        10, "Most passes of the quantisation-aware fine-tuning.", unit="epochs", ge=1, le=10_000
+    )
+    lr_qat: float = setting(1e-4, "Highest learning rate of the fine-tuning.", gt=0, le=1)
+    tflite_inference_input_type: str = setting(
+        "int8", "Type of the file's input tensor.", choices=("int8", "uint8")
+    )
+    tflite_inference_output_type: str = setting(
+        "int8", "Type of the file's output tensor.", choices=("int8",)
+    )
+    rep_data_num_batches: int = setting(
+        4,
+        "Batches of training photos that set the ranges of quantisation.",
+        unit="batches",
+        ge=1,
+        le=100_000,
+    )
+    force_input_range_0_255: bool = setting(
+        True, "Quantise the input with scale 1 and zero point -128 (0 for uint8), and prove it."
+    )
+    quant_max_drop: float = setting(
+        0.01,
+        "Most that the int8 file may lose against the float student, as a share of the validation "
+        "photos, rounded up to whole photos.",
+        ge=0,
+        le=1,
+    )
+    budget_latency_ms: float = setting(
+        0.0, "Longest time of an image on a Pixel 4 class phone, as estimated; 0: no limit.",
+        unit="ms", ge=0, le=1e6,
+    )  # fmt: skip
+    budget_size_mb: float = setting(
+        0.0, "Largest size of a model file, in millions of bytes; 0: no limit.",
+        unit="MB", ge=0, le=1e6,
+    )  # fmt: skip
