@@ -164,12 +164,26 @@ class PackedDataset:
     @cached_property
     def student_pixels(self) -> PackedPixels:
         """The images at the student's size."""
-        return PackedPixels(self.folder / PIXELS_FOLDER / str(self.student_px), len(self))
+        return self.pixels_at(self.student_px)
 
     @cached_property
     def teacher_pixels(self) -> PackedPixels:
         """The images at the teacher's size."""
-        return PackedPixels(self.folder / PIXELS_FOLDER / str(self.teacher_px), len(self))
+        return self.pixels_at(self.teacher_px)
+
+    def pixels_at(self, size_px: int) -> PackedPixels:
+        """The images at one of the sizes that they are packed at.
+
+        Raises:
+            ArtifactError: they are not packed at this size, or a shard is damaged.
+        """
+        sizes_px = sorted({self.student_px, self.teacher_px})
+        if size_px not in sizes_px:
+            packed = " and ".join(f"{size} px" for size in sizes_px)
+            raise ArtifactError(
+                f"{self.folder} must hold images of {size_px} px; it has those of {packed}."
+            )
+        return PackedPixels(self.folder / PIXELS_FOLDER / str(size_px), len(self))
 
 
 def write_dataset_tables(
