@@ -26,7 +26,7 @@ from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handle
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
 from edgedistill.runs import STEP_RECORD, FinishedRun
-from edgedistill.steps import Steps
+from edgedistill.steps import StepDone, Steps
 
 KFP_VERSION = "2.17.0"
 
@@ -43,6 +43,7 @@ def run_pipeline(
     console: Console,
     step_keys: Mapping[str, str],
     log_level: str = "INFO",
+    step_done: StepDone | None = None,
 ) -> FinishedRun:
     """Runs a KFP pipeline here, reusing finished steps of earlier runs in `work_dir`.
 
@@ -54,6 +55,7 @@ def run_pipeline(
         work_dir: where the steps' folders and the cache are kept; made if it is not there.
         step_keys: by step, a text that changes when the step must be redone though its settings
             and its inputs are the same.
+        step_done: called after each step that is not reused; what it raises ends the run.
 
     Raises:
         StepFailedError: a step failed; what it finished with is in its log.
@@ -69,7 +71,7 @@ def run_pipeline(
     with locked(work_dir):
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
         order = [_step_name(t) for t in graph_utils.topological_sort_tasks(spec.root.dag.tasks)]
-        steps = Steps(order[::-1], console, log_level)
+        steps = Steps(order[::-1], console, log_level, step_done)
         local.init(
             local.SubprocessRunner(use_venv=False),
             pipeline_root=str(work_dir),

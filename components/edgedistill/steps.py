@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +17,9 @@ from edgedistill.console import Console
 from edgedistill.errors import USER_ERROR_STATUS
 from edgedistill.processes import Lines, run_logged
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedStep
+
+StepDone = Callable[[str, Path], None]
+"""Told of each step that has just been done: its name, and the folder that its outputs lie in."""
 
 _METRICS_TYPES = ("system.Metrics", "system.ClassificationMetrics")
 
@@ -33,10 +36,13 @@ class StepFailedError(Exception):
 class Steps:
     """The steps of one run in order: starts each that KFP asks for, and tells what was reused."""
 
-    def __init__(self, order: list[str], console: Console, log_level: str):
+    def __init__(
+        self, order: list[str], console: Console, log_level: str, step_done: StepDone | None = None
+    ):
         self._order = order
         self._console = console
         self._log_level = log_level
+        self._step_done = step_done
         self._shown: list[str] = []
         self._ran: set[str] = set()
 
@@ -79,6 +85,8 @@ class Steps:
         )
         self._ran.add(wanted.step)
         self._console.line(f"done in {seconds:.1f} s")
+        if self._step_done is not None:
+            self._step_done(wanted.step, wanted.folder)
         return 0
 
     def finish(self, folders: Mapping[str, Path]) -> list[FinishedStep]:
