@@ -128,6 +128,10 @@ class Store(Protocol):
         """
         ...
 
+    def delete(self, address: Address) -> None:
+        """Removes an object; GoneError where a server tells that it is not there."""
+        ...
+
     def rehearse(self, address: Address) -> None:
         """Begins to store a new object and gives it up, as whoever may not write cannot."""
         ...

@@ -28,6 +28,11 @@ _TO_READ = "https://www.googleapis.com/auth/devstorage.read_only"
 _TO_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT_S = (CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S)
 _PASSING_STATUS = {408, 429, 500, 502, 503, 504}
+_NEEDED = {
+    "read": "storage.objects.get (and storage.objects.list)",
+    "write": "storage.objects.create",
+    "delete": "storage.objects.delete",
+}
 
 _own = threading.local()  # a client holds a requests.Session, which two threads must not share
 _credentials_lock = threading.Lock()
@@ -77,7 +82,7 @@ def fetch_rest(address: Address, sink: Sink, *, start: int, stamp: str) -> None:
 
 def create(address: Address, file: Path) -> None:
     """See `buckets.Store`."""
-    with _translated(address, writes=True), file.open("rb") as source:
+    with _translated(address, to="write"), file.open("rb") as source:
         blob = _bucket(address, _TO_WRITE).blob(address.name)
         # Sent ahead of the bytes: the server stores none that have another checksum.
         blob.crc32c = checksum = file_crc32c(file)
@@ -93,11 +98,18 @@ def create(address: Address, file: Path) -> None:
             raise BrokenError("the bytes that arrived do not have the file's checksum")
 
 
+def delete(address: Address) -> None:
+    """See `buckets.Store`."""
+    with _translated(address, to="delete"):
+        blob = _bucket(address, _TO_WRITE).blob(address.name)
+        blob.delete(retry=None, timeout=_TIMEOUT_S)
+
+
 def rehearse(address: Address) -> None:
     """See `buckets.Store`."""
     import requests
 
-    with _translated(address, writes=True):
+    with _translated(address, to="write"):
         blob = _bucket(address, _TO_WRITE).blob(address.name)
         with _no_cut_head():
             session = blob.create_resumable_upload_session(
@@ -184,7 +196,7 @@ def _no_cut_head() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
+def _translated(address: Address, *, to: str = "read") -> Iterator[None]:
     """Turns what the library raises into the few kinds that `buckets.Store` promises."""
     import requests
     from google.api_core import exceptions as api
@@ -197,7 +209,7 @@ def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
     except api.NotFound:
         raise GoneError("is not there (any more)") from None
     except api.GoogleAPICallError as error:
-        raise _refusal(address, error.code, str(error.message), writes) from error
+        raise _refusal(address, error.code, str(error.message), to) from error
     except auth.DefaultCredentialsError as error:
         raise DeniedError(
             f"{address}: no usable Google credentials were found; set "
@@ -225,20 +237,17 @@ def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
         raise BrokenError(_cause(error)) from error
 
 
-def _refusal(address: Address, status: int | None, message: str, writes: bool) -> Exception:
+def _refusal(address: Address, status: int | None, message: str, to: str) -> Exception:
     if status is not None and status < 300:  # a success that lacks a header
         return BrokenError(CUT_OFF)
     if status in _PASSING_STATUS:
         return BrokenError(f"the server answers {status}")
     if status in {401, 403}:
-        needed = (
-            "storage.objects.create" if writes else "storage.objects.get (and storage.objects.list)"
-        )
         return DeniedError(
-            f"{address}: permission denied; the pod's service account needs {needed}."
+            f"{address}: permission denied; the pod's service account needs {_NEEDED[to]}."
         )
     if status == 412:
-        if writes:
+        if to == "write":
             return ExistsError("is there already")
         return StorageError(f"{address}: changed while it was read; run again.")
     return StorageError(f"{address}: the server refuses: {status} {first_line(message)}.")

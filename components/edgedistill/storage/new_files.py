@@ -1,4 +1,4 @@
-"""A copy of a file under a new name in a local folder."""
+"""A new file in a local folder, whole or not at all, and never over another one."""
 
 import contextlib
 import ctypes
@@ -9,6 +9,8 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +27,7 @@ _OS_REASONS = {
     errno.ENAMETOOLONG: "its name is too long",
 }
 _LIKE_AN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # of Linux' fcntl.h and fs.h
 
 _log = logging.getLogger(__name__)
@@ -46,10 +49,43 @@ def put_file(file: Path, target: Path) -> None:
             if os.path.lexists(target):
                 _require_same(source, target)
                 return
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(source, target)
+            _write_whole(partial(shutil.copyfileobj, source, length=_CHUNK_BYTES), target)
+        except FileExistsError:  # another run was faster
+            _require_same(source, target)
         except OSError as error:
-            raise _failure(target, error, file.stat().st_size) from error
+            raise failure(target, error, file.stat().st_size) from error
+
+
+def make_file(target: Path, write: Callable[[BinaryIO], object], *, size_bytes: int) -> None:
+    """Makes a new file whose bytes `write` gives, whole or not at all.
+
+    Args:
+        target: an absolute path; folders that are missing are made.
+        write: writes all bytes to the file that it is given.
+        size_bytes: how many they are, for whoever must make room for them.
+
+    Raises:
+        StorageError: something is there under that name, or it cannot be written.
+    """
+    check_folder(target.parent)
+    try:
+        _write_whole(write, target)
+    except FileExistsError:
+        raise StorageError(
+            f"{one_line(str(target))} is there already, and stays; move it away, or write to "
+            "another place."
+        ) from None
+    except OSError as error:
+        raise failure(target, error, size_bytes) from error
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """What runs that were killed while they wrote a file left in a folder.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    return [path for path in folder.iterdir() if _UNFINISHED.fullmatch(path.name)]
 
 
 def check_folder(folder: Path) -> None:
@@ -69,7 +105,7 @@ def check_folder(folder: Path) -> None:
             raise _refusal(folder, f"{one_line(str(found))} is {_other_than(found, 'folder')}")
         most_bytes = os.pathconf(found, "PC_NAME_MAX")
     except OSError as error:
-        raise _failure(folder, error) from None
+        raise failure(folder, error) from None
     if any(len(os.fsencode(part)) > most_bytes for part in folder.parts):
         raise _refusal(folder, _OS_REASONS[errno.ENAMETOOLONG])
     _require_meant(folder, folder.parts[len(found.parts) :])
@@ -102,7 +138,7 @@ def _rehearse(folder: Path, found: Path) -> None:
     except FileNotFoundError:
         raise _refusal(folder, f"no file can be made in {one_line(str(found))}") from None
     except OSError as error:
-        raise _failure(folder, error) from None
+        raise failure(folder, error) from None
 
 
 def _other_than(place: Path, kind: str) -> str:
@@ -110,26 +146,36 @@ def _other_than(place: Path, kind: str) -> str:
     return "a link that leads nowhere" if is_nowhere else f"no {kind}"
 
 
-def _write_whole(source: BinaryIO, target: Path) -> None:
+def _write_whole(write: Callable[[BinaryIO], object], target: Path) -> None:
     """Writes beside the target first, under a hidden name that no other run has.
 
     The file appears when its bytes are on the disk; a run that is killed leaves the hidden one.
+
+    Raises:
+        FileExistsError: something is there under that name.
+        OSError: it cannot be written.
     """
+    _make_folder(target.parent)
     part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as sink:
-            shutil.copyfileobj(source, sink, _CHUNK_BYTES)
+            write(sink)
             n_bytes = sink.tell()
             sink.flush()
             os.fsync(sink.fileno())
         _give_name(part, target)
-    except FileExistsError:  # another run was faster
-        _require_same(source, target)
-        return
     finally:
         part.unlink(missing_ok=True)
     _write_down(target.parent)
     _log.info("%s: put there, %d bytes", target, n_bytes)
+
+
+def _make_folder(folder: Path) -> None:
+    """With its parents, each of which outlives a power failure as the files in it do."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _write_down(folder.parent)
 
 
 def _give_name(part: Path, target: Path) -> None:
@@ -193,7 +239,8 @@ def _is_same(source: BinaryIO, target: Path) -> bool:
     return not source.read(1)
 
 
-def _failure(place: Path, error: OSError, size_bytes: int = 0) -> StorageError:
+def failure(place: Path, error: OSError, size_bytes: int = 0) -> StorageError:
+    """The sentence for what the system says where a new file, of that size, was written."""
     if error.errno in _NO_ROOM:
         what = f"{size_bytes / 1e6:.1f} MB find" if size_bytes else "a new file finds"
         return _refusal(place, f"{what} no room there; free some space, or write to another place")

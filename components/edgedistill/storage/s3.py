@@ -39,6 +39,11 @@ _PASSING_CODES = {
     "XAmzContentSHA256Mismatch",
     "IncompleteBody",
 }
+_NEEDED = {
+    "read": "s3:GetObject (and s3:ListBucket)",
+    "write": "s3:PutObject",
+    "delete": "s3:DeleteObject",
+}
 _CREDENTIAL_CODES = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -102,7 +107,7 @@ def create(address: Address, file: Path) -> None:
     Whoever calls it has asked for the object before: some servers do not know If-None-Match and
     pass over it without a word.
     """
-    with _translated(address, writes=True), file.open("rb") as source:
+    with _translated(address, to="write"), file.open("rb") as source:
         md5 = hashlib.file_digest(source, lambda: hashlib.md5(usedforsecurity=False)).digest()
         source.seek(0)
         _ask(
@@ -113,13 +118,22 @@ def create(address: Address, file: Path) -> None:
         )  # fmt: skip
 
 
+def delete(address: Address) -> None:
+    """See `buckets.Store`. A server answers the same whether the object was there or not."""
+    with _translated(address, to="delete"):
+        _ask(
+            _client().delete_object, ("ResponseMetadata",),
+            Bucket=address.bucket, Key=address.name,
+        )  # fmt: skip
+
+
 def rehearse(address: Address) -> None:
     """See `buckets.Store`."""
     place = {"Bucket": address.bucket, "Key": address.name}
-    with _translated(address, writes=True):
+    with _translated(address, to="write"):
         upload = _ask(_client().create_multipart_upload, ("UploadId",), **place)["UploadId"]
     # Whoever may begin need not be allowed to give up; without a part, it takes no space.
-    with contextlib.suppress(ObjectError, DeniedError), _translated(address, writes=True):
+    with contextlib.suppress(ObjectError, DeniedError), _translated(address, to="write"):
         _client().abort_multipart_upload(UploadId=upload, **place)
 
 
@@ -189,7 +203,7 @@ def _send_at_once(request: Any, **_: object) -> None:
 
 
 @contextlib.contextmanager
-def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
+def _translated(address: Address, *, to: str = "read") -> Iterator[None]:
     """Turns what the library raises into the few kinds that `buckets.Store` promises."""
     try:
         from botocore import exceptions as aws
@@ -200,7 +214,7 @@ def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
     try:
         yield
     except aws.ClientError as error:
-        raise _refusal(address, error.response, writes) from error
+        raise _refusal(address, error.response, to) from error
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound) as error:
         raise DeniedError(
             f"{address}: no AWS credentials were found; set AWS_ACCESS_KEY_ID and "
@@ -221,10 +235,10 @@ def _translated(address: Address, *, writes: bool = False) -> Iterator[None]:
         raise StorageError(f"{address}: {first_line(error)}.") from error
 
 
-def _refusal(address: Address, answer: dict[str, Any], writes: bool) -> Exception:
+def _refusal(address: Address, answer: dict[str, Any], to: str) -> Exception:
     code = answer.get("Error", {}).get("Code", "")
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if status == 501 and writes:
+    if status == 501 and to == "write":
         return StorageError(
             f"{address}: the server knows no conditional writes (501 {code}), without which "
             "another file could be lost; update it, or write to another place."
@@ -241,12 +255,11 @@ def _refusal(address: Address, answer: dict[str, Any], writes: bool) -> Exceptio
             "AWS_SECRET_ACCESS_KEY and the clock."
         )
     if status in {401, 403}:
-        needed = "s3:PutObject" if writes else "s3:GetObject (and s3:ListBucket)"
         return DeniedError(
-            f"{address}: permission denied; the pod's service account needs {needed}."
+            f"{address}: permission denied; the pod's service account needs {_NEEDED[to]}."
         )
     if status == 412:
-        if writes:
+        if to == "write":
             return ExistsError("is there already")
         return StorageError(f"{address}: changed while it was read; run again.")
     message = answer.get("Error", {}).get("Message", "")

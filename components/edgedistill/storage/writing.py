@@ -29,7 +29,7 @@ def put_new(file: Path, address: str, *, name: str | None = None) -> str:
     name = file.name if name is None else name
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"name must be that of a file; got {name!r}")
-    if _is_bucket(address):
+    if is_bucket(address):
         return put_object(file, address, name)
     target = Path(address) / name
     put_file(file, target)
@@ -44,13 +44,18 @@ def check_target(address: str) -> None:
     Raises:
         StorageError: another scheme, no folder, a relative one, not writable, no such bucket.
     """
-    if _is_bucket(address):
+    if is_bucket(address):
         check_prefix(address)
     else:
         check_folder(Path(address))
 
 
-def _is_bucket(address: str) -> bool:
+def is_bucket(address: str) -> bool:
+    """Whether a place to write to is in a bucket; else it is a folder.
+
+    Raises:
+        StorageError: neither, or a folder that is not absolute.
+    """
     if address.startswith(BUCKET_SCHEMES):
         return True
     # One slash is soon forgotten, and gs:/bucket would be a folder here.
