@@ -13,7 +13,7 @@ from edgedistill.console import Console
 from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError, SettingError
 from edgedistill.output_folder import check_output_dir, folder_bytes, work_folder
 from edgedistill.processes import Interrupted, stop_signals_raise
-from edgedistill.settings import DOWNLOADED_NETWORKS, IMAGENET, WEIGHTS_WORDS
+from edgedistill.settings import DOWNLOADED_NETWORKS, IMAGENET, WEIGHTS_WORDS, TeacherSettings
 from edgedistill.steps import StepFailedError
 
 _REPOSITORY = Path(__file__).parent
@@ -151,8 +151,9 @@ def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
     if settings["export_uri"]:
         check_target(str(settings["export_uri"]))
+    teacher = TeacherSettings.choose(settings)
     for network, weights in (
-        (str(settings["teacher_arch"]), str(settings["teacher_weights"])),
+        *zip(teacher.teacher_archs, teacher.teacher_starts, strict=True),
         ("efficientnet_lite1", str(settings["student_weights"])),
     ):
         is_file = weights not in WEIGHTS_WORDS

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgedistill.artifacts import PACKED_DATASET
 from edgedistill.datasets import (
     PackedDataset,
     Photo,
@@ -108,7 +109,7 @@ def write_dataset(folder: Path, n: int = 3, split_digest: str | None = None) -> 
     write_shards(folder / "pixels" / str(SIZE), n, 2)
     photos = [photo(i, label_index=i % 2, label_name="ab"[i % 2]) for i in range(n)]
     write_dataset_tables(
-        folder, photos, ["a", "b"], student_px=SIZE, teacher_px=SIZE, digest="content",
+        folder, photos, ["a", "b"], student_px=SIZE, teacher_sizes_px=[SIZE], digest="content",
         split_digest=split_digest,
     )  # fmt: skip
 
@@ -119,9 +120,23 @@ def test_a_data_set_opens_with_all_that_was_written(tmp_path):
     assert len(dataset) == 3
     assert dataset.label_names == ["a", "b"]
     assert dataset.label_indices.tolist() == [0, 1, 0]
-    assert (dataset.student_px, dataset.teacher_px, dataset.digest) == (SIZE, SIZE, "content")
+    assert (dataset.student_px, dataset.teacher_sizes_px) == (SIZE, (SIZE,))
+    assert dataset.digest == "content"
     assert dataset.student_pixels.row(2)[0, 0, 0] == 2
-    assert dataset.teacher_pixels.row(1)[0, 0, 0] == 1
+    assert dataset.pixels_at(SIZE).row(1)[0, 0, 0] == 1
+
+
+def test_every_size_is_told_once_and_no_other_is_to_be_had(tmp_path):
+    write_dataset(tmp_path)
+    about = PACKED_DATASET.read(tmp_path)
+    PACKED_DATASET.write(tmp_path, {**about, "teacher_sizes_px": [9, SIZE, 7]})
+    dataset = PackedDataset.open(tmp_path)
+    assert dataset.sizes_px == (SIZE, 9, 7)
+    with pytest.raises(ArtifactError) as caught:
+        dataset.pixels_at(8)
+    assert str(caught.value) == (
+        f"{tmp_path} must hold images of 8 px; it has those of {SIZE}, 9, 7 px."
+    )
 
 
 def test_a_table_that_lost_a_row_is_refused(tmp_path):

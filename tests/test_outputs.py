@@ -31,6 +31,7 @@ from edgedistill.artifacts import (
     RUN_METADATA,
     SPLITS,
     TASKS_FILE,
+    TEACHERS,
     TENSORBOARD_FOLDER,
     THRESHOLD,
     THRESHOLD_CURVE_CSV,
@@ -70,7 +71,7 @@ def write_catalog(folder: Path) -> None:
     DATASET_MANIFEST.write(folder, {
         "data_dir": "/photos", "n_photos": 10, "n_bad_files": 1,
         "classes": {"cup": 5, "mug": 5}, "splits": {}, "findings": {"bad file": 1},
-        "sizes_px": {"student": 32, "teacher": 32}, "digest": "d",
+        "sizes_px": {"student": 32, "teacher": [32]}, "digest": "d",
     })  # fmt: skip
     (folder / BAD_FILES).write_text("cup/broken.jpg\ttruncated\n", encoding="utf-8")
     (folder / FINDINGS_CSV).write_text("kind,filepath\nbad file,cup/broken.jpg\n", encoding="utf-8")
@@ -81,13 +82,24 @@ def write_split(folder: Path, n_photos: int) -> None:
     write_photos(folder / PHOTOS_CSV, photos)
 
 
-def write_network(folder: Path) -> None:
+def write_network(folder: Path, arch: str) -> None:
+    folder.mkdir(exist_ok=True)
     NETWORK.write(folder, {
-        "arch": "efficientnet_lite1", "img_size_px": 32, "label_names": ["cup", "mug"],
-        "weights": "imagenet", "history": [ROW], "data_digest": "d",
+        "arch": arch, "img_size_px": 32, "label_names": ["cup", "mug"], "weights": "imagenet",
+        "weights_sha256": "0" * 64, "history": [ROW], "data_digest": "d",
     })  # fmt: skip
-    (folder / TENSORBOARD_FOLDER).mkdir()
-    (folder / TENSORBOARD_FOLDER / "events").write_bytes(b"events")
+
+
+def write_curves(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "events").write_bytes(b"events")
+
+
+def write_teachers(folder: Path, *archs: str) -> None:
+    TEACHERS.write(folder, {"archs": archs, "val_accuracy": 0.5, "val_loss": 0.6})
+    for arch in archs:
+        write_network(folder / arch, arch)
+        write_curves(folder / TENSORBOARD_FOLDER / arch)
 
 
 def write_tflite(folder: Path) -> None:
@@ -166,8 +178,9 @@ def run(tmp_path: Path) -> FinishedRun:
     write_catalog(places["catalog"])
     for split, n_photos in zip(SPLITS, (8, 1, 1), strict=True):
         write_split(places[split], n_photos)
-    write_network(places["teacher"])
-    write_network(places["student"])
+    write_teachers(places["teacher"], "efficientnet_lite2", "resnet101")
+    write_network(places["student"], "efficientnet_lite1")
+    write_curves(places["student"] / TENSORBOARD_FOLDER)
     write_tflite(places["tflite"])
     write_predictions(places["predictions"])
     write_bundle(places["bundle"])
@@ -224,13 +237,19 @@ def test_every_setting_is_written_down(out: Path, settings: dict[str, Value]) ->
 
 def test_curves_lie_by_training(out: Path) -> None:
     found = {str(p.relative_to(out)) for p in (out / TENSORBOARD_FOLDER).rglob("events")}
-    assert found == {"tensorboard/teacher/events", "tensorboard/student/events"}
+    assert found == {
+        "tensorboard/teacher/efficientnet_lite2/events",
+        "tensorboard/teacher/resnet101/events",
+        "tensorboard/student/events",
+    }
 
 
 def test_the_report_is_one_page_of_this_run(out: Path) -> None:
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.lstrip().lower().startswith("<!doctype html")
     assert "75.0" in page
+    assert "Training of the teacher (efficientnet_lite2)" in page
+    assert "Training of the teacher (resnet101)" in page
 
 
 def test_the_summary_has_four_lines(

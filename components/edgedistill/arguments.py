@@ -13,6 +13,7 @@ from edgedistill.settings import (
     WEIGHTS_WORDS,
     ScanSettings,
     StepSettings,
+    TeacherSettings,
     all_settings,
 )
 
@@ -45,11 +46,10 @@ RUN_OPTIONS = {
 
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
-    "teacher_weights": WEIGHTS_WORDS,
     "student_weights": WEIGHTS_WORDS,
     "export_uri": ("",),
 }
-"""The settings that name a file or folder, each with the words that do not."""
+"""The settings that name one file or folder, each with the words that do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,13 +171,33 @@ def _resolve_places(values: Mapping[str, Value]) -> dict[str, Value]:
     types = {name: d.type for name, d in all_settings().items()}
     resolved = {n: float(v) if types[n] is float else v for n, v in values.items()}
     for name, words in _WORDS_FOR_PLACES.items():
-        place = str(values[name])
-        if not place and place not in words:
-            raise SettingError(f"{name} must not be empty.")
-        if place not in words and "://" not in place:
-            resolved[name] = str(_absolute(place))
-    resolved["teacher_img_size"] = str(ScanSettings.choose(values).teacher_px)
+        resolved[name] = _resolve_place(name, str(values[name]), words)
+    return {**resolved, **_resolve_teachers(values)}
+
+
+def _resolve_teachers(values: Mapping[str, Value]) -> dict[str, Value]:
+    """What is said of the teachers, their names without blanks between.
+
+    `auto` stays where they take images of several sizes.
+    """
+    scan, teacher = ScanSettings.choose(values), TeacherSettings.choose(values)
+    name, weights, sizes_px = "teacher_weights", teacher.teacher_weights, scan.teacher_sizes_px
+    # A word for all of them stays one word.
+    places = [weights] if weights in WEIGHTS_WORDS else teacher.teacher_starts
+    resolved: dict[str, Value] = {
+        "teacher_arch": ",".join(scan.teacher_archs),
+        "teacher_img_size": str(sizes_px[0]) if len(sizes_px) == 1 else "auto",
+        name: ",".join(_resolve_place(name, place, WEIGHTS_WORDS) for place in places),
+    }
+    TeacherSettings.choose({**values, **resolved})  # a folder above a file may have a comma too
     return resolved
+
+
+def _resolve_place(name: str, place: str, words: Sequence[str]) -> str:
+    """The place that a setting names, made absolute; words and addresses as they are."""
+    if not place and place not in words:
+        raise SettingError(f"{name} must not be empty.")
+    return place if place in words or "://" in place else str(_absolute(place))
 
 
 def _absolute(place: str) -> Path:

@@ -56,7 +56,7 @@ def split_csv(split: str) -> str:
 
 DATASET_MANIFEST = JsonFile(
     "dataset_manifest.json",
-    2,
+    3,
     frozenset(
         {
             "data_dir",
@@ -71,22 +71,39 @@ DATASET_MANIFEST = JsonFile(
     ),
 )
 """`classes`: {label_name: photos}. `splits`: {split: photos}, empty where scan found no division.
-`findings`: {kind: rows of findings.csv}. `digest`: over each photo's place, label and pixels."""
+`findings`: {kind: rows of findings.csv}. `sizes_px`: {student: px, teacher: [px]}, what photos are
+packed at. `digest`: over each photo's place, label and pixels."""
 
 PACKED_DATASET = JsonFile(
     "dataset.json",
-    2,
-    frozenset({"n_photos", "student_px", "teacher_px", "digest", "split_digest"}),
+    3,
+    frozenset({"n_photos", "student_px", "teacher_sizes_px", "digest", "split_digest"}),
 )
-"""Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads."""
+"""Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads.
+`teacher_sizes_px`: the sides of the teachers' images, each once, in the order of the teachers."""
 
 NETWORK = JsonFile(
     "network.json",
-    2,
-    frozenset({"arch", "img_size_px", "label_names", "weights", "history", "data_digest"}),
+    3,
+    frozenset(
+        {
+            "arch",
+            "img_size_px",
+            "label_names",
+            "weights",
+            "weights_sha256",
+            "history",
+            "data_digest",
+        }
+    ),
 )
 """Beside the weights: what is needed to build the network again. `weights`: what training started
-from: `imagenet`, `none` (random) or the name of a file. `history`: one row an epoch."""
+from: `imagenet`, `none` (random) or the name of a file. `weights_sha256`: over the trained ones, as
+`tf.networks.weights_digest` takes it. `history`: one row an epoch."""
+
+TEACHERS = JsonFile("teachers.json", 1, frozenset({"archs", "val_accuracy", "val_loss"}))
+"""Beside a folder for each of `archs`, of its name, with network and record. The figures are those
+of all together, by the mean of their probabilities."""
 
 MODEL_METADATA = JsonFile(
     "model_metadata.json",

@@ -1,11 +1,11 @@
-"""Packed photos: a table, the class names, and shards of uint8 pixels at one or two sizes.
+"""Packed photos: a table, the class names, and shards of uint8 pixels at the sizes of the networks.
 
 Photos are decoded once, in scan. Every later step reads what is written here: photos.csv, whose
 rows the pixels follow, and pixels/<size>/00000.npy of shape (n, size, size, 3), memory-mapped.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -96,6 +96,7 @@ def read_photos(path: Path) -> list[Photo]:
 class PackedDataset:
     """A catalogue or one split of it, opened for reading.
 
+    `teacher_sizes_px` are those of the teachers' images, each once, in the order of the teachers.
     `digest` names the content: SHA-256 over each photo's place, label and pixels. `split_digest`
     is shared by the three parts of one split, and by all that is made from them.
     """
@@ -104,7 +105,7 @@ class PackedDataset:
     label_names: list[str]
     photos: list[Photo]
     student_px: int
-    teacher_px: int
+    teacher_sizes_px: tuple[int, ...]
     digest: str
     split_digest: str
 
@@ -123,8 +124,8 @@ class PackedDataset:
                 f"{folder / PHOTOS_CSV} must have {about['n_photos']} rows; got {len(photos)}."
             )
         return cls(
-            folder, read_labels(folder), photos, about["student_px"], about["teacher_px"],
-            about["digest"], about["split_digest"],
+            folder, read_labels(folder), photos, about["student_px"],
+            tuple(about["teacher_sizes_px"]), about["digest"], about["split_digest"],
         )  # fmt: skip
 
     @classmethod
@@ -161,6 +162,11 @@ class PackedDataset:
         """The class of each photo, shape (n,)."""
         return np.array([p.label_index for p in self.photos], np.int64)
 
+    @property
+    def sizes_px(self) -> tuple[int, ...]:
+        """Every size that the photos are packed at, once: the student's, then the teachers'."""
+        return tuple(dict.fromkeys((self.student_px, *self.teacher_sizes_px)))
+
     @cached_property
     def student_pixels(self) -> PackedPixels:
         """The images at the student's size."""
@@ -169,7 +175,7 @@ class PackedDataset:
     @cached_property
     def teacher_pixels(self) -> PackedPixels:
         """The images at the teacher's size."""
-        return self.pixels_at(self.teacher_px)
+        return self.pixels_at(self.teacher_sizes_px[0])
 
     def pixels_at(self, size_px: int) -> PackedPixels:
         """The images at one of the sizes that they are packed at.
@@ -177,11 +183,10 @@ class PackedDataset:
         Raises:
             ArtifactError: they are not packed at this size, or a shard is damaged.
         """
-        sizes_px = sorted({self.student_px, self.teacher_px})
-        if size_px not in sizes_px:
-            packed = " and ".join(f"{size} px" for size in sizes_px)
+        if size_px not in self.sizes_px:
+            packed = ", ".join(map(str, self.sizes_px))
             raise ArtifactError(
-                f"{self.folder} must hold images of {size_px} px; it has those of {packed}."
+                f"{self.folder} must hold images of {size_px} px; it has those of {packed} px."
             )
         return PackedPixels(self.folder / PIXELS_FOLDER / str(size_px), len(self))
 
@@ -192,7 +197,7 @@ def write_dataset_tables(
     label_names: list[str],
     *,
     student_px: int,
-    teacher_px: int,
+    teacher_sizes_px: Sequence[int],
     digest: str,
     split_digest: str | None = None,
 ) -> None:
@@ -203,7 +208,7 @@ def write_dataset_tables(
         photos: the rows, in the pixels' order.
         label_names: the classes, in the order of the model's outputs.
         student_px: side of the student's images.
-        teacher_px: side of the teacher's images.
+        teacher_sizes_px: sides of the teachers' images, each once.
         digest: names the content.
         split_digest: names all three parts of the split together; None for a whole catalogue.
     """
@@ -214,7 +219,7 @@ def write_dataset_tables(
         {
             "n_photos": n_photos,
             "student_px": student_px,
-            "teacher_px": teacher_px,
+            "teacher_sizes_px": list(teacher_sizes_px),
             "digest": digest,
             "split_digest": split_digest or digest,
         },

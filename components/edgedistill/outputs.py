@@ -29,6 +29,7 @@ from edgedistill.artifacts import (
     RUN_METADATA,
     SCAN_REPORT_HTML,
     SPLITS,
+    TEACHERS,
     TENSORBOARD_FOLDER,
     THRESHOLD,
     THRESHOLD_CURVE_CSV,
@@ -166,7 +167,7 @@ def _facts(run: FinishedRun, folder: Path) -> RunFacts:
         config=TRAINING_CONFIG.read(folder),
         run=RUN_METADATA.read(folder),
         model=MODEL_METADATA.read(folder),
-        teacher=NETWORK.read(run.artifacts["teacher"]),
+        teachers=_teachers(run.artifacts["teacher"]),
         student=NETWORK.read(run.artifacts["student"]),
         quantization=QUANTIZATION.read(run.artifacts["tflite"]),
         performance=PERFORMANCE.read(folder),
@@ -176,6 +177,11 @@ def _facts(run: FinishedRun, folder: Path) -> RunFacts:
             for name in (CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG)
         },
     )
+
+
+def _teachers(folder: Path) -> list[dict[str, Any]]:
+    """The records of the teachers' networks."""
+    return [NETWORK.read(folder / arch) for arch in TEACHERS.read(folder)["archs"]]
 
 
 def _summary(folder: Path) -> list[str]:

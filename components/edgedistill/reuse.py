@@ -8,12 +8,14 @@ import ast
 import hashlib
 import platform
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgedistill.declaration import Value
-from edgedistill.settings import STEP_SETTINGS
+from edgedistill.machine import available_cores
+from edgedistill.settings import STEP_SETTINGS, TeacherSettings
+from edgedistill.training_settings import Trained
 
 PACKAGES = (
     "tensorflow",
@@ -28,12 +30,16 @@ PACKAGES = (
 
 _PACKAGE = "edgedistill"
 _ROOT = Path(__file__).parent
-_STEP_FILES = {"teacher": "teacher_weights", "distiller": "student_weights"}
 
 
 def package_versions() -> dict[str, str]:
     """The version of each of `PACKAGES`; "absent" where it is not installed."""
     return {name: _version(name) for name in PACKAGES}
+
+
+def compute_threads(values: Mapping[str, Value]) -> int:
+    """How many threads TensorFlow computes with here: as set, else one for each core."""
+    return int(values["compute_threads"]) or available_cores()
 
 
 def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, str]:
@@ -51,12 +57,20 @@ def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, s
         parts = [common, code_digest(f"{_PACKAGE}.{step}.step")]
         if step == "scan":
             parts.append(data_fingerprint)
-        if step in _STEP_FILES:
-            parts.append(_file_digest(str(values[_STEP_FILES[step]])))
+        parts.extend(_file_digest(place) for place in _weights(step, values))
+        if issubclass(STEP_SETTINGS[step], Trained):
+            parts.append(f"{compute_threads(values)} threads")  # the last bits depend on it
         if step == "calibrate" and values["export_uri"]:
             parts.append(secrets.token_hex())  # what it put elsewhere may be gone since
         keys[step] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return keys
+
+
+def _weights(step: str, values: Mapping[str, Value]) -> Sequence[str]:
+    """The words and files that a step's networks start from."""
+    if step == "teacher":
+        return TeacherSettings.choose(values).teacher_starts
+    return [str(values["student_weights"])] if step == "distiller" else []
 
 
 def code_digest(module: str) -> str:

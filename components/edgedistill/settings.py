@@ -55,7 +55,9 @@ class ScanSettings(TeacherChoice, InBuckets):
         "of them in a bucket (gs://, s3://), or 'sample': the digits of scikit-learn."
     )
     teacher_img_size: str = setting(
-        "auto", "Side of the teacher's images; auto: what its network was published for.", unit="px"
+        "auto",
+        "Side of the teachers' images; auto: for each what its network was published for.",
+        unit="px",
     )
     student_img_size: int = setting(
         240, "Side of the student's images, and of the phone's.", unit="px", ge=32, le=1024
@@ -78,11 +80,16 @@ class ScanSettings(TeacherChoice, InBuckets):
             )
 
     @property
-    def teacher_px(self) -> int:
-        """Side of the teacher's images, in pixels, with `auto` resolved."""
-        if self.teacher_img_size == "auto":
-            return TEACHER_SIZES_PX[self.teacher_arch]
-        return int(self.teacher_img_size)
+    def teacher_sizes_px(self) -> tuple[int, ...]:
+        """Sides of the teachers' images, each once, in the order of the teachers."""
+        if self.teacher_img_size != "auto":
+            return (int(self.teacher_img_size),)
+        return tuple(dict.fromkeys(TEACHER_SIZES_PX[arch] for arch in self.teacher_archs))
+
+    @property
+    def sizes_px(self) -> tuple[int, ...]:
+        """Every size that photos are packed at, once: the student's, then the teachers'."""
+        return tuple(dict.fromkeys((self.student_img_size, *self.teacher_sizes_px)))
 
 
 @dataclass(frozen=True, kw_only=True)

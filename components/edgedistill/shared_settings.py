@@ -16,6 +16,11 @@ WEIGHTS_WORDS = (IMAGENET, RANDOM)
 """What a setting of weights may say in place of a file; `tf.weights` knows the same two words."""
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """What stands between the commas, without blanks around it."""
+    return tuple(part.strip() for part in text.split(","))
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepSettings(Settings):
     """What every step has."""
@@ -36,11 +41,27 @@ class Seeded(StepSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherChoice(StepSettings):
-    """Which network the teacher is: scan packs its image size, teacher builds it."""
+    """Which networks teach: scan packs their image sizes, teacher builds and trains them."""
 
     teacher_arch: str = setting(
-        "efficientnet_b3", "Network of the teacher.", choices=tuple(TEACHER_SIZES_PX)
+        "efficientnet_b3",
+        f"Network of the teacher: {', '.join(TEACHER_SIZES_PX)}; or several of them, with commas "
+        "between, which then teach together, by the mean of their probabilities.",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        archs = self.teacher_archs
+        if len(set(archs)) < len(archs) or not set(archs) <= set(TEACHER_SIZES_PX):
+            raise SettingError(
+                f"teacher_arch must be one or several of {', '.join(TEACHER_SIZES_PX)}, each "
+                f"once and with commas between; got {self.teacher_arch}."
+            )
+
+    @property
+    def teacher_archs(self) -> tuple[str, ...]:
+        """The teachers' networks, at least one, in the order given."""
+        return listed(self.teacher_arch)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from edgedistill.declaration import setting
 from edgedistill.errors import SettingError
-from edgedistill.shared_settings import RANDOM, InBuckets, Seeded, TeacherChoice
+from edgedistill.shared_settings import (
+    RANDOM,
+    WEIGHTS_WORDS,
+    InBuckets,
+    Seeded,
+    TeacherChoice,
+    listed,
+)
 
 AUGMENT_LEVELS = ("none", "light", "standard", "phone")
 """From `core.views`, which knows what each means."""
@@ -115,7 +122,9 @@ class TeacherSettings(TeacherChoice, Trained):
     """Settings of the step teacher."""
 
     teacher_weights: str = setting(
-        "imagenet", "Start of the teacher: imagenet, none (random), or a file of weights."
+        "imagenet",
+        "Start of the teacher: imagenet, none (random), or a file of weights; of several teachers "
+        "one word for all, or one such start for each, with commas between.",
     )
     epochs_teacher: int = setting(
         10,
@@ -133,11 +142,30 @@ class TeacherSettings(TeacherChoice, Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.epochs_teacher == 0 and self.teacher_weights == RANDOM:
+        n_teachers, n_starts = len(self.teacher_archs), len(self.teacher_starts)
+        if n_starts != n_teachers:
+            raise SettingError(
+                "teacher_weights must be imagenet or none for all teachers, or have as many "
+                f"starts as teacher_arch has networks, which is {n_teachers}; got "
+                f"{self.teacher_weights}."
+            )
+        if self.epochs_teacher == 0 and RANDOM in self.teacher_starts:
             raise SettingError(
                 "epochs_teacher must be at least 1 where teacher_weights is none: "
                 "a random network has nothing to train a head on; got 0."
             )
+
+    @property
+    def teacher_starts(self) -> tuple[str, ...]:
+        """What each of `teacher_archs` starts from: imagenet, none, or a file's place.
+
+        A lone teacher's file may have commas in its name.
+        """
+        n_teachers = len(self.teacher_archs)
+        if n_teachers == 1:
+            return (self.teacher_weights,)
+        starts = listed(self.teacher_weights)
+        return starts * n_teachers if self.teacher_weights in WEIGHTS_WORDS else starts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,7 +250,7 @@ def steps_before(tmp_path: Path) -> dict[str, str]:
     write_photos(tmp_path / "val" / "photos.csv", photos)
     write_labels(tmp_path / "val", list(CLASSES))
     PACKED_DATASET.write(tmp_path / "val", {
-        "n_photos": 12, "student_px": SIDE_PX, "teacher_px": 24, "digest": "d",
+        "n_photos": 12, "student_px": SIDE_PX, "teacher_sizes_px": [24], "digest": "d",
         "split_digest": digest,
     })  # fmt: skip
     logits = np.array([[3, 0], [0, 3], [3, 0], [0, 3]], np.float32)

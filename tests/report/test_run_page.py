@@ -29,7 +29,7 @@ def history(*accuracies: float) -> list[dict[str, Any]]:
 def network(arch: str) -> dict[str, Any]:
     return {
         "arch": arch, "img_size_px": 240, "label_names": CLASSES, "weights": "imagenet",
-        "data_digest": "d",        "history": history(0.8, 0.9, 0.9),
+        "weights_sha256": "0" * 64, "data_digest": "d", "history": history(0.8, 0.9, 0.9),
     }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def good_run() -> RunFacts:
         manifest={
             "data_dir": "photos", "splits": {}, "findings": {}, "n_photos": 2000,
             "n_bad_files": 0, "digest": "abc", "classes": {"cup": 500, "fork": 700, "plate": 800},
-            "sizes_px": {"student": 240, "teacher": 300},
+            "sizes_px": {"student": 240, "teacher": [300]},
         },
         config={"settings": resolve({"data_dir": "photos"})},
         run={
@@ -73,7 +73,7 @@ def good_run() -> RunFacts:
                       "quantization": {"scale": 1.0, "zero_point": -128}},
             "output": {"dtype": "int8", "quantization": {"scale": 0.02, "zero_point": -3}},
         },
-        teacher=network("efficientnet_b3"),
+        teachers=[network("efficientnet_b3")],
         student=network("efficientnet_lite1"),
         quantization=example_documents.quantization(history=history(0.9, 0.91, 0.91)),
         performance=example_documents.performance(),
@@ -86,6 +86,16 @@ def changed(part: str, **values: Any) -> RunFacts:
     run = good_run()
     changes: dict[str, Any] = {part: {**getattr(run, part), **values}}
     return dataclasses.replace(run, **changes)
+
+
+def taught_by(*histories: list[dict[str, Any]]) -> RunFacts:
+    """By as many teachers, whose trainings went so."""
+    archs = ("efficientnet_lite2", "resnet101")
+    teachers = [
+        {**network(arch), "history": h, "img_size_px": size_px}
+        for arch, h, size_px in zip(archs, histories, (260, 224), strict=False)
+    ]
+    return dataclasses.replace(good_run(), teachers=teachers)
 
 
 def advice(run: RunFacts) -> str:
@@ -145,7 +155,19 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
             "The teacher is 2.0 points worse than its student",
         ),
         (changed("metrics", top1_teacher=0.97), "The student is 4.5 points behind its teacher"),
-        (changed("teacher", history=history(0.8, 0.9)), "raise epochs_teacher (now 10)."),
+        (taught_by(history(0.8, 0.9)), "raise epochs_teacher (now 10)."),
+        (
+            taught_by(history(0.9, 0.8)),
+            "No epoch of the whole teacher improved on its start, which is what is kept: raise",
+        ),
+        (
+            taught_by(history(0.8, 0.9, 0.9), history(0.9, 0.8)),
+            "No epoch of the whole teacher resnet101 improved on its start",
+        ),
+        (
+            taught_by(history(0.8, 0.9), history(0.8, 0.9)),
+            "Validation accuracy was best at the very last epoch: raise epochs_teacher (now 10).",
+        ),
         (changed("student", history=history(0.8, 0.9)), "raise epochs_student (now 20)."),
         (changed("quantization", history=history(0.8, 0.9)), "raise epochs_qat (now 10)."),
         (
@@ -221,6 +243,15 @@ def test_the_page_shows_every_number_and_picture():
         assert text in page, text
     assert page.count("data:image/png;base64,") == 4 + 3  # the four given, three trainings
     assert len(page) < 2_000_000
+
+
+def test_teachers_stand_in_one_row_and_have_a_picture_each():
+    good = history(0.8, 0.9, 0.9)
+    page = render_run_page(taught_by(good, good))
+    assert "<td>teachers together (efficientnet_lite2, resnet101)</td>" in page
+    assert "260, 224" in page
+    assert page.count("data:image/png;base64,") == 4 + 4
+    assert "teachers together" not in render_run_page(taught_by(good))
 
 
 def test_classes_come_with_the_weakest_first():

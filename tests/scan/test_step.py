@@ -100,13 +100,30 @@ def test_pixels_of_both_sizes_are_the_letterboxed_photos_in_the_order_of_the_tab
         pixels = decode_photo((data / listed.filepath).read_bytes())
         assert listed.digest == pixel_digest(pixels)
         np.testing.assert_array_equal(dataset.student_pixels.row(row), letterbox(pixels, 32))
-        np.testing.assert_array_equal(dataset.teacher_pixels.row(row), letterbox(pixels, 48))
+        np.testing.assert_array_equal(dataset.pixels_at(48).row(row), letterbox(pixels, 48))
 
 
 def test_one_set_of_pixels_serves_two_equal_sizes(data, tmp_path):
     scan(data, tmp_path, student_px=32, teacher="32")
     assert [p.name for p in (tmp_path / "catalog/pixels").iterdir()] == ["32"]
-    assert len(PackedDataset.open(tmp_path / "catalog").teacher_pixels) == 4
+    assert len(PackedDataset.open(tmp_path / "catalog").pixels_at(32)) == 4
+
+
+def test_the_sizes_of_several_teachers_are_packed_each_once(data, tmp_path):
+    # Lite2's 260 px, ResNet101's 224 px, which is the student's too.
+    teachers = "efficientnet_lite2,resnet101"
+    scan(data, tmp_path, student_px=224, teacher="auto", teacher_arch=teachers)
+    catalog = tmp_path / "catalog"
+    assert sorted(p.name for p in (catalog / "pixels").iterdir()) == ["224", "260"]
+    assert DATASET_MANIFEST.read(catalog)["sizes_px"] == {"student": 224, "teacher": [260, 224]}
+    dataset = PackedDataset.open(catalog)
+    assert (dataset.student_px, dataset.teacher_sizes_px) == (224, (260, 224))
+    for row, photo in enumerate(dataset.photos):
+        pixels = decode_photo((data / photo.filepath).read_bytes())
+        for size_px in (224, 260):
+            np.testing.assert_array_equal(
+                dataset.pixels_at(size_px).row(row), letterbox(pixels, size_px)
+            )
 
 
 def test_bad_files_are_listed_with_their_reason_one_a_line(scanned):
@@ -128,7 +145,7 @@ def test_the_manifest_counts_classes_and_names_the_content(scanned):
         "classes": {"cup": 2, "plate": 2},
         "splits": {},
         "findings": {"bad file": 2, "tiny": 4},
-        "sizes_px": {"student": 32, "teacher": 48},
+        "sizes_px": {"student": 32, "teacher": [48]},
         "digest": dataset_digest((p.filepath, p.label_name, p.digest) for p in photos),
     }
 
@@ -269,7 +286,7 @@ def test_equal_pixels_under_two_labels_are_left_out_and_told_loudly(tmp_path, ca
     for row, place in enumerate(kept):  # the pixels moved up with the rows
         pixels = decode_photo((data / place).read_bytes())
         np.testing.assert_array_equal(dataset.student_pixels.row(row), letterbox(pixels, 32))
-        np.testing.assert_array_equal(dataset.teacher_pixels.row(row), letterbox(pixels, 48))
+        np.testing.assert_array_equal(dataset.pixels_at(48).row(row), letterbox(pixels, 48))
     assert (metrics["n_conflicts"], metrics["n_bad_files"], metrics["n_grouped"]) == (3, 3, 0)
     found = pairs_found(tmp_path)
     assert [tuple(f.values())[:5] for f in found] == [

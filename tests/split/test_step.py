@@ -37,21 +37,25 @@ def photos_of_classes(**photos_of: int) -> list[Photo]:
     ]
 
 
-def write_catalog(folder: Path, *, teacher_px: int = 6, **photos_of: int) -> PackedDataset:
-    return write_photos_as_catalog(folder, photos_of_classes(**photos_of), teacher_px)
+def write_catalog(
+    folder: Path, *, teacher_sizes_px: Sequence[int] = (6,), **photos_of: int
+) -> PackedDataset:
+    return write_photos_as_catalog(folder, photos_of_classes(**photos_of), teacher_sizes_px)
 
 
 def write_photos_as_catalog(
-    folder: Path, photos: Sequence[Photo], teacher_px: int = 6
+    folder: Path, photos: Sequence[Photo], teacher_sizes_px: Sequence[int] = (6,)
 ) -> PackedDataset:
     """Photo number i is a plain picture of level i."""
     names = sorted({p.label_name for p in photos})
     folder.mkdir()
-    for size in {4, teacher_px}:
+    for size in {4, *teacher_sizes_px}:
         with ShardWriter(folder / PIXELS_FOLDER / str(size), size) as writer:
             for i in range(len(photos)):
                 writer.append(np.full((size, size, 3), i % 256, np.uint8))
-    write_dataset_tables(folder, photos, names, student_px=4, teacher_px=teacher_px, digest="all")
+    write_dataset_tables(
+        folder, photos, names, student_px=4, teacher_sizes_px=teacher_sizes_px, digest="all"
+    )
     return PackedDataset.open(folder)
 
 
@@ -76,7 +80,7 @@ def test_each_photo_goes_to_one_split_with_its_own_pixels(tmp_path):
             number = int(photo.digest, 16)
             assert photo == replace(catalog.photos[number], split=name)
             assert (part.student_pixels.row(row) == number).all()
-            assert (part.teacher_pixels.row(row) == number).all()
+            assert (part.pixels_at(6).row(row) == number).all()
             seen.append(number)
     assert sorted(seen) == list(range(40))
 
@@ -121,9 +125,21 @@ def test_a_split_is_named_by_its_own_content(tmp_path):
 
 
 def test_one_set_of_pixels_stays_one(tmp_path):
-    write_catalog(tmp_path / "catalog", teacher_px=4, cup=10, plate=10)
+    write_catalog(tmp_path / "catalog", teacher_sizes_px=[4], cup=10, plate=10)
     split(tmp_path)
     assert [p.name for p in (tmp_path / "train/pixels").iterdir()] == ["4"]
+
+
+def test_pixels_at_every_size_of_several_teachers_are_split(tmp_path):
+    write_catalog(tmp_path / "catalog", teacher_sizes_px=[9, 4, 6], cup=10, plate=10)
+    split(tmp_path)
+    for name in SPLITS:
+        part = PackedDataset.open(tmp_path / name)
+        assert part.teacher_sizes_px == (9, 4, 6)
+        assert sorted(p.name for p in (tmp_path / name / "pixels").iterdir()) == ["4", "6", "9"]
+        for size_px in (9, 4, 6):
+            levels = [int(image.max()) for image in part.pixels_at(size_px).read(range(len(part)))]
+            assert levels == [int(p.digest, 16) for p in part.photos]
 
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path):
@@ -408,7 +424,9 @@ def test_the_report_tells_what_few_test_photos_can_tell(tmp_path):
 
 def test_a_thousand_classes_are_cut_to_the_worst_and_that_is_said(tmp_path):
     classes = {f"c{i:03}": 10 if i % 2 else 30 for i in range(120)}
-    write_photos_as_catalog(tmp_path / "catalog", photos_of_classes(**classes), teacher_px=4)
+    write_photos_as_catalog(
+        tmp_path / "catalog", photos_of_classes(**classes), teacher_sizes_px=[4]
+    )
     split(tmp_path)
     text = report(tmp_path)
     assert "The 50 of 120 classes with fewest test photos:" in text
@@ -452,7 +470,7 @@ print(peak_mib() - before)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at Linux's /proc")
 def test_memory_does_not_grow_with_the_pixels(tmp_path):
     # 160 images of 0.75 MiB are 120 MiB.
-    write_photos_as_catalog(tmp_path / "catalog", photos_of_classes(cup=80, plate=80), 512)
+    write_photos_as_catalog(tmp_path / "catalog", photos_of_classes(cup=80, plate=80), [512])
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path)],
         capture_output=True,

@@ -33,7 +33,8 @@ from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings
 from edgedistill.tf.interpreter import predict_outputs
-from edgedistill.tf.networks import load_student_for, load_teacher_for
+from edgedistill.tf.networks import load_student_for
+from edgedistill.tf.teachers import load_teachers_for
 from edgedistill.tf.training import Predictor
 
 _log = logging.getLogger(__name__)
@@ -75,11 +76,13 @@ def evaluate_file(
 ) -> Evaluation:
     """Runs the TFLite file, the float student and the teacher on the test split.
 
+    Several teachers are judged as one, by the mean of their probabilities.
+
     Args:
         test: folder of the test split.
         tflite: folder with the file.
         student: folder of the float student.
-        teacher: folder of the teacher.
+        teacher: folder of the teacher or teachers.
         predictions: folder to write: each photo's prediction, logits, metrics, confusion matrix.
         report: HTML file to write.
         settings: nothing but what all steps share.
@@ -97,11 +100,11 @@ def evaluate_file(
     _log.info("evaluating on %d test photos", len(photos))
     logits = predict_outputs(Path(tflite) / MODEL_FILE, photos.student_pixels)
     judged = {"": _judge(logits, labels, len(names))}
-    for suffix, network, pixels in (
-        ("_student", load_student_for(photos, student)[0], photos.student_pixels),
-        ("_teacher", load_teacher_for(photos, teacher), photos.teacher_pixels),
-    ):
-        judged[suffix] = _judge(Predictor(network).outputs(pixels), labels, len(names))
+    student_network, _ = load_student_for(photos, student)
+    logits_student = Predictor(student_network).outputs(photos.student_pixels)
+    judged["_student"] = _judge(logits_student, labels, len(names))
+    logits_teacher = load_teachers_for(photos, teacher).log_probabilities(photos)
+    judged["_teacher"] = _judge(logits_teacher, labels, len(names))
     matrix = confusion_matrix(labels, judged[""].predicted, len(names))
     picture = confusion_matrix_plot(matrix, names)
     with complete_folder(predictions) as written:

@@ -89,18 +89,21 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 def _about_epochs(facts: RunFacts) -> Iterator[str]:
     """Trainings that did not improve on their start, and those that were best at their very end."""
     epochs = {name: facts.config["settings"][f"epochs_{name}"] for name in _TRAININGS}
-    unfinished = []
+    unfinished: dict[str, None] = {}  # each setting once, however many teachers it has
     for name, document in (
-        ("teacher", facts.teacher), ("student", facts.student), ("qat", facts.quantization),
-    ):  # fmt: skip
+        *(("teacher", teacher) for teacher in facts.teachers),
+        ("student", facts.student),
+        ("qat", facts.quantization),
+    ):
         accuracies = [row["val_accuracy"] for row in document["history"]]
         if _start_was_best(name, document, accuracies):
+            which = f" {document['arch']}" if name == "teacher" and len(facts.teachers) > 1 else ""
             yield (
-                f"No epoch of {_TRAININGS[name]} improved on its start, which is what is kept: "
-                f"raise epochs_{name} (now {epochs[name]})."
+                f"No epoch of {_TRAININGS[name]}{which} improved on its start, which is what is "
+                f"kept: raise epochs_{name} (now {epochs[name]})."
             )
         if len(accuracies) > 1 and accuracies[-1] > max(accuracies[:-1]):
-            unfinished.append(f"epochs_{name} (now {epochs[name]})")
+            unfinished[f"epochs_{name} (now {epochs[name]})"] = None
     if unfinished:
         yield f"Validation accuracy was best at the very last epoch: raise {', '.join(unfinished)}."
 

@@ -11,8 +11,8 @@ Document = Mapping[str, Any]
 class RunFacts:
     """What the page is made of: the documents of artifacts.py as read, and four pictures.
 
-    `bad_files` are the lines of bad_files.txt; `images` holds the PNG
-    files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and CONFIDENCE_PNG by file name.
+    `teachers` has a document for each; `bad_files` are the lines of bad_files.txt; `images` holds
+    the PNG files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and CONFIDENCE_PNG by file name.
     """
 
     metrics: Document
@@ -21,7 +21,7 @@ class RunFacts:
     config: Document
     run: Document
     model: Document
-    teacher: Document
+    teachers: Sequence[Document]
     student: Document
     quantization: Document
     performance: Document

@@ -67,14 +67,16 @@ def _headlines(facts: RunFacts) -> list[Headline]:
 
 
 def _models_section(facts: RunFacts) -> Section:
-    def row(name: str, img_size_px: int, suffix: str) -> list[str]:
+    def row(name: str, img_size_px: int | str, suffix: str) -> list[str]:
         values = [facts.metrics[f"{key}{suffix}"] for key in ("top1", "macro_f1", "ece")]
         accuracy, f1, ece = values
         return [name, f"{img_size_px}", _percent(accuracy), _percent(f1), f"{ece:.3f}"]
 
-    teacher, student = facts.teacher, facts.student
+    student = facts.student
+    archs, sizes_px = ([t[key] for t in facts.teachers] for key in ("arch", "img_size_px"))
+    together = "teacher" if len(archs) == 1 else "teachers together"
     rows = [
-        row(f"teacher ({teacher['arch']})", teacher["img_size_px"], "_teacher"),
+        row(f"{together} ({', '.join(archs)})", ", ".join(map(str, sizes_px)), "_teacher"),
         row(f"student, float ({student['arch']})", student["img_size_px"], "_student"),
         row("student, int8 file", facts.model["input"]["width"], ""),
     ]
@@ -128,7 +130,7 @@ def _classes_section(facts: RunFacts) -> Section:
 def _training_sections(facts: RunFacts) -> list[Section]:
     sections = []
     for title, document in (
-        (f"Training of the teacher ({facts.teacher['arch']})", facts.teacher),
+        *((f"Training of the teacher ({t['arch']})", t) for t in facts.teachers),
         (f"Training of the student ({facts.student['arch']})", facts.student),
         ("Quantisation-aware fine-tuning", facts.quantization),
     ):

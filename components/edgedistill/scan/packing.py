@@ -43,7 +43,7 @@ def pack_photos(
 
     Args:
         table: of files to read.
-        out: folder that the pixels are written into, at both sizes.
+        out: folder that the pixels are written into, at every size.
         fingerprints: file to write: the photos' perceptual fingerprints, by row.
         settings: sizes and limits.
         n_workers: processes that decode; None: one a core that this process may use.
@@ -52,14 +52,13 @@ def pack_photos(
         DatasetError: no process can decode here.
         StorageError: a bucket cannot be read any more.
     """
-    sizes_px = list(dict.fromkeys((settings.student_img_size, settings.teacher_px)))
     with contextlib.ExitStack() as open_things:
         writers = [
             open_things.enter_context(ShardWriter(out / PIXELS_FOLDER / str(size), size))
-            for size in sizes_px
+            for size in settings.sizes_px
         ]
         results = open_things.enter_context(
-            contextlib.closing(_results(table, settings, sizes_px, n_workers))
+            contextlib.closing(_results(table, settings, n_workers))
         )
         named = open_things.enter_context(fingerprints.open("wb"))
         row = 0
@@ -75,10 +74,11 @@ def pack_photos(
 
 
 def _results(
-    table: PhotoTable, settings: ScanSettings, sizes_px: list[int], n_workers: int | None
+    table: PhotoTable, settings: ScanSettings, n_workers: int | None
 ) -> Generator[tuple[int, _Read], None, None]:
     """The number of each file and what came of it, in the table's order."""
     under_way: deque[int] = deque()
+    sizes_px = settings.sizes_px
     read = partial(read_photo, sizes_px=sizes_px, max_megapixels=settings.max_megapixels)
     with contextlib.closing(read_ahead(table.to_read())) as fetched:
         results = map_in_order(

@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 def scan_photos(
     catalog: str, report: str, settings: ScanSettings, *, n_workers: int | None = None
 ) -> dict[str, float]:
-    """Decodes every photo once, packs it at both sizes, and says what is wrong with the data.
+    """Decodes every photo once, packs it at every size, and says what is wrong with the data.
 
     Args:
         catalog: folder to write: a packed data set, dataset_manifest.json, findings.csv,
@@ -94,8 +94,7 @@ def _fill_catalog(
     n_workers: int | None,
 ) -> ScanFacts:
     """Packs, inspects and groups the photos, and writes all of the catalogue."""
-    sizes_px = {"student": settings.student_img_size, "teacher": settings.teacher_px}
-    folders = [_pixel_folder(out, size) for size in sorted(set(sizes_px.values()))]
+    folders = [_pixel_folder(out, size) for size in settings.sizes_px]
     student = _pixel_folder(out, settings.student_img_size)
     fingerprints = scratch / "fingerprints"
     if settings.group_near_duplicates:
@@ -116,7 +115,7 @@ def _fill_catalog(
         photos = PackedPixels(student, table.n_photos)
         findings.add(inspect_catalog(table, duplicates), photos.row)
     facts = gather_facts(settings.data_dir, table, duplicates, findings)
-    _write_tables(out, table, duplicates, facts, sizes_px)
+    _write_tables(out, table, duplicates, facts, settings)
     return facts
 
 
@@ -155,7 +154,7 @@ def _write_tables(
     table: PhotoTable,
     duplicates: Duplicates,
     facts: ScanFacts,
-    sizes_px: dict[str, int],
+    settings: ScanSettings,
 ) -> None:
     digest = dataset_digest((p.filepath, p.label_name, p.digest) for p in table.photos())
     group_of = group_names(table, duplicates.groups)
@@ -164,7 +163,8 @@ def _write_tables(
     )
     write_dataset_tables(
         out, photos, list(facts.counts),
-        student_px=sizes_px["student"], teacher_px=sizes_px["teacher"], digest=digest,
+        student_px=settings.student_img_size, teacher_sizes_px=settings.teacher_sizes_px,
+        digest=digest,
     )  # fmt: skip
     DATASET_MANIFEST.write(
         out,
@@ -175,7 +175,10 @@ def _write_tables(
             "classes": facts.counts,
             "splits": facts.split_counts,
             "findings": facts.n_found,
-            "sizes_px": sizes_px,
+            "sizes_px": {
+                "student": settings.student_img_size,
+                "teacher": list(settings.teacher_sizes_px),
+            },
             "digest": digest,
         },
     )

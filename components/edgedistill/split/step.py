@@ -221,15 +221,14 @@ def _write_split(
 ) -> None:
     photos = [replace(dataset.photos[row], split=name) for row in rows]
     with complete_folder(folder) as out:
-        _copy_pixels(out, dataset.student_pixels, rows)
-        if dataset.teacher_px != dataset.student_px:
-            _copy_pixels(out, dataset.teacher_pixels, rows)
+        for size_px in dataset.sizes_px:
+            _copy_pixels(out, dataset.pixels_at(size_px), rows)
         write_dataset_tables(
             out,
             photos,
             dataset.label_names,
             student_px=dataset.student_px,
-            teacher_px=dataset.teacher_px,
+            teacher_sizes_px=dataset.teacher_sizes_px,
             digest=digest,
             split_digest=split_digest,
         )

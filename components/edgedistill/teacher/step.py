@@ -1,20 +1,34 @@
-"""Trains the teacher: pretrained backbone, head first, then the whole network."""
+"""Trains the teachers one after the other: pretrained backbone, head first, then all of it."""
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from edgedistill.artifacts import TENSORBOARD_FOLDER
+import numpy as np
+
+from edgedistill.artifacts import TEACHERS, TENSORBOARD_FOLDER
+from edgedistill.core.metrics import cross_entropy
 from edgedistill.datasets import PackedDataset
+from edgedistill.errors import ArtifactError
 from edgedistill.folders import complete_folder, write_file
-from edgedistill.report.training_page import render_training_page
-from edgedistill.settings import TeacherSettings
+from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
+from edgedistill.teacher.page import render_teacher_page
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.fine_tuning import fine_tune
-from edgedistill.tf.networks import NetworkRecord, build, save_network
+from edgedistill.tf.networks import (
+    HistoryRow,
+    NetworkRecord,
+    build,
+    load_network,
+    release_networks,
+    save_network,
+)
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
+from edgedistill.tf.teachers import Teachers
 from edgedistill.tf.training import Validation, best_epoch_metrics
-from edgedistill.tf.weights import RANDOM, load_pretrained, origin
+from edgedistill.tf.weights import RANDOM, ensure_available, load_pretrained, origin
 
 _log = logging.getLogger(__name__)
 
@@ -22,47 +36,114 @@ _log = logging.getLogger(__name__)
 def train_teacher(
     train: str, val: str, model: str, report: str, settings: TeacherSettings
 ) -> dict[str, float]:
-    """Trains the teacher on packed photos and keeps its best epoch.
+    """Trains each of the teachers on packed photos and keeps its best epoch.
 
     Args:
         train: folder of the training split.
         val: folder of the validation split.
-        model: folder to write: weights, record, TensorBoard logs if wished.
+        model: folder to write: teachers.json, a folder for each network with its weights and
+            record, TensorBoard logs if wished.
         report: HTML file to write.
-        settings: architecture, start, epochs, learning rate.
+        settings: architectures, start, epochs, learning rate.
 
     Returns:
-        Metrics: val_accuracy and val_loss of the best epoch, best_epoch (0: the head alone),
-        n_train, seconds.
+        Metrics: val_accuracy and val_loss, n_train, seconds. Of one teacher the first two are
+        those of its best epoch, and best_epoch is its number (0: the head alone); of several they
+        are those of the mean of their probabilities, and the three of each teacher follow, with
+        its network behind the name, such as val_accuracy_resnet101.
 
     Raises:
-        WeightsError: the pretrained weights cannot be had or do not fit.
-        ArtifactError: a split is missing or damaged.
+        WeightsError: pretrained weights cannot be had or do not fit.
+        ArtifactError: a split is missing or damaged, or is not packed at a teacher's size.
     """
     begun = time.monotonic()
-    seed_everything(settings.seed)
     photos, validation = PackedDataset.open_parts(train, val)
-    size_px, arch = photos.teacher_px, settings.teacher_arch
-    _log.info("teacher %s at %d px on %d photos", arch, size_px, len(photos))
-    network = build(arch, size_px, len(photos.label_names))
-    load_pretrained(network, arch, settings.teacher_weights)
+    starts = dict(zip(settings.teacher_archs, settings.teacher_starts, strict=True))
+    for arch, start in starts.items():  # all, before hours go into the first
+        size_px(photos, arch)
+        ensure_available(arch, start)
     with complete_folder(model) as folder:
-        history = fine_tune(
-            network,
-            training_photos(photos, photos.teacher_pixels, settings),
-            Validation(validation.teacher_pixels, validation.label_indices),
-            Schedule.of(
-                settings,
-                stage="network",
-                epochs=settings.epochs_teacher,
-                learning_rate=settings.lr_teacher,
-            ),
-            pretrained=settings.teacher_weights != RANDOM,
-            tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
-        )
-        weights = origin(settings.teacher_weights)
-        save_network(network, folder, NetworkRecord.of(photos, arch, size_px, weights, history))
-    write_file(report, render_training_page(f"Teacher: {arch}", history, n_val=len(validation)))
-    results = best_epoch_metrics(history)
+        histories = {
+            arch: _train_one(arch, start, photos, validation, folder, settings)
+            for arch, start in starts.items()
+        }
+        results = _together(histories, validation, folder)
+        figures = {name: results[name] for name in ("val_accuracy", "val_loss")}
+        TEACHERS.write(folder, {"archs": list(histories), **figures})
+    write_file(report, render_teacher_page(histories, results["val_accuracy"], len(validation)))
     _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])
     return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}
+
+
+def size_px(photos: PackedDataset, arch: str) -> int:
+    """Side of the images that a teacher of these photos takes.
+
+    That is the side that its network was published for where scan packed it, else the only one
+    that scan packed for teachers.
+
+    Raises:
+        ArtifactError: scan packed several others.
+    """
+    own, packed = TEACHER_SIZES_PX[arch], photos.teacher_sizes_px
+    if own in packed or len(packed) == 1:
+        return own if own in packed else packed[0]
+    raise ArtifactError(
+        f"{photos.folder} must hold images of {own} px for {arch}; it has those of "
+        f"{', '.join(map(str, packed))} px: give scan and teacher the same teacher_arch."
+    )
+
+
+def _train_one(
+    arch: str,
+    start: str,
+    photos: PackedDataset,
+    validation: PackedDataset,
+    folder: Path,
+    settings: TeacherSettings,
+) -> Sequence[HistoryRow]:
+    """Trains one network into a folder of its name, as if there were no other."""
+    release_networks()
+    seed_everything(settings.seed)
+    side = size_px(photos, arch)
+    _log.info("teacher %s at %d px on %d photos", arch, side, len(photos))
+    network = build(arch, side, len(photos.label_names))
+    load_pretrained(network, arch, start)
+    curves = folder / TENSORBOARD_FOLDER / arch if settings.save_tensorboard else None
+    history = fine_tune(
+        network,
+        training_photos(photos, photos.pixels_at(side), settings),
+        Validation(validation.pixels_at(side), validation.label_indices),
+        Schedule.of(
+            settings,
+            stage="network",
+            epochs=settings.epochs_teacher,
+            learning_rate=settings.lr_teacher,
+        ),
+        pretrained=start != RANDOM,
+        tensorboard=curves,
+    )
+    (folder / arch).mkdir()
+    record = NetworkRecord.of(photos, arch, side, origin(start), history)
+    save_network(network, folder / arch, record)
+    return history
+
+
+def _together(
+    histories: Mapping[str, Sequence[HistoryRow]], validation: PackedDataset, folder: Path
+) -> dict[str, float]:
+    """What the networks that lie in the folder are worth, all as one and, of several, each alone.
+
+    A single one's figures are those of its training: it need not answer once more.
+    """
+    own = {arch: best_epoch_metrics(history) for arch, history in histories.items()}
+    if len(own) == 1:
+        return next(iter(own.values()))
+    release_networks()
+    teachers = Teachers(tuple(load_network(folder / arch)[0] for arch in own))
+    answers, labels = teachers.log_probabilities(validation), validation.label_indices
+    together = {
+        "val_accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
+        "val_loss": cross_entropy(answers, labels),
+    }
+    alone = {f"{name}_{arch}": v for arch, figures in own.items() for name, v in figures.items()}
+    return {**together, **alone}

@@ -4,14 +4,16 @@ Each takes raw [0, 255] RGB and holds its own preprocessing, so that no caller c
 scaled pixels. Each ends in the layers `pool`, `dropout` and `logits`.
 """
 
-from collections.abc import Mapping, Sequence
+import gc
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from edgedistill.artifacts import NETWORK, WEIGHTS_FILE
+from edgedistill.artifacts import NETWORK, TEACHERS, WEIGHTS_FILE
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.tf.efficientnet_lite import BATCH_NORM_MOMENTUM, VARIANTS, build_lite
@@ -130,6 +132,24 @@ def feature_extractor(network: Any) -> Any:
     return keras.Model(network.input, network.get_layer("pool").output)
 
 
+def weights_digest(network: Any) -> str:
+    """SHA-256, in hexadecimal, over shape, type and values of the network's weights in order.
+
+    Equal for equal weights, whatever wrote them; the bytes of their file depend on more.
+    """
+    digest = hashlib.sha256()
+    for values in network.get_weights():
+        digest.update(f"{values.dtype.str} {values.shape}\n".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def release_networks() -> None:
+    """Frees the memory of all networks that nothing refers to any more, graphs included."""
+    keras.backend.clear_session()
+    gc.collect()  # networks and their layers refer to each other
+
+
 def save_network(network: Any, folder: Path, record: NetworkRecord) -> None:
     """Writes weights and record into an existing folder."""
     network.save_weights(folder / WEIGHTS_FILE)
@@ -140,6 +160,7 @@ def save_network(network: Any, folder: Path, record: NetworkRecord) -> None:
             "img_size_px": record.img_size_px,
             "label_names": list(record.label_names),
             "weights": record.weights,
+            "weights_sha256": weights_digest(network),
             "history": list(record.history),
             "data_digest": record.data_digest,
         },
@@ -153,7 +174,8 @@ def load_network(folder: str | Path) -> tuple[Any, NetworkRecord]:
         ArtifactError: a file is missing, damaged, or does not fit the record.
     """
     folder = Path(folder)
-    content: Mapping[str, Any] = NETWORK.read(folder)
+    content = NETWORK.read(folder)
+    digest = content.pop("weights_sha256")
     record = NetworkRecord(**content)
     network = build(record.arch, record.img_size_px, len(record.label_names))
     path = folder / WEIGHTS_FILE
@@ -161,22 +183,33 @@ def load_network(folder: str | Path) -> tuple[Any, NetworkRecord]:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} cannot be read as {record.arch}: {error}.") from None
+    if weights_digest(network) != digest:
+        raise ArtifactError(
+            f"{path} must hold the weights that {NETWORK.name} beside it names; it holds others: "
+            "run the step that trained them again."
+        )
     return network, record
 
 
 def load_network_for(
-    photos: PackedDataset, folder: str | Path, *, img_size_px: int
+    photos: PackedDataset, folder: str | Path, *, sizes_px: Sequence[int]
 ) -> tuple[Any, NetworkRecord]:
     """`load_network`, refused where it was trained on another split or for another image size.
+
+    Args:
+        photos: what it is to see.
+        folder: where it lies.
+        sizes_px: the sides that its images may have.
 
     Raises:
         ArtifactError: also what `load_network` raises.
     """
     network, record = load_network(folder)
     photos.require_own(record.data_digest, folder)
-    if record.img_size_px != img_size_px:
+    if record.img_size_px not in sizes_px:
+        wanted = " or ".join(map(str, sizes_px))
         raise ArtifactError(
-            f"{folder} must hold a network for images of {img_size_px} px; got one for "
+            f"{folder} must hold a network for images of {wanted} px; got one for "
             f"{record.img_size_px} px."
         )
     return network, record
@@ -188,7 +221,7 @@ def load_student_for(photos: PackedDataset, folder: str | Path) -> tuple[Any, Ne
     Raises:
         ArtifactError: also where it is another network than `STUDENT_ARCH`.
     """
-    network, record = load_network_for(photos, folder, img_size_px=photos.student_px)
+    network, record = load_network_for(photos, folder, sizes_px=[photos.student_px])
     if record.arch != STUDENT_ARCH:
         raise ArtifactError(f"{folder} must hold {STUDENT_ARCH}; got {record.arch}.")
     return network, record
@@ -200,4 +233,5 @@ def load_teacher_for(photos: PackedDataset, folder: str | Path) -> Any:
     Raises:
         ArtifactError: as `load_network_for`.
     """
-    return load_network_for(photos, folder, img_size_px=photos.teacher_px)[0]
+    arch = TEACHERS.read(Path(folder))["archs"][0]
+    return load_network_for(photos, Path(folder) / arch, sizes_px=photos.teacher_sizes_px)[0]

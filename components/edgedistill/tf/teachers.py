@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.artifacts import TEACHERS
 from edgedistill.datasets import PackedDataset
 from edgedistill.tf.networks import load_network_for
 from edgedistill.tf.runtime import tf
@@ -82,7 +83,14 @@ def load_teachers_for(photos: PackedDataset, folder: str | Path) -> Teachers:
         ArtifactError: a file is missing or damaged, or a network was trained on another split or
             for images of a size that the photos are not packed at.
     """
-    return Teachers((load_network_for(photos, folder, img_size_px=photos.teacher_px)[0],))
+    folder = Path(folder)
+    sizes_px = photos.teacher_sizes_px
+    return Teachers(
+        tuple(
+            load_network_for(photos, folder / arch, sizes_px=sizes_px)[0]
+            for arch in TEACHERS.read(folder)["archs"]
+        )
+    )
 
 
 def _size_px(network: Any) -> int:
