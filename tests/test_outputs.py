@@ -1,9 +1,9 @@
 """The output folder of a run whose steps wrote small files of every kind."""
 
+import hashlib
 import io
 import json
 import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from edgedistill.artifacts import (
     MODEL_METADATA,
     NETWORK,
     OUTPUT_FILES,
+    PACKED_DATASET,
     PERFORMANCE,
     PHOTOS_CSV,
     QUANTIZATION,
@@ -42,7 +43,8 @@ from edgedistill.artifacts import (
 from edgedistill.datasets import Photo, write_photos
 from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError
-from edgedistill.outputs import collect, git_revision
+from edgedistill.machine import available_cores
+from edgedistill.outputs import collect
 from edgedistill.presets import resolve
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
 from edgedistill.settings import STEP_SETTINGS
@@ -58,6 +60,7 @@ ROW = {
     "stage": "network", "epoch": 1, "loss": 0.5, "train_accuracy": 0.75, "val_loss": 0.6,
     "val_accuracy": 0.5, "lr": 0.001, "seconds": 2.0,
 }  # fmt: skip
+MODEL = b"\0" * 1_500_000
 PER_CLASS = {"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 2}
 
 
@@ -80,6 +83,10 @@ def write_catalog(folder: Path) -> None:
 def write_split(folder: Path, n_photos: int) -> None:
     photos = [Photo(f"cup/{n},\n.jpg", 0, "cup", 40, 30, "a" * 64) for n in range(n_photos)]
     write_photos(folder / PHOTOS_CSV, photos)
+    PACKED_DATASET.write(folder, {
+        "n_photos": n_photos, "student_px": 32, "teacher_sizes_px": [32], "digest": folder.name,
+        "split_digest": "of all three",
+    })  # fmt: skip
 
 
 def write_network(folder: Path, arch: str) -> None:
@@ -105,6 +112,7 @@ def write_teachers(folder: Path, *archs: str) -> None:
 def write_tflite(folder: Path) -> None:
     QUANTIZATION.write(folder, example_documents.quantization(history=[ROW]))
     PERFORMANCE.write(folder, example_documents.performance())
+    (folder / MODEL_FILE).write_bytes(MODEL)
 
 
 def write_predictions(folder: Path) -> None:
@@ -122,7 +130,7 @@ def write_predictions(folder: Path) -> None:
 def write_bundle(folder: Path) -> None:
     quantization = {"scale": 1.0, "zero_point": -128}
     side = {"width": 32, "height": 32, "channels": 3, "color_space": "RGB"}
-    (folder / MODEL_FILE).write_bytes(b"\0" * 1_500_000)
+    (folder / MODEL_FILE).write_bytes(MODEL)
     (folder / TASKS_FILE).write_bytes(b"tasks")
     (folder / BUNDLE_ZIP).write_bytes(b"zip")
     (folder / LABELS_FILE).write_text("cup\nmug\n", encoding="utf-8")
@@ -231,6 +239,25 @@ def test_the_run_can_be_traced(out: Path) -> None:
     assert found["packages"]["numpy"]
 
 
+def test_what_a_repetition_must_give_is_written_down(out: Path, run: FinishedRun) -> None:
+    found = RUN_METADATA.read(out)
+    teachers = f"efficientnet_lite2 {'0' * 64}\nresnet101 {'0' * 64}\n"
+    assert found["digests"] == {
+        "data": "d", "split": "of all three", "student": "0" * 64,
+        "teacher": hashlib.sha256(teachers.encode()).hexdigest(),
+        "file": hashlib.sha256(MODEL).hexdigest(),
+    }  # fmt: skip
+
+
+def test_the_number_of_compute_threads_is_a_number_also_where_it_was_left_open(
+    out: Path, tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    assert settings["compute_threads"] == 0
+    assert RUN_METADATA.read(out)["compute_threads"] == available_cores()
+    collect(run, tmp_path / "given", {**settings, "compute_threads": 3}, STARTED)
+    assert RUN_METADATA.read(tmp_path / "given")["compute_threads"] == 3
+
+
 def test_every_setting_is_written_down(out: Path, settings: dict[str, Value]) -> None:
     assert TRAINING_CONFIG.read(out) == {"settings": settings}
 
@@ -299,15 +326,3 @@ def test_a_step_that_left_a_file_out_leaves_the_earlier_run(
         collect(run, out, {**settings, "seed": 8}, STARTED)
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
     assert json.loads((out / "run_metadata.json").read_text())["seed"] == 7
-
-
-def test_a_revision_is_given_where_there_is_one(tmp_path: Path) -> None:
-    assert git_revision(tmp_path) is None
-    author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
-              "GIT_COMMITTER_EMAIL": "a@b"}  # fmt: skip
-    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True, env={**os.environ, **author})
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
-    ).stdout.strip()
-    assert git_revision(tmp_path) == head

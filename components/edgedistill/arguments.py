@@ -44,6 +44,25 @@ RUN_OPTIONS = {
 }
 """Flags of `run` that are no settings of the pipeline: they do not change what it computes."""
 
+VERIFY_OPTIONS = {
+    d.name: d
+    for d in (
+        DeclaredSetting(
+            name="data_dir",
+            type=str,
+            default="",
+            constraint=Constraint(help="Where the photos are now; empty: where they were."),
+        ),
+        DeclaredSetting(
+            name="keep",
+            type=bool,
+            default=False,
+            constraint=Constraint(help="Keep the folder of the repetition's steps."),
+        ),
+    )
+}
+"""Flags of `verify`."""
+
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "student_weights": WEIGHTS_WORDS,
@@ -59,6 +78,15 @@ class RunArguments:
     output_dir: Path
     overwrite: bool
     settings: dict[str, Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyArguments:
+    """What is to be verified; `data_dir` is None where the photos are where they were."""
+
+    output_dir: Path
+    data_dir: str | None
+    keep: bool
 
 
 def read_run_arguments(words: Sequence[str]) -> RunArguments:
@@ -78,6 +106,24 @@ def read_run_arguments(words: Sequence[str]) -> RunArguments:
         output_dir=_absolute(str(options["output_dir"])),
         overwrite=options["overwrite"] is True,
         settings=values,
+    )
+
+
+def read_verify_arguments(words: Sequence[str]) -> VerifyArguments:
+    """Reads the words behind `verify`: the run's folder, then flags.
+
+    Raises:
+        SettingError: the folder is missing, a flag is unknown, or a value is not allowed.
+    """
+    if not words or words[0].startswith("--"):
+        raise SettingError("verify needs the folder of a run: python pipeline.py verify FOLDER")
+    texts = read_flags(words[1:], VERIFY_OPTIONS)
+    given = {name: VERIFY_OPTIONS[name].parse(text) for name, text in texts.items()}
+    place = given.get("data_dir")
+    return VerifyArguments(
+        output_dir=_absolute(words[0]),
+        data_dir=None if place is None else _resolve_data_dir(str(place)),
+        keep=given.get("keep") is True,
     )
 
 
@@ -103,6 +149,11 @@ def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
             raise SettingError(f"--{name} has no value; write --{name} VALUE.")
         texts[name] = text if equals else waiting.pop(0)
     return texts
+
+
+def verify_help(usage: str) -> str:
+    """The flags of `verify`."""
+    return "\n\n".join([usage, "\n".join(_help_entry(d) for d in VERIFY_OPTIONS.values())])
 
 
 def help_page(usage: str) -> str:
@@ -191,6 +242,10 @@ def _resolve_teachers(values: Mapping[str, Value]) -> dict[str, Value]:
     }
     TeacherSettings.choose({**values, **resolved})  # a folder above a file may have a comma too
     return resolved
+
+
+def _resolve_data_dir(place: str) -> str:
+    return _resolve_place("data_dir", place, _WORDS_FOR_PLACES["data_dir"])
 
 
 def _resolve_place(name: str, place: str, words: Sequence[str]) -> str:

@@ -222,7 +222,7 @@ THRESHOLD = JsonFile(
 TRAINING_CONFIG = JsonFile("training_config.json", 1, frozenset({"settings"}))
 RUN_METADATA = JsonFile(
     "run_metadata.json",
-    1,
+    2,
     frozenset(
         {
             "started_utc",
@@ -232,13 +232,16 @@ RUN_METADATA = JsonFile(
             "machine",
             "git_revision",
             "seed",
+            "compute_threads",
+            "digests",
             "counts",
             "seconds",
             "reused_steps",
         }
     ),
 )
-"""`seconds`: {step: wall seconds of the run that did the step}."""
+"""`compute_threads`: how many TensorFlow computed with. `digests`: {part of the run: SHA-256} of
+data, split, teacher, student, file. `seconds`: {step: wall seconds of the run that did it}."""
 
 TO_SHIP = (
     MODEL_FILE, TASKS_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, BUNDLE_ZIP

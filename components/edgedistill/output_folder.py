@@ -40,7 +40,7 @@ def check_output_dir(
     """
     _check_place(output_dir)
     recover(output_dir)
-    _check_apart(output_dir, Path(str(settings["data_dir"])))
+    check_apart(output_dir, Path(str(settings["data_dir"])))
     if not output_dir.exists() or not any(output_dir.iterdir()):
         return
     earlier = _earlier_settings(output_dir)
@@ -55,6 +55,23 @@ def check_output_dir(
             f"{output_dir} holds a run with {differing} {earlier.get(differing)}, not "
             f"{settings.get(differing)}: choose another --output_dir, or add --overwrite true."
         )
+
+
+def check_apart(output_dir: Path, data_dir: Path) -> None:
+    """Refuses a run beside or below the photos, or above them.
+
+    It would be taken for a class, or be moved with the output.
+
+    Raises:
+        SettingError: says so.
+    """
+    if data_dir.is_absolute():
+        for inner, outer in ((work_folder(output_dir), data_dir), (data_dir, output_dir)):
+            if inner.is_relative_to(outer):
+                raise SettingError(
+                    "output_dir and data_dir must not lie inside each other; "
+                    f"got {output_dir} and {data_dir}."
+                )
 
 
 def first_difference(earlier: Mapping[str, object], settings: Mapping[str, Value]) -> str | None:
@@ -126,17 +143,6 @@ def _check_place(output_dir: Path) -> None:
     for folder in (parent, output_dir):
         if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise SettingError(f"output_dir cannot be written: no permission to write {folder}.")
-
-
-def _check_apart(output_dir: Path, data_dir: Path) -> None:
-    """A run beside or below the photos would be taken for a class, or be moved with the output."""
-    if data_dir.is_absolute():
-        for inner, outer in ((work_folder(output_dir), data_dir), (data_dir, output_dir)):
-            if inner.is_relative_to(outer):
-                raise SettingError(
-                    "output_dir and data_dir must not lie inside each other; "
-                    f"got {output_dir} and {data_dir}."
-                )
 
 
 def _earlier_settings(output_dir: Path) -> dict[str, object] | None:

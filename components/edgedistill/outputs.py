@@ -1,15 +1,10 @@
 """Collects what the finished steps wrote into the flat folder that a local run leaves."""
 
-import csv
-import os
-import platform
 import shutil
-import subprocess
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edgedistill import reuse
 from edgedistill.artifacts import (
     BAD_FILES,
     CONFIDENCE_PNG,
@@ -41,10 +36,10 @@ from edgedistill.artifacts import (
 )
 from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError
-from edgedistill.machine import available_cores
 from edgedistill.output_folder import replaced_folder
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_page import render_run_page
+from edgedistill.run_metadata import run_metadata
 from edgedistill.runs import FinishedRun
 
 _COPIED = {
@@ -82,7 +77,7 @@ def collect(
                 shutil.copytree(curves, folder / TENSORBOARD_FOLDER / training)
         (folder / TRAINING_LOG).write_text(_joined_logs(run), encoding="utf-8")
         TRAINING_CONFIG.write(folder, {"settings": settings})
-        RUN_METADATA.write(folder, _run_metadata(run, folder, settings, started))
+        RUN_METADATA.write(folder, run_metadata(run, folder, settings, started))
         page = render_run_page(_facts(run, folder))
         (folder / REPORT_HTML).write_text(page, encoding="utf-8")
         return [*_summary(folder), *_exported(run)]
@@ -103,60 +98,6 @@ def _joined_logs(run: FinishedRun) -> str:
         heading = f"[{number}/{len(run.steps)}] {step.name}: {how} {step.seconds:.1f} s"
         parts.append(f"{heading}\n{step.log}")
     return "\n".join(parts)
-
-
-def _run_metadata(
-    run: FinishedRun, folder: Path, settings: dict[str, Value], started: datetime
-) -> dict[str, Any]:
-    return {
-        "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
-        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "packages": reuse.package_versions(),
-        "machine": _machine(),
-        "git_revision": git_revision(Path(__file__).parent),
-        "seed": settings["seed"],
-        "counts": _counts(folder),
-        "seconds": {step.name: step.seconds for step in run.steps},
-        "reused_steps": [step.name for step in run.steps if step.reused],
-    }
-
-
-def _machine() -> dict[str, str | int | None]:
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return {
-        "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "n_cpus": os.cpu_count(),
-        "n_cpus_usable": available_cores(),
-        "memory_bytes": pages,
-    }
-
-
-def _counts(folder: Path) -> dict[str, int]:
-    """Photos, bad files and classes, and the photos of each split."""
-    manifest = DATASET_MANIFEST.read(folder)
-    counts = {
-        "photos": manifest["n_photos"],
-        "bad_files": manifest["n_bad_files"],
-        "classes": len(manifest["classes"]),
-    }
-    for split in SPLITS:
-        with (folder / split_csv(split)).open(encoding="utf-8", newline="") as file:
-            counts[split] = sum(1 for _ in csv.reader(file)) - 1
-    return counts
-
-
-def git_revision(folder: Path) -> str | None:
-    """The commit that `folder` stands at, with "-dirty" where files differ; None without git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=30, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()
 
 
 def _facts(run: FinishedRun, folder: Path) -> RunFacts:

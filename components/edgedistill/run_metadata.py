@@ -1,0 +1,183 @@
+"""What run_metadata.json says of a run: when, where and with what it was done, and what came out.
+
+Its digests are what a repetition of the run is held against: one of each part of the run that
+decides the parts after it.
+"""
+
+import csv
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edgedistill import reuse
+from edgedistill.artifacts import (
+    DATASET_MANIFEST,
+    MODEL_FILE,
+    NETWORK,
+    PACKED_DATASET,
+    SPLITS,
+    TEACHERS,
+    split_csv,
+)
+from edgedistill.declaration import Value
+from edgedistill.json_file import missing_file
+from edgedistill.machine import available_cores
+from edgedistill.runs import FinishedRun
+
+_PROCESSORS = Path("/proc/cpuinfo")
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a run that decides the parts after it.
+
+    `output` is what its step calls the folder that `digest` reads; `artifact` what the run does.
+    """
+
+    name: str
+    step: str
+    output: str
+    artifact: str
+    digest: Callable[[Path], str]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        ArtifactError: it is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise missing_file(path) from None
+
+
+def _teachers_digest(folder: Path) -> str:
+    """Over each teacher's name and weights, in their order."""
+    archs = TEACHERS.read(folder)["archs"]
+    lines = [f"{arch} {NETWORK.read(folder / arch)['weights_sha256']}\n" for arch in archs]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+PARTS = (
+    Part("data", "scan", "catalog", "catalog",
+         lambda folder: str(DATASET_MANIFEST.read(folder)["digest"])),
+    Part("split", "split", "train", "train",
+         lambda folder: str(PACKED_DATASET.read(folder)["split_digest"])),
+    Part("teacher", "teacher", "model", "teacher", _teachers_digest),
+    Part("student", "distiller", "model", "student",
+         lambda folder: str(NETWORK.read(folder)["weights_sha256"])),
+    Part("file", "qat_export", "tflite", "tflite", lambda folder: file_digest(folder / MODEL_FILE)),
+)  # fmt: skip
+"""In the order in which a run does them."""
+
+
+def run_metadata(
+    run: FinishedRun, folder: Path, settings: Mapping[str, Value], started: datetime
+) -> dict[str, Any]:
+    """The content of run_metadata.json.
+
+    Args:
+        run: the digests are those of its artifacts, whichever run made them.
+        folder: the output folder, which holds the manifest and the splits' tables already.
+        settings: every setting with its value.
+        started: when.
+
+    Raises:
+        ArtifactError: a step left out a file that it promised.
+    """
+    return {
+        "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **environment(),
+        "seed": settings["seed"],
+        "compute_threads": reuse.compute_threads(settings),
+        "digests": {part.name: part.digest(run.artifacts[part.artifact]) for part in PARTS},
+        "counts": _counts(folder),
+        "seconds": {step.name: step.seconds for step in run.steps},
+        "reused_steps": [step.name for step in run.steps if step.reused],
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and git revision: what decides a result beside data and settings."""
+    return {
+        "python": platform.python_version(),
+        "packages": reuse.package_versions(),
+        "machine": _machine(),
+        "git_revision": git_revision(Path(__file__).parent),
+    }
+
+
+def git_revision(folder: Path) -> str | None:
+    """The commit that `folder` stands at, with "-dirty" where files differ; None without git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def processor_name(cpuinfo: Path = _PROCESSORS) -> str:
+    """The processor as its maker calls it, which tells more than "x86_64"; that, elsewhere.
+
+    Args:
+        cpuinfo: "name : value" lines, as Linux writes them; ARM's name no model.
+    """
+    return _first_value(cpuinfo, "model name") or platform.processor() or platform.machine()
+
+
+def gpu_names(folder: Path = _GPUS) -> list[str]:
+    """The NVIDIA GPUs that this process sees, without asking TensorFlow; empty without a driver.
+
+    Args:
+        folder: has a folder a GPU with a file `information`, as NVIDIA's driver writes it.
+    """
+    return [_first_value(path, "Model") for path in sorted(folder.glob("*/information"))]
+
+
+def _first_value(path: Path, name: str) -> str:
+    """Of "name : value" lines; empty where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "system": platform.platform(),
+        "processor": processor_name(),
+        "gpus": ", ".join(gpu_names()) or "none",
+        "n_cpus": os.cpu_count(),
+        "n_cpus_usable": available_cores(),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    }
+
+
+def _counts(folder: Path) -> dict[str, int]:
+    """Photos, bad files and classes, and the photos of each split."""
+    manifest = DATASET_MANIFEST.read(folder)
+    counts = {
+        "photos": manifest["n_photos"],
+        "bad_files": manifest["n_bad_files"],
+        "classes": len(manifest["classes"]),
+    }
+    for split in SPLITS:
+        with (folder / split_csv(split)).open(encoding="utf-8", newline="") as file:
+            counts[split] = sum(1 for _ in csv.reader(file)) - 1
+    return counts
