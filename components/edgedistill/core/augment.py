@@ -58,7 +58,7 @@ def show_views(images: NDArray[np.uint8], views: Views) -> NDArray[np.uint8]:
 
 
 def moved(picture: Image.Image, affine: NDArray[np.float64]) -> Image.Image:
-    """The picture under one row of `Views.affines`."""
+    """The picture under one row of `Views.affines`; between pixels linear, rounded down."""
     if np.array_equal(affine, (1, 0, 0, 0, 1, 0)):
         return picture
     return picture.transform(

@@ -48,7 +48,7 @@ def draw_partners(
     Raises:
         ValueError: alpha is not above 0, or n_photos is below 1, or a number is below 0.
     """
-    if alpha <= 0 or n_photos < 1:
+    if not alpha > 0 or n_photos < 1:
         raise ValueError(
             f"alpha must be above 0 and n_photos at least 1; got {alpha} and {n_photos}"
         )
