@@ -26,6 +26,7 @@ from edgedistill.checkpoint_file import (
     read_header,
 )
 from edgedistill.errors import ArtifactError, StorageError
+from edgedistill.storage.new_files import TakenError
 from edgedistill.storage.shelf import open_shelf
 from edgedistill.storage.writing import check_target
 
@@ -77,11 +78,12 @@ class Checkpoints:
             ValueError: an array holds something else.
         """
         state = State(self._identity, progress, arrays)
-        earlier = self._names()
-        name = f"checkpoint-{_number(earlier[0]) + 1 if earlier else 1:08}.ckpt"
-        self._shelf.add(name, state.write, size_bytes=state.size_bytes)
-        _log.debug("%s/%s: saved, %d bytes", self._place, name, state.size_bytes)
-        self._tidy([name, *earlier])
+        try:
+            self._add(state)
+        except TakenError as error:  # a run that was told to end may still save its last state
+            _log.debug("%s", error)
+            self._add(state)
+        self._tidy()
 
     def latest(self) -> Checkpoint | None:
         """The newest state that is whole, or None where none was ever saved.
@@ -108,6 +110,12 @@ class Checkpoints:
             )
         return None
 
+    def _add(self, state: State) -> None:
+        earlier = self._names()
+        name = f"checkpoint-{_number(earlier[0]) + 1 if earlier else 1:08}.ckpt"
+        self._shelf.add(name, state.write, size_bytes=state.size_bytes)
+        _log.debug("%s/%s: saved, %d bytes", self._place, name, state.size_bytes)
+
     def _names(self) -> list[str]:
         """Of all states, the newest first."""
         return sorted(filter(_NAME.fullmatch, self._shelf.names()), key=_number, reverse=True)
@@ -132,10 +140,11 @@ class Checkpoints:
                 "delete it."
             )
 
-    def _tidy(self, names: list[str]) -> None:
+    def _tidy(self) -> None:
         """Removes what is not needed; that it cannot be removed does not end a training."""
-        kept = [name for name in names if name not in self._damaged][:_N_KEPT]
         try:
+            names = self._names()
+            kept = [name for name in names if name not in self._damaged][:_N_KEPT]
             for name in names:
                 if name not in kept:
                     self._shelf.remove(name)

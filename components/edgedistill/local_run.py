@@ -23,6 +23,8 @@ import kfp
 from kfp import local
 from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handler
 
+from edgedistill import logs
+from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
 from edgedistill.runs import STEP_RECORD, FinishedRun
@@ -33,6 +35,7 @@ KFP_VERSION = "2.17.0"
 _STARTS_STEP = "kfp.dsl.executor_main"
 _KEY_VARIABLE = "EDGEDISTILL_REUSE_KEY"
 _LOCK_FILE = ".edgedistill.lock"
+_CHECKPOINTS = "checkpoints"
 
 
 def run_pipeline(
@@ -47,7 +50,8 @@ def run_pipeline(
 ) -> FinishedRun:
     """Runs a KFP pipeline here, reusing finished steps of earlier runs in `work_dir`.
 
-    After success `work_dir` holds the steps of this run alone, whichever run did them.
+    After success `work_dir` holds the steps of this run alone, whichever run did them; before, it
+    holds the states of trainings too, from which the same run goes on.
 
     Args:
         pipeline: what `@dsl.pipeline` makes; each of its steps must be among its outputs.
@@ -59,6 +63,7 @@ def run_pipeline(
 
     Raises:
         StepFailedError: a step failed; what it finished with is in its log.
+        StepStoppedError: a step was ended by SIGTERM, though this run was not.
         EdgedistillError: another version of kfp is installed, or `work_dir` is in use.
     """
     if kfp.__version__ != KFP_VERSION:
@@ -71,7 +76,9 @@ def run_pipeline(
     with locked(work_dir):
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
         order = [_step_name(t) for t in graph_utils.topological_sort_tasks(spec.root.dag.tasks)]
-        steps = Steps(order[::-1], console, log_level, step_done)
+        states = work_dir.absolute() / _CHECKPOINTS
+        environment = {logs.LEVEL_VARIABLE: log_level, PLACE_VARIABLE: str(states)}
+        steps = Steps(order[::-1], console, environment, step_done)
         local.init(
             local.SubprocessRunner(use_venv=False),
             pipeline_root=str(work_dir),
@@ -83,6 +90,7 @@ def run_pipeline(
         folders = {step: artifacts[output].parent for output, step in _producers(spec).items()}
         used = set(folders.values())
         _remove_steps(work_dir, name, keep=used.__contains__)  # a disk would fill unseen
+        shutil.rmtree(states, ignore_errors=True)  # all trainings have ended
     return FinishedRun(artifacts, steps.finish(folders))
 
 

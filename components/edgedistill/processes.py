@@ -1,7 +1,7 @@
 """A child process whose output is seen as it comes, and which leaves nothing behind.
 
 The child leads a process group of its own: whatever it starts ends with it, also when this process
-is told to stop.
+is told to stop, and also when it is killed.
 """
 
 import contextlib
@@ -10,11 +10,22 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 
-GRACE_S = 5.0
-"""How long a group may take to end after SIGTERM before it is killed."""
+GRACE_S = 25.0
+"""How long a group may take to end after SIGTERM, to save its state, before it is killed."""
+
+_TOLD_AFTER_S = 1.0
+# A shell: it costs a millisecond, and is neither of the group nor of the terminal's.
+_GUARDIAN = """\
+read -r _ <&1  # ends when nobody holds the other end any more
+kill -s TERM -- "-$1"
+{ sleep "$2"; kill -s KILL -- "-$1"; } <&- &
+cat >/dev/null  # what the group still says: it must not fail to write before it has saved
+kill "$!"
+"""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\n|$)")
@@ -115,32 +126,39 @@ class Lines:
             self._on_progress(state)
 
 
-def run_logged(command: Sequence[str], environment: Mapping[str, str], lines: Lines) -> int:
+def run_logged(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    lines: Lines,
+    on_wait: Callable[[], None] = lambda: None,
+) -> int:
     """Runs `command` in a group of its own and hands its output to `lines`; gives its exit status.
 
-    However this call ends, nothing of the group is left running.
+    However this call ends, nothing of the group is left running; where this process is killed,
+    the group is asked to end, as by a stop signal.
+
+    Args:
+        command: program and arguments.
+        environment: all variables of the child.
+        lines: gets the output, in another thread.
+        on_wait: called where the group, asked to end, takes its time.
 
     Raises:
         Interrupted: a stop signal came (where `stop_signals_raise` is in force).
         OSError: the command cannot be started, or its output cannot be written on.
     """
     with _stop_signals.held():
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            start_new_session=True,
-            bufsize=0,
-        )
+        process, guardian = _start(command, environment)
     reader = _Reader(process, lines)
     try:
         reader.start()
         _stop_signals.deliver()
         status = process.wait()
     finally:
-        _end_group(process, reader)
+        with _stop_signals.held():
+            _end_group(process, reader, on_wait)
+            guardian.dismiss()
+    _stop_signals.deliver()
     if reader.error is not None:
         raise reader.error
     return status
@@ -166,20 +184,83 @@ class _Reader(threading.Thread):
                 self._lines.close()
             except (OSError, ValueError) as error:  # a full disk, a closed terminal: end the child
                 self.error = error
-                _signal_group(self._process, signal.SIGKILL)
+                _signal_group(self._process, signal.SIGTERM)
+                while output.read(65536):  # or it could not say, and so not save, anything more
+                    pass
 
 
-def _end_group(process: subprocess.Popen[bytes], reader: _Reader) -> None:
+class _Guardian:
+    """A process that ends the group should this one be killed, which could not do so itself.
+
+    It holds our end of the group's output too, and the end of a pipe that nobody ever writes to.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]):
+        its_end, self._our_end = os.pipe()
+        try:
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", _GUARDIAN, "guardian", str(process.pid), f"{GRACE_S:.0f}"],
+                stdin=process.stdout,
+                stdout=its_end,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self._our_end)
+            raise
+        finally:
+            os.close(its_end)
+
+    def dismiss(self) -> None:
+        """Ends it, its task done."""
+        self._shell.kill()
+        self._shell.wait()
+        os.close(self._our_end)
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], _Guardian]:
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        start_new_session=True,
+        bufsize=0,
+    )
+    try:
+        return process, _Guardian(process)
+    except BaseException:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+def _end_group(
+    process: subprocess.Popen[bytes], reader: _Reader, on_wait: Callable[[], None]
+) -> None:
     """Ends what is left of the group: asked first, then killed; returns when its output ended."""
     _signal_group(process, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=GRACE_S)
-    if reader.ident is not None:
-        reader.join(timeout=GRACE_S)  # it ends when no process of the group holds the pipe
+    if not _has_ended(process, reader, _TOLD_AFTER_S):
+        with contextlib.suppress(OSError, ValueError):  # a closed terminal
+            on_wait()
+        _has_ended(process, reader, GRACE_S - _TOLD_AFTER_S)
     _signal_group(process, signal.SIGKILL)
-    process.wait()
+    _has_ended(process, reader, GRACE_S)
+
+
+def _has_ended(process: subprocess.Popen[bytes], reader: _Reader, within_s: float) -> bool:
+    """Whether the child has, and whoever of its group holds the pipe: a shell does not wait."""
+    until = time.monotonic() + within_s
+    try:
+        process.wait(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        return False
     if reader.ident is not None:
-        reader.join(timeout=GRACE_S)
+        reader.join(timeout=max(0.0, until - time.monotonic()))
+    return not reader.is_alive()
 
 
 def _signal_group(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:

@@ -15,7 +15,8 @@ from typing import TextIO
 from edgedistill import logs
 from edgedistill.console import Console
 from edgedistill.errors import USER_ERROR_STATUS
-from edgedistill.processes import Lines, run_logged
+from edgedistill.interruption import STOPPED_MARK, STOPPED_STATUS
+from edgedistill.processes import GRACE_S, Lines, run_logged
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedStep
 
 StepDone = Callable[[str, Path], None]
@@ -33,15 +34,23 @@ class StepFailedError(Exception):
         self.user_can_mend = user_can_mend
 
 
+class StepStoppedError(Exception):
+    """SIGTERM ended a step, and not by way of this run."""
+
+
 class Steps:
     """The steps of one run in order: starts each that KFP asks for, and tells what was reused."""
 
     def __init__(
-        self, order: list[str], console: Console, log_level: str, step_done: StepDone | None = None
+        self,
+        order: list[str],
+        console: Console,
+        environment: Mapping[str, str],
+        step_done: StepDone | None = None,
     ):
         self._order = order
         self._console = console
-        self._log_level = log_level
+        self._environment = environment
         self._step_done = step_done
         self._shown: list[str] = []
         self._ran: set[str] = set()
@@ -61,13 +70,18 @@ class Steps:
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONUTF8": "1",
                 "TMPDIR": scratch,
-                logs.LEVEL_VARIABLE: self._log_level,
+                **self._environment,
                 **({logs.PROGRESS_VARIABLE: "1"} if self._console.is_terminal else {}),
             }
             output = _StepOutput(self._console, file)
             status = run_logged(
-                full_command, environment, Lines(output.line, self._console.progress)
+                full_command,
+                environment,
+                Lines(output.line, self._console.progress),
+                on_wait=self._tell_wait,
             )
+        if status in (-signal.SIGTERM, STOPPED_STATUS):  # the shell's, or that of the step in it
+            raise StepStoppedError(f"{wanted.step}: {_how_stopped(output.last)}")
         if status != 0:
             raise StepFailedError(
                 wanted.step, _reason(status, output.last), log,
@@ -93,6 +107,9 @@ class Steps:
         """Tells of the reused steps that are left, and gives all steps."""
         self._show_reused(before=None)
         return [FinishedStep(s, folders[s], reused=s not in self._ran) for s in self._order]
+
+    def _tell_wait(self) -> None:
+        self._console.line(f"ending; a training saves its state first, {GRACE_S:.0f} s at most")
 
     def _show_reused(self, before: str | None) -> None:
         for step in self._order:
@@ -156,6 +173,12 @@ class _StepOutput:
             self._console.line(text)
         elif not text.startswith(" "):  # the error itself ends its traceback
             self._in_traceback = False
+
+
+def _how_stopped(last_line: str) -> str:
+    if last_line.startswith(STOPPED_MARK):
+        return last_line
+    return f"{STOPPED_MARK}; the same command goes on after the last finished step."
 
 
 def _reason(status: int, last_line: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
 import logging
 import os
 import re
@@ -31,6 +32,10 @@ _UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # of Linux' fcntl.h and fs.h
 
 _log = logging.getLogger(__name__)
+
+
+class TakenError(StorageError):
+    """Something else is there already under the name of a new file or object."""
 
 
 def put_file(file: Path, target: Path) -> None:
@@ -65,13 +70,14 @@ def make_file(target: Path, write: Callable[[BinaryIO], object], *, size_bytes: 
         size_bytes: how many they are, for whoever must make room for them.
 
     Raises:
-        StorageError: something is there under that name, or it cannot be written.
+        TakenError: something is there under that name.
+        StorageError: it cannot be written.
     """
     check_folder(target.parent)
     try:
         _write_whole(write, target)
     except FileExistsError:
-        raise StorageError(
+        raise TakenError(
             f"{one_line(str(target))} is there already, and stays; move it away, or write to "
             "another place."
         ) from None
@@ -79,13 +85,17 @@ def make_file(target: Path, write: Callable[[BinaryIO], object], *, size_bytes: 
         raise failure(target, error, size_bytes) from error
 
 
-def unfinished_files(folder: Path) -> list[Path]:
-    """What runs that were killed while they wrote a file left in a folder.
+def remove_unfinished_files(folder: Path) -> None:
+    """Removes what runs that were killed while they wrote a file left in a folder.
 
     Raises:
-        OSError: it cannot be listed.
+        OSError: it cannot be listed, or one not be removed.
     """
-    return [path for path in folder.iterdir() if _UNFINISHED.fullmatch(path.name)]
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as found:
+                if _locked(found):
+                    path.unlink()
 
 
 def check_folder(folder: Path) -> None:
@@ -159,15 +169,27 @@ def _write_whole(write: Callable[[BinaryIO], object], target: Path) -> None:
     part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as sink:
+            _locked(sink)
             write(sink)
             n_bytes = sink.tell()
             sink.flush()
             os.fsync(sink.fileno())
-        _give_name(part, target)
+            _give_name(part, target)
     finally:
         part.unlink(missing_ok=True)
     _write_down(target.parent)
     _log.info("%s: put there, %d bytes", target, n_bytes)
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Whether no other process writes the file now, nor will while this one has it open."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks
+        _log.debug("%s cannot be locked: %s", file.name, error)
+    return True
 
 
 def _make_folder(folder: Path) -> None:
@@ -225,7 +247,7 @@ def _require_same(source: BinaryIO, target: Path) -> None:
     else:
         _log.info("%s is there already, with the same bytes", target)
         return
-    raise StorageError(
+    raise TakenError(
         f"{one_line(str(target))} is {what}, and stays; move it away, or write to another place."
     )
 

@@ -18,6 +18,7 @@ from edgedistill.storage.buckets import (
     store,
     why_refused,
 )
+from edgedistill.storage.new_files import TakenError
 from edgedistill.storage.places import one_line
 
 _MOST_NAME_BYTES = 1024  # of an object, in both kinds of bucket
@@ -126,7 +127,7 @@ def _holds(address: Address, file: Path) -> bool:
             f"{address} is there already, and {error}; move it away, or write to another place."
         ) from None
     if not is_same:
-        raise StorageError(
+        raise TakenError(
             f"{address} is there already with other bytes, and stays; move it away, or write to "
             "another place."
         )

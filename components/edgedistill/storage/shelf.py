@@ -15,7 +15,7 @@ from edgedistill.errors import StorageError
 from edgedistill.storage.buckets import Address, GoneError, bucket_tree, retrying, store
 from edgedistill.storage.downloads import download
 from edgedistill.storage.files import FoundFile
-from edgedistill.storage.new_files import failure, make_file, unfinished_files
+from edgedistill.storage.new_files import failure, make_file, remove_unfinished_files
 from edgedistill.storage.places import one_line
 from edgedistill.storage.writing import is_bucket, put_new
 
@@ -28,7 +28,10 @@ class Shelf(Protocol):
         ...
 
     def add(self, name: str, write: Callable[[BinaryIO], object], *, size_bytes: int) -> None:
-        """Adds a file of `size_bytes`, which `write` writes to what it is given."""
+        """Adds a file of `size_bytes`, which `write` writes to what it is given.
+
+        TakenError where one of that name came first.
+        """
         ...
 
     def local_copy(self, name: str) -> AbstractContextManager[Path]:
@@ -75,15 +78,14 @@ class _FolderShelf:
         yield self._folder / name
 
     def remove(self, name: str) -> None:
-        self._remove(self._folder / name)
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._refusal("tidied", error) from None
 
     def remove_unfinished(self) -> None:
-        for path in unfinished_files(self._folder):
-            self._remove(path)
-
-    def _remove(self, path: Path) -> None:
         try:
-            path.unlink(missing_ok=True)
+            remove_unfinished_files(self._folder)
         except OSError as error:
             raise self._refusal("tidied", error) from None
 
