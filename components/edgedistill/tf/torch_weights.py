@@ -1,125 +1,174 @@
 """Reads the tensors of a torch checkpoint (`.pth`) without torch and without running its code.
 
-A pickle may name any function to call. The unpickler here admits the three names that a state dict
-of tensors needs and refuses all others, so that a file from elsewhere is data and nothing more.
+Two forms, told apart by their first bytes:
 
-The format is torch's legacy one (before 1.6, not a zip): pickles of a magic number, the protocol,
-the system's type sizes, the state dict, and the storages' keys; then each storage as a
-little-endian int64 count followed by its raw values.
+- since torch 1.6 a zip, none of it compressed: `<name>/data.pkl`, the pickle of what was saved;
+  `<name>/data/<key>`, each storage's raw values; `<name>/byteorder`, if it is there, `little` or
+  `big`;
+- before, or by request, pickles of a magic number, the protocol, the system's type sizes, what was
+  saved, and the storages' keys; then each storage as a little-endian int64 count and its values.
+
+Source: torch.serialization.
 """
 
-import pickle
-from collections import OrderedDict
+import io
+import zipfile
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
+
+from edgedistill.tf.tensor_pickle import Storage, TensorView, read_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_STORAGE_DTYPES: Mapping[str, str] = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "|i1",
-    "ByteStorage": "|u1",
-    "BoolStorage": "|b1",
-}
+# Lite2 has 25 MB; a checkpoint of a training with two rows of Adam has three times as much.
+_MOST_BYTES = 1 << 30
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+# Of a network inside another: DataParallel's, the one that torch.compile makes, a trainer's own.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+_DAMAGED_ZIP = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, KeyError, zlib.error,
+)  # fmt: skip
+
+Values = dict[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class _Storage:
-    key: str
-    dtype: np.dtype[Any]
-    count: int
+def is_torch_zip(path: Path) -> bool:
+    """Whether the file is a zip with a pickle of torch in it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(_is_pickle(name) for name in archive.namelist())
+    except (*_DAMAGED_ZIP, ValueError):
+        return False
 
 
-@dataclass(frozen=True)
-class _TensorView:
-    """A tensor as the pickle describes it: a strided window on a storage (units: elements)."""
+def read_torch_state(path: Path) -> Values:
+    """The tensors of a torch state dict, by name; every kind of float becomes float32.
 
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def read(self, values: NDArray[Any]) -> NDArray[Any]:
-        sizes = zip(self.shape, self.strides, strict=True)
-        last = self.offset + sum((n - 1) * step for n, step in sizes)
-        if min((self.offset, *self.strides, *self.shape)) < 0 or (
-            0 not in self.shape and last >= len(values)
-        ):
-            raise ValueError(f"a tensor of shape {self.shape} reaches outside its storage")
-        strides = tuple(step * values.itemsize for step in self.strides)
-        window = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides)
-        return window.copy()
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _describe_tensor
-        if module == "torch" and name in _STORAGE_DTYPES:
-            return np.dtype(_STORAGE_DTYPES[name])
-        raise ValueError(f"it asks for {module}.{name}, which is no tensor")
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _device, count, view = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype) or view is not None:
-            raise ValueError("it holds a storage of unknown form")
-        return _Storage(str(key), dtype, int(count))
-
-
-def _describe_tensor(
-    storage: _Storage, offset: int, shape: Any, strides: Any, *_ignored: Any
-) -> _TensorView:
-    return _TensorView(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
-
-
-def read_torch_state(path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of a legacy torch state dict, by name.
+    A state dict that lies in a checkpoint under `state_dict`, `model_state_dict` or `model` is
+    taken out, and a prefix that all names have (`module.`) taken off.
 
     Args:
-        path: a file that `torch.save(state_dict, path, _use_new_zipfile_serialization=False)` made.
+        path: a file that `torch.save` made.
 
     Raises:
         ValueError: the file is no such checkpoint, is cut short, or holds more than tensors.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        try:
-            return _read_state(file)
-        except (pickle.UnpicklingError, EOFError, TypeError, AttributeError, KeyError,
-                IndexError, OverflowError) as error:  # fmt: skip
-            # What unpickling raises on bytes that are no pickle (documented in `pickle`).
-            raise ValueError(f"it is no torch checkpoint of the legacy form ({error})") from None
+    n_bytes = path.stat().st_size
+    if n_bytes > _MOST_BYTES:
+        raise ValueError(f"it has {n_bytes / 1e6:.0f} MB, more than any checkpoint of its kind")
+    data = path.read_bytes()
+    if data.startswith(b"PK"):
+        return _read_zip(data)
+    return _read_legacy(io.BytesIO(data))
 
 
-def _read_state(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    magic, protocol = (_TensorUnpickler(file).load() for _ in range(2))
+def _read_legacy(file: BinaryIO) -> Values:
+    try:
+        magic, protocol = read_pickle(file).value, read_pickle(file).value
+    except ValueError as error:
+        raise ValueError(f"it is no torch checkpoint ({error})") from None
     if magic != _MAGIC or protocol != _PROTOCOL:
-        raise ValueError("it is no torch checkpoint of the legacy form")
-    _system, state, keys = (_TensorUnpickler(file).load() for _ in range(3))
-    views = {name: view for name, view in state.items() if isinstance(view, _TensorView)}
+        raise ValueError("it is no torch checkpoint")
+    _system, saved, keys = (read_pickle(file) for _ in range(3))
+    views = _views(saved.value)
+    if not isinstance(keys.value, list) or {*map(str, keys.value)} != saved.storages.keys():
+        raise ValueError("its list of storages differs from those that it describes")
+    values = {}
+    for key in map(str, keys.value):
+        storage = saved.storages[key]
+        count = int.from_bytes(file.read(8), "little", signed=True)
+        if count != storage.count:
+            raise ValueError(f"storage {key} has {count} values; the pickle says {storage.count}")
+        values[key] = _decoded(storage, file.read(storage.n_bytes))
+    return _read_views(views, values)
+
+
+def _read_zip(data: bytes) -> Values:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _read_archive(archive, len(data))
+    except _DAMAGED_ZIP as error:
+        raise ValueError(f"its zip is damaged or cut off ({error})") from None
+
+
+def _read_archive(archive: zipfile.ZipFile, most_bytes: int) -> Values:
+    pickles = [name for name in archive.namelist() if _is_pickle(name)]
+    if len(pickles) != 1:
+        raise ValueError(f"its zip must hold one pickle of torch; it holds {len(pickles)}")
+    folder = pickles[0].rpartition("/")[0]
+    if f"{folder}/constants.pkl" in archive.namelist():
+        raise ValueError("it is a TorchScript program; save the network's state dict in its place")
+    views = _views(read_pickle(io.BytesIO(_member(archive, pickles[0]))).value)
     storages = {view.storage.key: view.storage for view in views.values()}
-    values = {str(key): _read_storage(file, storages, str(key)) for key in keys}
-    return {name: view.read(values[view.storage.key]) for name, view in views.items()}
+    if sum(storage.n_bytes for storage in storages.values()) > most_bytes:
+        raise ValueError("its storages are larger than itself")
+    is_big_endian = _is_big_endian(archive, f"{folder}/byteorder")
+    values = {
+        key: _decoded(storage, _member(archive, f"{folder}/data/{key}"), is_big_endian)
+        for key, storage in storages.items()
+    }
+    return _read_views(views, values)
 
 
-def _read_storage(file: BinaryIO, storages: Mapping[str, _Storage], key: str) -> NDArray[Any]:
-    storage = storages[key]
-    count = int.from_bytes(file.read(8), "little", signed=True)
-    if count != storage.count:
-        raise ValueError(f"storage {key} has {count} values; the pickle says {storage.count}")
-    data = file.read(count * storage.dtype.itemsize)
-    if len(data) != count * storage.dtype.itemsize:
-        raise ValueError("it is cut short")
-    return np.frombuffer(data, storage.dtype)
+def _is_pickle(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith("/data.pkl")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    # torch compresses nothing; so no member unpacks to more than the file has.
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("its zip is compressed, as torch makes none; save it again by torch.save")
+    return archive.read(info)
+
+
+def _is_big_endian(archive: zipfile.ZipFile, name: str) -> bool:
+    if name not in archive.namelist():
+        return False
+    word = _member(archive, name)
+    if word not in (b"little", b"big"):
+        raise ValueError("its byte order is neither little nor big")
+    return word == b"big"
+
+
+def _decoded(storage: Storage, data: bytes, is_big_endian: bool = False) -> NDArray[Any]:
+    if len(data) != storage.n_bytes:
+        raise ValueError(
+            f"it is cut short: storage {storage.key} has {len(data)} of {storage.n_bytes} bytes"
+        )
+    return storage.decode(data, is_big_endian=is_big_endian)
+
+
+def _views(saved: Any) -> dict[str, TensorView]:
+    """The tensors of a state dict, by their names in the network itself."""
+    wrapped = (saved[key] for key in _WRAPPERS if isinstance(saved, dict) and key in saved)
+    state = next((value for value in wrapped if isinstance(value, dict)), saved)
+    if not isinstance(state, dict):
+        raise ValueError("it holds no state dict; save network.state_dict()")
+    views = {str(name): view for name, view in state.items() if isinstance(view, TensorView)}
+    if not views:
+        raise ValueError("it holds no tensors; save network.state_dict()")
+    while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in views)), ""):
+        views = {name.removeprefix(prefix): view for name, view in views.items()}
+    return views
+
+
+def _read_views(views: Mapping[str, TensorView], values: Values) -> Values:
+    """The tensors themselves; several may share a storage, but not fill the memory with it."""
+    n_left = 2 * sum(v.size for v in values.values())
+    state = {}
+    for name, view in views.items():
+        state[name] = view.read(values[view.storage.key])
+        n_left -= state[name].size
+        if n_left < 0:
+            raise ValueError("its tensors repeat their storages over and over")
+    return state

@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-from numpy.typing import NDArray
-
 from edgedistill.errors import WeightsError
-from edgedistill.tf.efficientnet_lite import VARIANTS, to_keras_weights
-from edgedistill.tf.networks import STUDENT_ARCH, feature_extractor, fix_b3_normalisation
+from edgedistill.tf.efficientnet_lite import VARIANTS
+from edgedistill.tf.file_weights import check_file, load_file
+from edgedistill.tf.networks import feature_extractor, fix_b3_normalisation
 from edgedistill.tf.runtime import keras
-from edgedistill.tf.torch_weights import read_torch_state
 
 IMAGENET, RANDOM = "imagenet", "none"
 _ANSWER_WITHIN_S = 20.0
@@ -63,31 +59,17 @@ def ensure_available(arch: str, weights: str) -> None:
         weights: `imagenet`, `none`, or a file's path.
 
     Raises:
-        WeightsError: the file or the package is missing, or the download's place does not answer.
+        WeightsError: the file does not fit, the package is missing, or the download's place does
+            not answer.
     """
     if weights == RANDOM:
         return
     if weights != IMAGENET:
-        if not Path(weights).is_file():
-            raise WeightsError(
-                f"weights of {arch} must be imagenet, none or a file; {weights} is no file."
-            )
-        _check_file(arch, Path(weights))
+        check_file(arch, Path(weights))
     elif arch in VARIANTS:
         packaged_lite_weights(arch)
     elif not _cached(_DOWNLOADS[arch]).is_file():
         _probe(arch, _DOWNLOADS[arch])
-
-
-def _check_file(arch: str, path: Path) -> None:
-    """Refuses a file that cannot be weights of this network, before any training."""
-    if arch in VARIANTS:
-        _read_lite(arch, path)
-    elif not h5py.is_hdf5(path):
-        raise WeightsError(
-            f"weights of {arch} must be a Keras .h5 file without the network's top; "
-            f"{path} is no HDF5 file."
-        )
 
 
 def packaged_lite_weights(arch: str) -> Path:
@@ -112,21 +94,20 @@ def load_pretrained(network: Any, arch: str, weights: str) -> None:
     Args:
         network: what `networks.build(arch, ...)` made.
         arch: name of the network.
-        weights: `imagenet`, `none`, or a file: `.pth` for Lite, else Keras' `.h5` without top.
+        weights: `imagenet`, `none`, or a file (`file_weights.load_file`).
 
     Raises:
         WeightsError: the weights cannot be had, cannot be read, or do not fit the network.
     """
     if weights == RANDOM:
         return
-    ensure_available(arch, weights)
-    if arch in VARIANTS:
-        path = packaged_lite_weights(arch) if weights == IMAGENET else Path(weights)
-        load_lite(network, arch, path, with_head=False)
-    elif weights == IMAGENET:
-        feature_extractor(network).set_weights(_fetch(arch).get_weights())
+    if weights != IMAGENET:
+        load_file(network, arch, Path(weights))
+    elif arch in VARIANTS:
+        load_lite(network, arch, packaged_lite_weights(arch), with_head=False)
     else:
-        _load_h5(network, arch, Path(weights))
+        ensure_available(arch, weights)
+        feature_extractor(network).set_weights(_fetch(arch).get_weights())
     if arch == "efficientnet_b3":
         fix_b3_normalisation(network)
 
@@ -137,34 +118,7 @@ def load_lite(network: Any, arch: str, path: Path, *, with_head: bool) -> None:
     Raises:
         WeightsError: the file cannot be read, or a layer does not fit; the first such is named.
     """
-    by_layer = _read_lite(arch, path)
-    if not with_head:
-        del by_layer["logits"]
-    for name, values in by_layer.items():
-        layer = network.get_layer(name)
-        for have, want in zip(values, layer.get_weights(), strict=True):
-            if have.shape != want.shape:
-                raise WeightsError(
-                    f"{path} does not fit {arch}: layer {name} must have shape {want.shape}; "
-                    f"got {have.shape}."
-                )
-        layer.set_weights(values)
-
-
-def _read_lite(arch: str, path: Path) -> dict[str, list[NDArray[np.float32]]]:
-    try:
-        state = read_torch_state(path)
-        return to_keras_weights(state, arch, fold_pixels=arch == STUDENT_ARCH)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be used as weights of {arch}: {error}.") from None
-
-
-def _load_h5(network: Any, arch: str, path: Path) -> None:
-    try:
-        feature_extractor(network).load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise WeightsError(f"{path} does not fit {arch} without its top: {reason}.") from None
+    load_file(network, arch, path, with_head=with_head)
 
 
 def _cached(download: _Download) -> Path:
