@@ -1,20 +1,30 @@
 """The edgedistill pipeline: its graph, wired once, and its command line."""
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgedistill import logs
-from edgedistill.arguments import RunArguments, help_page, read_flags, read_run_arguments
+from edgedistill.arguments import (
+    RunArguments,
+    help_page,
+    read_flags,
+    read_run_arguments,
+    read_verify_arguments,
+    verify_help,
+)
 from edgedistill.console import Console
+from edgedistill.declaration import Value
 from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError, SettingError
+from edgedistill.interruption import STOPPED_STATUS
 from edgedistill.output_folder import check_output_dir, folder_bytes, work_folder
 from edgedistill.processes import Interrupted, stop_signals_raise
 from edgedistill.settings import DOWNLOADED_NETWORKS, IMAGENET, WEIGHTS_WORDS, TeacherSettings
-from edgedistill.steps import StepFailedError
+from edgedistill.steps import StepFailedError, StepStoppedError
 
 _REPOSITORY = Path(__file__).parent
 _EXAMPLES = """\
@@ -26,6 +36,9 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
   Train on your own photos, one folder a class:
     python pipeline.py run --data_dir photos --output_dir out
 
+  Repeat a run, to see whether it gives the same file again:
+    python pipeline.py verify out
+
   Compile for Kubeflow Pipelines, into manifests/ and component.yaml:
     python pipeline.py compile
 
@@ -33,6 +46,13 @@ python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
     "python pipeline.py run --data_dir FOLDER --output_dir FOLDER [--name value ...]\n\n"
     "Runs the pipeline on this machine. A second run of the same command reuses finished steps."
+)
+
+_VERIFY_USAGE = (
+    "python pipeline.py verify FOLDER [--data_dir PLACE] [--keep true]\n\n"
+    "Repeats the run that FOLDER holds, and says whether it gives the same file, or where the\n"
+    "first difference is: data, split, teacher, student or file. Exit status 0: the same;\n"
+    "1: it differs; 2: it cannot be judged."
 )
 
 
@@ -106,8 +126,8 @@ def build() -> Any:
     return edgedistill
 
 
-def run(words: Sequence[str]) -> None:
-    """Runs the pipeline on this machine and leaves its files in --output_dir."""
+def run(words: Sequence[str]) -> int:
+    """Runs the pipeline on this machine and leaves its files in --output_dir; gives 0."""
     started = datetime.now(UTC)
     wanted = read_run_arguments(words)
     logs.configure("WARNING")
@@ -134,23 +154,69 @@ def run(words: Sequence[str]) -> None:
         f"The steps' folders ({folder_bytes(work) / 1e6:.0f} MB) stay in {work} "
         "for the next run; delete them as you like."
     )
+    return 0
+
+
+def verify(words: Sequence[str]) -> int:
+    """Repeats a run beside it, as far as it agrees; gives 0 where all of it does, 1 elsewhere."""
+    wanted = read_verify_arguments(words)
+    logs.configure("WARNING")
+
+    from edgedistill.verification import Comparison, Judged, RecordedRun, work_beside
+
+    recorded = RecordedRun.read(wanted.output_dir)
+    settings = recorded.settings_again(wanted.data_dir)
+    _check_data(settings)
+    _check_weights(settings)
+
+    from edgedistill.local_run import run_pipeline
+
+    console, comparison = Console(sys.stdout), Comparison(recorded.digests)
+    with work_beside(wanted.output_dir, keep=wanted.keep) as work:
+        console.text("\n".join(recorded.heading(work)))
+        try:
+            with contextlib.suppress(Judged):
+                run_pipeline(
+                    build(),
+                    {**settings, "log_level": "INFO"},
+                    work_dir=work,
+                    console=console,
+                    step_keys={},
+                    log_level=str(settings["log_level"]),
+                    step_done=comparison.step_done,
+                )
+        except StepFailedError as error:
+            raise recorded.not_judged(str(error), error.log if wanted.keep else None) from None
+        except StepStoppedError:
+            raise recorded.not_judged("a step was ended by SIGTERM.", None) from None
+    console.text("\n" + "\n".join(comparison.lines(wanted.output_dir)))
+    return 0 if comparison.agrees else 1
 
 
 def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse."""
     from edgedistill import reuse
-    from edgedistill.scan.sources.collection import check_data_dir
     from edgedistill.scan.sources.data_fingerprint import data_fingerprint
-    from edgedistill.storage.s3 import use_endpoint
     from edgedistill.storage.writing import check_target
 
     settings = wanted.settings
-    use_endpoint(str(settings["s3_endpoint"]))
-    data_dir = str(settings["data_dir"])
-    check_data_dir(data_dir)
+    _check_data(settings)
     check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
     if settings["export_uri"]:
         check_target(str(settings["export_uri"]))
+    _check_weights(settings)
+    return reuse.step_keys(settings, data_fingerprint(str(settings["data_dir"])))
+
+
+def _check_data(settings: Mapping[str, Value]) -> None:
+    from edgedistill.scan.sources.collection import check_data_dir
+    from edgedistill.storage.s3 import use_endpoint
+
+    use_endpoint(str(settings["s3_endpoint"]))
+    check_data_dir(str(settings["data_dir"]))
+
+
+def _check_weights(settings: Mapping[str, Value]) -> None:
     teacher = TeacherSettings.choose(settings)
     for network, weights in (
         *zip(teacher.teacher_archs, teacher.teacher_starts, strict=True),
@@ -161,14 +227,14 @@ def _check_before_run(wanted: RunArguments) -> dict[str, str]:
             from edgedistill.tf.weights import ensure_available  # imports TensorFlow: seconds
 
             ensure_available(network, weights)
-    return reuse.step_keys(settings, data_fingerprint(data_dir))
 
 
-def compile_files(words: Sequence[str]) -> None:
-    """Writes component.yaml of each step and manifests/pipeline.yaml, and the generated tables."""
+def compile_files(words: Sequence[str]) -> int:
+    """Writes component.yaml of each step, manifests/pipeline.yaml, generated tables; gives 0."""
     read_flags(words, ())
     for path in compile_into(_REPOSITORY):
         sys.stdout.write(f"{path.relative_to(_REPOSITORY)}\n")
+    return 0
 
 
 def compile_into(repository: Path) -> list[Path]:
@@ -188,7 +254,24 @@ def compile_into(repository: Path) -> list[Path]:
     return [*compiled, *documents.refresh(repository, seven)]
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"run": run, "compile": compile_files}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": run,
+    "verify": verify,
+    "compile": compile_files,
+}
+
+
+_AFTER_STOP = {
+    "run": "the same command goes on after the last finished step, in a training after its last "
+    "finished epoch.",
+    "verify": "the run's folder is as it was.",
+    "compile": "the files may be of before and after.",
+}
+
+
+def _help(command: str) -> str:
+    pages = {"run": lambda: help_page(_RUN_USAGE), "verify": lambda: verify_help(_VERIFY_USAGE)}
+    return pages[command]() if command in pages else _EXAMPLES
 
 
 def main(words: Sequence[str]) -> int:
@@ -197,22 +280,22 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.write(f"{_EXAMPLES}\n")
         return 0
     if "-h" in words or "--help" in words:
-        sys.stdout.write(f"{help_page(_RUN_USAGE) if words[0] == 'run' else _EXAMPLES}\n")
+        sys.stdout.write(f"{_help(words[0])}\n")
         return 0
     try:
         if words[0] not in COMMANDS:
-            raise SettingError(f"{words[0]} is no command; there are {' and '.join(COMMANDS)}.")
+            raise SettingError(f"{words[0]} is no command; there are {', '.join(COMMANDS)}.")
         with stop_signals_raise():
-            COMMANDS[words[0]](words[1:])
+            return COMMANDS[words[0]](words[1:])
     except EdgedistillError as error:
         return _fail(USER_ERROR_STATUS, str(error))
     except StepFailedError as error:
         status = USER_ERROR_STATUS if error.user_can_mend else 1
         return _fail(status, f"{error}\nIts log: {error.log}")
+    except StepStoppedError as stopped_step:
+        return _fail(STOPPED_STATUS, str(stopped_step))
     except Interrupted as stopped:
-        sentence = f"Stopped by {stopped}; the same command goes on after the last finished step."
-        return _fail(128 + stopped.signum, sentence)
-    return 0
+        return _fail(128 + stopped.signum, f"Stopped by {stopped}; {_AFTER_STOP[words[0]]}")
 
 
 def _fail(status: int, sentence: str) -> int:

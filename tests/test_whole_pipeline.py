@@ -45,6 +45,14 @@ def _run(data_dir: Path, output_dir: Path, **settings: str) -> subprocess.Comple
     )  # fmt: skip
 
 
+def _verify(output_dir: Path, **flags: str) -> subprocess.CompletedProcess[str]:
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    return subprocess.run(
+        [sys.executable, str(ROOT / "pipeline.py"), "verify", str(output_dir), *words],
+        capture_output=True, text=True, timeout=1500, check=False,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real photos, and one file that is none, below a path that has broken other tools."""
@@ -313,6 +321,34 @@ def test_the_same_command_again_reuses_every_step_and_gives_the_same_files(
     assert (out / "model_qat_int8.tflite").read_bytes() == before
 
 
+def test_a_repetition_beside_the_run_gives_the_same_file_and_leaves_nothing(out: Path) -> None:
+    before = {p.name: p.stat().st_mtime_ns for p in out.parent.iterdir()}
+    done = _verify(out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[5/7] qat_export" in done.stdout
+    assert done.stdout.splitlines()[-6:-1] == [
+        "data      same", "split     same", "teacher   same", "student   same", "file      same",
+    ]  # fmt: skip
+    assert "Not as in that run" not in done.stdout
+    assert {p.name: p.stat().st_mtime_ns for p in out.parent.iterdir()} == before
+
+
+def test_one_other_pixel_is_a_difference_in_the_data_that_is_seen_without_training(
+    out: Path, photos: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(photos, tmp_path / "moved")
+    touched = moved / _rows(out / "train.csv")[0]["filepath"]
+    with Image.open(touched) as photo:
+        picture = photo.convert("RGB")
+    red, green, blue = picture.getpixel((3, 5))
+    picture.putpixel((3, 5), (red, green, blue ^ 1))
+    picture.save(touched, "PNG")  # lossless, whatever the name says
+    done = _verify(out, data_dir=str(moved))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the first difference is in the data" in done.stdout
+    assert "[2/7]" not in done.stdout
+
+
 def test_other_settings_are_refused_and_leave_the_run_as_it_was(
     finished: tuple[Path, Any], photos: Path
 ) -> None:
@@ -343,11 +379,11 @@ def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
     assert reused == ["scan", "split", "teacher", "distiller"]
 
 
-def test_another_run_in_another_place_gives_the_same_bytes(
+def test_another_run_in_another_place_with_other_workers_gives_the_same_bytes(
     finished: tuple[Path, Any], photos: Path
 ) -> None:
     elsewhere, shelf = photos.parent / "elsewhere" / "out", photos.parent / "shelf"
-    done = _run(photos, elsewhere, export_uri=str(shelf))
+    done = _run(photos, elsewhere, export_uri=str(shelf), data_workers="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _json(elsewhere / "run_metadata.json")["reused_steps"] == []
     for name in ("model_qat_int8.tflite", "bundle.zip"):

@@ -103,8 +103,8 @@ class RecordedRun:
             lines.append(f"Not as in that run, if it should differ: {'; '.join(others)}.")
         return lines
 
-    def not_judged(self, failure: Exception, log: Path | None) -> EdgedistillError:
-        """The error for a step of the repetition that failed."""
+    def not_judged(self, failure: str, log: Path | None) -> EdgedistillError:
+        """The error for a repetition in which a step failed; its log, where it was kept."""
         hint = f"Its log: {log}" if log else "With --keep true its log stays."
         return EdgedistillError(f"{self.output_dir} could not be judged: {failure} {hint}")
 
