@@ -39,14 +39,14 @@ SHARED = {
     "settings",
     "declaration",
     "machine",
-    "checkpoints",
-    "interruption",
-    "reuse",
+    "progress",
+    "training_identity",
+    "weights_file",
 }
 MAY_IMPORT = {
     "core": {"core"},
     "storage": {"storage", "errors"},
-    "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors", "machine", "interruption"},
+    "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors", "machine"} | {"interruption", "progress"},
     "report": {"core", "report", "artifacts"},
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},
 }

@@ -2,6 +2,8 @@
 
 import math
 import os
+import resource
+import sys
 from pathlib import Path
 
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -21,3 +23,9 @@ def available_cores(cpu_max: Path = _CPU_QUOTA) -> int:
     if quota == "max":
         return cores or 1
     return max(1, min(cores or 1, math.ceil(int(quota) / int(period))))
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kibibytes

@@ -51,16 +51,15 @@ def taken_batches(pixels: PackedPixels, epoch: int) -> Iterable[Any]:
 
 
 def training_batches(pixels: PackedPixels) -> Callable[[int], Iterable[Any]]:
-    from edgedistill.tf.batches import TrainingPhotos, epoch_batches
+    from edgedistill.tf.batches import EpochBatches, TrainingPhotos
 
-    photos = TrainingPhotos(
-        pixels=pixels,
-        teacher_pixels=None,
-        label_indices=np.zeros(len(pixels), np.int64),
-        class_weights=np.ones(1, np.float32),
-        flip=False,
-    )
-    return lambda epoch: epoch_batches(photos, BATCH_SIZE, seed=0, epoch=epoch)
+    labels, weights = np.zeros(len(pixels), np.int64), np.ones(1, np.float32)
+    photos = TrainingPhotos(pixels, (), labels, weights)
+
+    def batches(epoch: int) -> Iterable[Any]:
+        return (b.images for b in EpochBatches(photos, BATCH_SIZE, seed=0, epoch=epoch))
+
+    return batches
 
 
 def decoding_dataset(photos: list[Path]) -> Any:
@@ -78,7 +77,7 @@ def decoding_dataset(photos: list[Path]) -> Any:
 def seconds(batches: Iterable[Any], n_photos: int) -> float:
     """How long one pass takes; every image must come."""
     started = time.perf_counter()
-    n_seen = sum(len(batch[0] if isinstance(batch, tuple) else batch) for batch in batches)
+    n_seen = sum(len(batch) for batch in batches)
     if n_seen != n_photos:
         raise RuntimeError(f"{n_seen} of {n_photos} images came")
     return time.perf_counter() - started

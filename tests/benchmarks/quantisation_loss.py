@@ -44,7 +44,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,40 +114,6 @@ def by_converter(run: Run, count: int) -> bytes:
         return bytes(converter.convert())
 
 
-def fine_tuned(run: Run, steps: int, rate: float) -> bytes:
-    """The file after one epoch of `steps` batches; as it is trained, the last one counts."""
-    from edgedistill.tf.batches import epoch_batches
-    from edgedistill.tf.export import convert_quantised
-    from edgedistill.tf.optimizers import Optimizers, Schedule
-    from edgedistill.tf.training import Distillation, _training_step
-
-    network = quantised(run)
-    photos = chosen_photos(run, steps * BATCH_SIZE)
-    schedule = Schedule.of(SETTINGS, stage="qat", epochs=1, learning_rate=rate)
-    optimizers = Optimizers(network, schedule, steps)
-    teaching = Distillation.of(run.teacher, SETTINGS)
-    step = _training_step(network, optimizers, photos.class_weights, teaching)
-    for batch in epoch_batches(photos, BATCH_SIZE, seed=SEED, epoch=1):
-        step(*batch)
-    return convert_quantised(network, **INT8)
-
-
-def chosen_photos(run: Run, count: int) -> Any:
-    from edgedistill.tf.batches import TrainingPhotos, training_photos
-
-    every = training_photos(
-        run.train, run.train.student_pixels, SETTINGS, teacher_pixels=run.train.teacher_pixels
-    )
-    rows = rows_of(run, count)
-    return TrainingPhotos(
-        cast(PackedPixels, Chosen(run.train.student_pixels, rows)),
-        cast(PackedPixels, Chosen(run.train.teacher_pixels, rows)),
-        every.label_indices[rows],
-        every.class_weights,
-        every.flip,
-    )
-
-
 def file_logits(run: Run, model: bytes) -> list[NDArray[np.float32]]:
     from edgedistill.tf.interpreter import predict_outputs
 
@@ -158,7 +124,7 @@ def file_logits(run: Run, model: bytes) -> list[NDArray[np.float32]]:
 
 
 def student_logits(run: Run) -> list[NDArray[np.float32]]:
-    from edgedistill.tf.training import Predictor
+    from edgedistill.tf.inference import Predictor
 
     predictor = Predictor(run.student)
     return [predictor.outputs(part.student_pixels) for part in run.judged]
@@ -189,7 +155,6 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--converter", type=int, nargs="*", default=[300])
     parser.add_argument("--representative", type=int, nargs="*", default=[128])
-    parser.add_argument("--qat", nargs="*", default=["40:1e-4"], help="STEPS:RATE")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from edgedistill.tf.networks import load_network
@@ -206,9 +171,6 @@ def main() -> None:
         f"post-training {n}": partial(post_training, run, n) for n in arguments.representative
     }
     ways |= {f"converter {n}": partial(by_converter, run, n) for n in arguments.converter}
-    for text in arguments.qat:
-        steps, rate = text.split(":")
-        ways[f"QAT {text}"] = partial(fine_tuned, run, int(steps), float(rate))
     by_float = student_logits(run)
     heads = ("val", "F1", "test", "F1", "agree")
     print(f"{'way':22}{''.join(f'{head:>10}' for head in heads)}{'dB':>8}{'s':>8}")  # noqa: T201

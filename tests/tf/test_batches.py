@@ -1,100 +1,175 @@
-"""Batches: every photo once a pass, and one view at two sizes."""
+"""Batches: every photo once a pass, and one view at every size."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edgedistill.core.views import Views
-from tests.tf.tiny import N_CLASSES, colour_photos, packed
+from edgedistill.core.augment import show_views
+from edgedistill.core.mixup import blend, draw_partners
+from edgedistill.core.views import draw_views
+from tests.tf.tiny import colour_photos, packed
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_pass_shows_every_photo_once_in_an_order_of_its_own(tmp_path: Path) -> None:
-    from edgedistill.tf.batches import TrainingPhotos, epoch_batches
+def _photos(folder: Path, n_photos: int, *, taught: bool = False, **how: Any) -> Any:
+    """Photos whose labels are their numbers, of as many classes."""
+    from edgedistill.tf.batches import Augmentation, TrainingPhotos
 
-    images, _ = colour_photos(21, seed=0)
-    numbers = np.arange(21)  # stand for the photos
-    photos = TrainingPhotos(
-        packed(tmp_path / "p", images), None, numbers, np.ones(N_CLASSES, np.float32)
+    images, _ = colour_photos(n_photos, seed=0)
+    large = images.repeat(2, axis=1).repeat(2, axis=2)
+    return TrainingPhotos(
+        packed(folder / "pixels", images),
+        (packed(folder / "large", large),) if taught else (),
+        np.arange(n_photos),
+        np.ones(n_photos, np.float32),
+        augmentation=Augmentation(**how),
     )
+
+
+def test_a_pass_shows_every_photo_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
+
+    photos = _photos(tmp_path, 21)
     passes = [
-        [batch[-1].tolist() for batch in epoch_batches(photos, 8, seed=5, epoch=epoch)]
+        [batch.rows.tolist() for batch in EpochBatches(photos, 8, seed=5, epoch=epoch)]
         for epoch in (1, 2)
     ]
     for batches in passes:
-        assert sorted(itertools.chain.from_iterable(batches)) == numbers.tolist()
+        assert sorted(itertools.chain.from_iterable(batches)) == list(range(21))
         # 21 photos in at most 8: three batches of 7, none of a single photo.
         assert [len(batch) for batch in batches] == [7, 7, 7]
     assert passes[0] != passes[1]
 
 
-def test_the_pixels_of_a_batch_are_those_of_its_photos(tmp_path: Path) -> None:
-    from edgedistill.tf.batches import TrainingPhotos, epoch_batches
+def test_a_pass_that_goes_on_gives_the_batches_that_are_left(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
+
+    photos = _photos(tmp_path, 21, level="standard")
+    whole = list(EpochBatches(photos, 4, seed=5, epoch=1))
+    rest = list(EpochBatches(photos, 4, seed=5, epoch=1, first=4))
+    assert [batch.rows.tolist() for batch in rest] == [batch.rows.tolist() for batch in whole[4:]]
+    for one, other in zip(rest, whole[4:], strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+    assert list(EpochBatches(photos, 4, seed=5, epoch=1, first=len(whole))) == []
+
+
+def test_batches_without_augmentation_hold_their_photos_and_labels(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
 
     images, _ = colour_photos(10, seed=0)
-    photos = TrainingPhotos(
-        packed(tmp_path / "p", images), None, np.arange(10), np.ones(N_CLASSES, np.float32)
+    for batch in EpochBatches(_photos(tmp_path, 10), 4, seed=5, epoch=1):
+        np.testing.assert_array_equal(batch.images, images[batch.rows])
+        np.testing.assert_array_equal(batch.targets.argmax(axis=1), batch.rows)
+        np.testing.assert_array_equal(batch.targets.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_no_number_of_workers_changes_a_byte(tmp_path: Path, mixup: float) -> None:
+    from edgedistill.tf.batches import EpochBatches
+
+    photos = _photos(tmp_path, 23, taught=True, level="phone", mixup=mixup)
+    one, four = (
+        list(EpochBatches(photos, 4, seed=5, epoch=3, workers=workers)) for workers in (1, 4)
     )
-    for batch in epoch_batches(photos, 4, seed=5, epoch=1):
-        np.testing.assert_array_equal(batch[0], images[batch[-1]])
+    for first, second in zip(one, four, strict=True):
+        for name in ("rows", "images", "targets", "photo_weights"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        np.testing.assert_array_equal(first.taught[0], second.taught[0])
 
 
-def test_the_teacher_gets_the_same_photos_in_the_same_views_at_its_size(tmp_path: Path) -> None:
-    from edgedistill.core.views import draw_views
-    from edgedistill.tf.batches import TrainingPhotos, epoch_batches
+def test_teachers_get_the_same_views_at_their_size(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
 
-    images, _ = colour_photos(6, seed=0)
-    large = images.repeat(2, axis=1).repeat(2, axis=2)
-    photos = TrainingPhotos(
-        packed(tmp_path / "student", images),
-        packed(tmp_path / "teacher", large),
-        np.arange(6),
-        np.ones(N_CLASSES, np.float32),
+    photos = _photos(tmp_path, 6, taught=True, level="standard")
+    for batch in EpochBatches(photos, 4, seed=5, epoch=2):
+        views = draw_views(5, 2, batch.rows, level="standard")
+        for shown, pixels in ((batch.images, photos.pixels), (batch.taught[0], photos.taught[0])):
+            np.testing.assert_array_equal(shown, show_views(pixels.take(batch.rows), views))
+
+
+def test_a_fixed_number_of_views_is_shown_in_turn(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
+
+    photos = replace(_photos(tmp_path, 6, level="standard"), n_views=2)
+    assert [photos.view_number(epoch) for epoch in (1, 2, 3, 4, 5)] == [1, 2, 1, 2, 1]
+    shown = {}
+    for epoch in (1, 2, 3):
+        batches = EpochBatches(photos, 6, seed=5, epoch=epoch)
+        shown[epoch] = {int(r): i for b in batches for r, i in zip(b.rows, b.images, strict=True)}
+    assert all(np.array_equal(shown[1][row], shown[3][row]) for row in range(6))
+    assert not all(np.array_equal(shown[1][row], shown[2][row]) for row in range(6))
+
+
+def test_mixed_photos_have_mixed_labels_and_weights(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
+
+    photos = _photos(tmp_path, 8, mixup=1.0)
+    photos = replace(photos, class_weights=np.arange(1, 9, dtype=np.float32))
+    for batch in EpochBatches(photos, 4, seed=5, epoch=1):
+        partners = draw_partners(5, 1, batch.rows, alpha=1.0, n_photos=8)
+        own, other = (photos.pixels.take(rows) for rows in (batch.rows, partners.indices))
+        np.testing.assert_array_equal(batch.images, blend(own, other, partners.share))
+        for place, (row, partner) in enumerate(zip(batch.rows, partners.indices, strict=True)):
+            share = partners.share[place]
+            expected = np.zeros(8)
+            expected[row] += share
+            expected[partner] += 1 - share
+            np.testing.assert_allclose(batch.targets[place], expected, atol=1e-6)
+            # Class n weighs n + 1.
+            weight = share * (row + 1) + (1 - share) * (partner + 1)
+            assert batch.photo_weights[place] == pytest.approx(weight, rel=1e-5)
+
+
+def test_smoothing_spreads_its_share_over_all_classes_and_leaves_the_weight(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches
+
+    photos = replace(
+        _photos(tmp_path, 4),
+        label_smoothing=0.2,
+        class_weights=np.array([1, 2, 3, 4], np.float32),
     )
-    for batch in epoch_batches(photos, 4, seed=5, epoch=2):
-        rows = batch[-1]
-        np.testing.assert_array_equal(batch[2], large[rows])
-        views = draw_views(5, 2, rows)
-        for place, side in ((1, images.shape[1]), (3, large.shape[1])):
-            np.testing.assert_array_equal(batch[place], views.transforms(side))
+    (batch,) = EpochBatches(photos, 4, seed=5, epoch=1)
+    # Of four classes each gets 0.2 / 4; the photo's own keeps 0.8 besides.
+    expected = np.full((4, 4), 0.05) + 0.8 * np.eye(4)[batch.rows]
+    np.testing.assert_allclose(batch.targets, expected, atol=1e-6)
+    np.testing.assert_array_equal(batch.photo_weights, batch.rows + 1)
 
 
-def test_a_flip_and_a_gain_are_what_numpy_makes_of_them() -> None:
-    from edgedistill.tf.batches import show_views
+def test_a_reader_that_leaves_early_leaves_no_thread_behind(tmp_path: Path) -> None:
+    import threading
 
-    images, _ = colour_photos(1, seed=4)
-    views = Views(
-        flip=np.array([True]),
-        zoom=np.ones(1),
-        shift_frac=np.zeros((1, 2)),
-        gain=np.array([[1.2, 1.0, 0.5]]),
+    from edgedistill.tf.batches import EpochBatches
+
+    before = threading.active_count()
+    batches = iter(EpochBatches(_photos(tmp_path, 21), 2, seed=5, epoch=1, workers=3))
+    next(batches)
+    assert threading.active_count() > before
+    batches.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_class_weights_and_augmentation_come_from_the_settings(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from edgedistill.tf.batches import training_photos
+
+    settings = SimpleNamespace(
+        use_class_weights=True, label_smoothing=0.1, augment="phone", augment_flip=False, mixup=0.3
     )
-    gain = views.gain.astype(np.float32)
-    shown = show_views(images, views.transforms(images.shape[1]), gain).numpy()
-    expected = np.clip(images[:, :, ::-1] * views.gain, 0, 255)
-    np.testing.assert_allclose(shown, expected, atol=1e-3)
-
-
-def test_teacher_and_student_see_the_same_view_at_their_own_sizes() -> None:
-    from edgedistill.core.views import draw_views
-    from edgedistill.tf.batches import show_views
-
-    # A smooth ramp: each pixel says where in the photo it lies, at any size.
-    def ramp(size_px: int) -> np.ndarray:
-        place = (np.arange(size_px) + 0.5) / size_px * 255
-        image = np.stack(np.broadcast_arrays(place[:, None], place[None, :], 128.0), axis=-1)
-        return np.repeat(image[None].round().astype(np.uint8), 8, axis=0)
-
-    views = draw_views(1, 1, range(8))
-    gain = np.ones((8, 3), np.float32)
-    small, large = (
-        show_views(ramp(size), views.transforms(size), gain).numpy()[:, size // 4 : -size // 4]
-        for size in (40, 80)
-    )
-    halved = large.reshape(8, 20, 2, 80, 3).mean(axis=2).reshape(8, 20, 40, 2, 3).mean(axis=3)
-    # Away from the black border they differ by the rounding of the ramp to whole levels.
-    middle = np.s_[:, :, 10:30, :2]
-    np.testing.assert_allclose(small[middle], halved[middle], atol=2.0)
+    labels = np.array([0, 0, 0, 1])
+    dataset = SimpleNamespace(label_names=["a", "b"], label_indices=labels)
+    images, _ = colour_photos(4, seed=0)
+    pixels = packed(tmp_path / "p", images)
+    photos = training_photos(dataset, pixels, settings)  # type: ignore[arg-type]
+    # Each class counts alike: 4 photos / (2 classes * photos of the class).
+    np.testing.assert_allclose(photos.class_weights, [4 / 6, 4 / 2])
+    how = photos.augmentation
+    assert (how.level, how.flip, how.mixup, photos.label_smoothing) == ("phone", False, 0.3, 0.1)
+    settings.use_class_weights = False
+    plain = training_photos(dataset, pixels, settings)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(plain.class_weights, [1, 1])

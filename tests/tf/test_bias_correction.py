@@ -111,9 +111,9 @@ def test_a_dense_layers_bias_takes_it(photos: PackedPixels) -> None:
 
 
 def test_the_quantised_networks_answers_are_right_on_average(tmp_path: Path) -> None:
+    from edgedistill.tf.inference import Predictor
     from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import seed_everything
-    from edgedistill.tf.training import Predictor
 
     seed_everything(11)
     images, _ = colour_photos(64, seed=2)

@@ -92,9 +92,9 @@ def test_the_file_answers_as_the_float_network(
 ) -> None:
     from edgedistill.tf.export import convert_quantised
     from edgedistill.tf.flatbuffer import read_facts, require_full_integer
+    from edgedistill.tf.inference import Predictor
     from edgedistill.tf.interpreter import predict_outputs
     from edgedistill.tf.qat import quantise_aware
-    from edgedistill.tf.training import Predictor
 
     change(network)
     exact = Predictor(network).outputs(photos)

@@ -46,8 +46,8 @@ def test_the_file_is_proven_full_integer_and_answers_like_its_network(
     trained: tuple[Any, Any], tmp_path: Path, kind: str, input_type: str
 ) -> None:
     from edgedistill.tf.flatbuffer import read_facts, require_full_integer
+    from edgedistill.tf.inference import Predictor
     from edgedistill.tf.interpreter import predict_outputs
-    from edgedistill.tf.training import Predictor
 
     model, network = _file(trained, kind, input_type)
     facts = read_facts(model)

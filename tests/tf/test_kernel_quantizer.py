@@ -65,10 +65,10 @@ def test_a_dead_channel_gets_the_scale_of_the_weakest_live_one() -> None:
 
 def test_a_dead_channels_output_is_its_bias_in_the_file_too(tmp_path: Path) -> None:
     from edgedistill.tf.export import convert_quantised
+    from edgedistill.tf.inference import Predictor
     from edgedistill.tf.interpreter import predict_outputs
     from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import seed_everything
-    from edgedistill.tf.training import Predictor
 
     seed_everything(8)
     network = tiny_network()

@@ -1,6 +1,8 @@
 """Networks: published logits, own preprocessing, saved and loaded, weights from files."""
 
+import hashlib
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
+from edgedistill.artifacts import NETWORK, WEIGHTS_FILE
 from edgedistill.errors import ArtifactError, WeightsError
 
 pytestmark = pytest.mark.slow
@@ -136,6 +139,47 @@ def test_a_network_is_the_same_after_it_was_saved_and_loaded(tmp_path: Path, arc
     np.testing.assert_array_equal(network(pixels), again(pixels))
 
 
+def test_weights_are_named_by_their_shapes_types_and_values() -> None:
+    from edgedistill.tf.networks import weights_digest
+    from edgedistill.tf.runtime import keras
+
+    def digest(kernel: list[list[float]], bias: list[float]) -> str:
+        inputs = keras.Input((len(kernel),))
+        network = keras.Model(inputs, keras.layers.Dense(len(bias))(inputs))
+        network.set_weights([np.array(kernel), np.array(bias)])
+        return weights_digest(network)
+
+    told = b"<f4 (2, 1)\n" + struct.pack("<2f", 1, 2) + b"<f4 (1,)\n" + struct.pack("<f", 0.5)
+    assert digest([[1], [2]], [0.5]) == hashlib.sha256(told).hexdigest()
+    others = [digest([[1], [2]], [0.25]), digest([[2], [1]], [0.5]), digest([[1, 2]], [0.5, 0.5])]
+    assert len({digest([[1], [2]], [0.5]), *others}) == 4
+
+
+def test_the_record_names_the_weights_and_others_in_their_place_are_refused(
+    tmp_path: Path,
+) -> None:
+    from edgedistill.tf.networks import (
+        NetworkRecord,
+        build,
+        load_network,
+        save_network,
+        weights_digest,
+    )
+
+    network = build("efficientnet_lite2", 32, 2)
+    record = NetworkRecord("efficientnet_lite2", 32, ["a", "b"], "none", [], "d")
+    save_network(network, tmp_path, record)
+    told = NETWORK.read(tmp_path)["weights_sha256"]
+    assert told == weights_digest(network) == weights_digest(load_network(tmp_path)[0])
+    head = network.get_layer("logits")
+    kernel, bias = head.get_weights()
+    bias[1] = np.nextafter(np.float32(0), np.float32(1))  # a single bit
+    head.set_weights([kernel, bias])
+    network.save_weights(tmp_path / WEIGHTS_FILE)
+    with pytest.raises(ArtifactError, match=r"must hold the weights that network\.json beside it"):
+        load_network(tmp_path)
+
+
 def test_a_missing_network_is_an_artifact_error_that_names_the_file(tmp_path: Path) -> None:
     from edgedistill.tf.networks import load_network
 
@@ -177,21 +221,23 @@ def test_a_network_of_another_split_or_kind_is_refused(tmp_path: Path) -> None:
     from edgedistill.tf.networks import (
         NetworkRecord,
         build,
+        load_network_for,
         load_student_for,
-        load_teacher_for,
         save_network,
     )
 
     def dataset(split_digest: str) -> PackedDataset:
-        return PackedDataset(tmp_path, ["a", "b"], [], 64, 64, "content", split_digest)
+        return PackedDataset(tmp_path, ["a", "b"], [], 64, (64,), "content", split_digest)
 
     network = build("efficientnet_lite2", 64, 2)
     save_network(
         network, tmp_path, NetworkRecord("efficientnet_lite2", 64, ["a", "b"], "none", [], "one")
     )
-    load_teacher_for(dataset("one"), tmp_path)
+    load_network_for(dataset("one"), tmp_path, sizes_px=[96, 64])
     with pytest.raises(ArtifactError, match="comes from another split"):
-        load_teacher_for(dataset("two"), tmp_path)
+        load_network_for(dataset("two"), tmp_path, sizes_px=[96, 64])
+    with pytest.raises(ArtifactError, match=r"images of 96 or 260 px; got one for 64 px\."):
+        load_network_for(dataset("one"), tmp_path, sizes_px=[96, 260])
     with pytest.raises(ArtifactError, match="must hold efficientnet_lite1; got efficientnet_lite2"):
         load_student_for(dataset("one"), tmp_path)
 

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.slow
 
 def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]]:
     from edgedistill.tf.batches import TrainingPhotos
+    from edgedistill.tf.inference import Validation
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.runtime import seed_everything
-    from edgedistill.tf.training import Validation, train
+    from edgedistill.tf.training import train
 
     seed_everything(3)
     network = tiny_network()
@@ -24,8 +25,10 @@ def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]
     pixels = packed(folder / "train", images)
     validation_images, validation_labels = colour_photos(21, seed=1)
     validation = Validation(packed(folder / "val", validation_images), validation_labels)
-    taught = pixels if "distillation" in changes else None
-    photos = TrainingPhotos(pixels, taught, labels, np.ones(N_CLASSES, np.float32))
+    taught = (pixels,) if "distillation" in changes else ()
+    photos = TrainingPhotos(
+        pixels, taught, labels, np.ones(N_CLASSES, np.float32), **changes.pop("photos", {})
+    )
     schedule = Schedule(
         stage="network",
         epochs=changes.pop("epochs", 6),
@@ -33,10 +36,18 @@ def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]
         learning_rate=changes.pop("learning_rate", 0.02),
         weight_decay=changes.pop("weight_decay", 0.0),
         body_rate=changes.pop("body_rate", 1.0),
+        ema_decay=changes.pop("ema_decay", 0.0),
+        patience=changes.pop("patience", 0),
         seed=3,
     )
     history = train(network, photos, validation, schedule, **changes)
     return network, validation, history
+
+
+def _judged(network: Any, validation: Any) -> dict[str, float]:
+    from edgedistill.tf.inference import Predictor, judge
+
+    return judge(Predictor(network).outputs(validation.pixels), validation.label_indices)
 
 
 def test_it_learns_to_tell_colours(tmp_path: Path) -> None:
@@ -47,15 +58,37 @@ def test_it_learns_to_tell_colours(tmp_path: Path) -> None:
 
 
 def test_the_network_is_left_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
-    from edgedistill.tf.training import Predictor, best_row, validate
+    from edgedistill.tf.training import best_row
 
     # A rate far too high at the end makes the last epoch differ from the best.
     network, validation, history = _train(tmp_path, epochs=5, learning_rate=0.3)
     best = best_row(history)
-    assert best["val_accuracy"] == max(row["val_accuracy"] for row in history)
-    left = validate(Predictor(network), validation)
+    assert best["val_loss"] == min(row["val_loss"] for row in history)
+    left = _judged(network, validation)
     assert left["val_accuracy"] == best["val_accuracy"]
     assert left["val_loss"] == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_training_ends_once_the_validation_loss_has_not_fallen_for_some_epochs(
+    tmp_path: Path,
+) -> None:
+    # A rate of next to nothing: each epoch's loss is the first one's, within rounding, and labels
+    # that say nothing let none be better for long.
+    _, _, history = _train(tmp_path, epochs=40, learning_rate=0.5, patience=2)
+    best = int(np.argmin([row["val_loss"] for row in history]))
+    assert len(history) < 40
+    assert len(history) == best + 1 + 2
+
+
+def test_the_average_of_the_weights_is_what_is_judged_and_kept(tmp_path: Path) -> None:
+    network, validation, history = _train(tmp_path / "averaged", epochs=3, ema_decay=0.9)
+    own, _, _ = _train(tmp_path / "own", epochs=3)
+    left = _judged(network, validation)
+    best = min(history, key=lambda row: row["val_loss"])
+    assert left["val_loss"] == pytest.approx(best["val_loss"], rel=1e-5)
+    # The average lags behind the weights, which without it are left as they are.
+    kernels = [n.get_layer("logits").get_weights()[0] for n in (network, own)]
+    assert not np.allclose(*kernels)
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
@@ -82,14 +115,17 @@ def test_a_body_rate_of_zero_trains_the_head_alone(tmp_path: Path) -> None:
 
 
 def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path) -> None:
-    from edgedistill.tf.training import Distillation, Predictor
+    from edgedistill.tf.inference import Predictor
+    from edgedistill.tf.teachers import Teachers
+    from edgedistill.tf.training_step import Distillation
 
     teacher, _, _ = _train(tmp_path / "teacher")
     # The teacher's answers turned round: what the labels say would be another class each time.
     kernel, bias = teacher.get_layer("logits").get_weights()
     teacher.get_layer("logits").set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
     student, validation, _ = _train(
-        tmp_path / "student", distillation=Distillation(teacher, alpha=0.0, temperature=2.0)
+        tmp_path / "student",
+        distillation=Distillation(Teachers((teacher,)), alpha=0.0, temperature=2.0),
     )
     answers = Predictor(student).outputs(validation.pixels).argmax(axis=1)
     turned = (validation.label_indices + 1) % N_CLASSES
@@ -98,14 +134,18 @@ def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path
 
 
 def test_tensorboard_logs_are_written_where_asked(tmp_path: Path) -> None:
-    _train(tmp_path, epochs=1, tensorboard=tmp_path / "logs")
+    from edgedistill.tf.training import Surroundings
+
+    _train(tmp_path, epochs=1, surroundings=Surroundings(tensorboard=tmp_path / "logs"))
     (events,) = (tmp_path / "logs").iterdir()
     assert events.name.startswith("events.out.tfevents")
     assert events.stat().st_size > 0
 
 
 def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"learning rate 1e\+30: try a tenth"):
+    with pytest.raises(
+        TrainingError, match=r"in step \d+ of epoch \d, at learning rate .*: try a tenth of 1e\+30"
+    ):
         _train(tmp_path, epochs=3, learning_rate=1e30)
 
 

@@ -28,12 +28,12 @@ def packed(folder: Path, images: NDArray[np.uint8]) -> PackedPixels:
     return PackedPixels(folder, len(images))
 
 
-def tiny_network() -> Any:
+def tiny_network(size_px: int = SIZE_PX) -> Any:
     """Every kind of layer that EfficientNet-Lite has, few of each."""
     from edgedistill.tf.runtime import keras
 
     layers = keras.layers
-    inputs = x = keras.Input((SIZE_PX, SIZE_PX, 3), name="pixels")
+    inputs = x = keras.Input((size_px, size_px, 3), name="pixels")
     for name, filters, stride in (("stem", 8, 2), ("body", 8, 1)):
         shortcut = x
         x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, name=f"{name}_conv")(

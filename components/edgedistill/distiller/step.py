@@ -2,25 +2,34 @@
 
 import logging
 import time
+from pathlib import Path
+from typing import Any
 
-from edgedistill.artifacts import TENSORBOARD_FOLDER
+from edgedistill.artifacts import TEACHERS, TENSORBOARD_FOLDER
 from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.fine_tuning import fine_tune
+from edgedistill.tf.inference import Validation
 from edgedistill.tf.networks import (
     STUDENT_ARCH,
+    HistoryRow,
     NetworkRecord,
     build,
-    load_teacher_for,
     save_network,
+    weights_digest,
 )
 from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Distillation, Validation, best_epoch_metrics
+from edgedistill.tf.precision import use_precision
+from edgedistill.tf.runtime import prepare
+from edgedistill.tf.teachers import Teachers, load_teachers_for
+from edgedistill.tf.teaching import taught_by, teachers_digest
+from edgedistill.tf.training import Surroundings
+from edgedistill.tf.training_metrics import training_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained, origin
+from edgedistill.training_identity import training_checkpoints
 
 _log = logging.getLogger(__name__)
 
@@ -39,48 +48,96 @@ def distil_student(
         settings: start, epochs, learning rate, distillation.
 
     Returns:
-        Metrics: val_accuracy and val_loss of the best epoch, best_epoch (0: the head alone),
-        n_train, seconds.
+        Metrics: those of `training_metrics`, n_train, seconds; teacher_gain, the teacher's
+        validation accuracy less that of a plain student, whose head alone was fitted, without the
+        teacher; left out where the student starts from random weights.
 
     Raises:
         WeightsError: the pretrained weights cannot be had or do not fit.
         ArtifactError: a split or the teacher is missing, damaged, or of other classes.
+        TrainingError: the loss is no longer finite, or memory does not hold a photo.
     """
     begun = time.monotonic()
-    seed_everything(settings.seed)
+    prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
-    size_px = photos.student_px
-    teacher_network = load_teacher_for(photos, teacher)
-    _log.info("student %s at %d px on %d photos", STUDENT_ARCH, size_px, len(photos))
-    network = build(STUDENT_ARCH, size_px, len(photos.label_names))
+    teachers = load_teachers_for(photos, teacher)
+    use_precision(settings.mixed_precision)
+    network = build(STUDENT_ARCH, photos.student_px, len(photos.label_names))
     load_pretrained(network, STUDENT_ARCH, settings.student_weights)
+    _log.info("student %s at %d px on %d photos", STUDENT_ARCH, photos.student_px, len(photos))
     with complete_folder(model) as folder:
-        history = fine_tune(
-            network,
-            training_photos(
-                photos, photos.student_pixels, settings, teacher_pixels=photos.teacher_pixels
-            ),
-            Validation(validation.student_pixels, validation.label_indices),
-            Schedule.of(
-                settings,
-                stage="network",
-                epochs=settings.epochs_student,
-                learning_rate=settings.lr_student,
-            ),
-            pretrained=settings.student_weights != RANDOM,
-            distillation=Distillation.of(teacher_network, settings),
-            tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
-        )
+        history = _distil(network, teachers, photos, validation, settings, folder)
         weights = origin(settings.student_weights)
-        record = NetworkRecord.of(photos, STUDENT_ARCH, size_px, weights, history)
+        record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
         save_network(network, folder, record)
     write_file(
         report, render_training_page(f"Student: {STUDENT_ARCH}", history, n_val=len(validation))
     )
-    results = best_epoch_metrics(history)
+    results = {**training_metrics(history), **_teacher_gain(teacher, history)}
     _log.info("student done: val_accuracy=%.3f", results["val_accuracy"])
     if results["best_epoch"] == 0:
         _log.warning(
             "distillation did not improve on the head alone, which is kept: raise epochs_student"
         )
     return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}
+
+
+def _distil(
+    network: Any,
+    teachers: Teachers,
+    photos: PackedDataset,
+    validation: PackedDataset,
+    settings: DistillerSettings,
+    folder: Path,
+) -> list[HistoryRow]:
+    """Trains the network in place; gives its history."""
+    what = {
+        "data_digest": photos.digest,
+        "val_digest": validation.digest,
+        "teacher": teachers_digest(teachers),
+        "student_start": weights_digest(network),
+    }
+    taught, distillation = taught_by(
+        teachers,
+        photos,
+        training_photos(photos, photos.student_pixels, settings),
+        settings,
+        epochs=settings.epochs_student,
+        seed=settings.seed,
+        data_workers=settings.data_workers,
+        kept_answers=training_checkpoints("distiller", "student-answers", settings, **what),
+    )
+    return fine_tune(
+        network,
+        taught,
+        Validation(validation.student_pixels, validation.label_indices),
+        Schedule.of(
+            settings,
+            stage="network",
+            epochs=settings.epochs_student,
+            learning_rate=settings.lr_student,
+        ),
+        pretrained=settings.student_weights != RANDOM,
+        trained_layers=settings.trained_layers,
+        distillation=distillation,
+        surroundings=Surroundings.of(
+            settings,
+            training_checkpoints("distiller", "student", settings, **what),
+            folder / TENSORBOARD_FOLDER,
+        ),
+    )
+
+
+def _teacher_gain(teacher: str, history: list[HistoryRow]) -> dict[str, float]:
+    """What the teacher knows more than a student that never met it, and a loud word if nothing."""
+    plain = [row["val_accuracy"] for row in history if row["stage"] == "head"]
+    if not plain:
+        return {}
+    gain = float(TEACHERS.read(Path(teacher))["val_accuracy"]) - float(plain[0])
+    if gain < 0:
+        _log.warning(
+            "the teacher is worse than a plain student (teacher_gain %+.3f): raise epochs_teacher, "
+            "choose another teacher_arch, or set distill_alpha to 1 to train without it",
+            gain,
+        )
+    return {"teacher_gain": gain}

@@ -32,10 +32,10 @@ from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings
+from edgedistill.tf.inference import Predictor
 from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.networks import load_student_for
 from edgedistill.tf.teachers import load_teachers_for
-from edgedistill.tf.training import Predictor
 
 _log = logging.getLogger(__name__)
 

@@ -13,11 +13,16 @@ from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.export import convert_quantised
+from edgedistill.tf.fine_tuning import LATER, freeze_early_layers
+from edgedistill.tf.inference import Predictor, Validation
 from edgedistill.tf.interpreter import predict_outputs
-from edgedistill.tf.networks import HistoryRow, load_teacher_for
+from edgedistill.tf.networks import HistoryRow, weights_digest
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
-from edgedistill.tf.training import Distillation, Predictor, Validation, train
+from edgedistill.tf.teachers import load_teachers_for
+from edgedistill.tf.teaching import taught_by, teachers_digest
+from edgedistill.tf.training import Surroundings, train
+from edgedistill.training_identity import training_checkpoints
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +55,7 @@ def fine_tune_quantised(
     validation: PackedDataset,
     settings: QatExportSettings,
     *,
-    tensorboard: Path | None,
+    curves: Path,
 ) -> list[HistoryRow]:
     """Trains a quantised student in place, the distillation loss kept, to its best epoch.
 
@@ -60,23 +65,41 @@ def fine_tune_quantised(
         photos: the training split.
         validation: photos to choose the epoch on.
         settings: epochs, rates.
-        tensorboard: folder for TensorBoard logs; None: none are written.
+        curves: folder for TensorBoard logs.
 
     Returns:
         One row an epoch.
     """
-    teacher = load_teacher_for(photos, teacher_folder)
+    teachers = load_teachers_for(photos, teacher_folder)
+    what = {
+        "data_digest": photos.digest,
+        "val_digest": validation.digest,
+        "teacher": teachers_digest(teachers),
+        "quantised_start": weights_digest(network),
+    }
+    taught, distillation = taught_by(
+        teachers,
+        photos,
+        training_photos(photos, photos.student_pixels, settings),
+        settings,
+        epochs=settings.epochs_qat,
+        seed=settings.seed,
+        data_workers=settings.data_workers,
+        kept_answers=training_checkpoints("qat_export", "qat-answers", settings, **what),
+    )
+    if settings.trained_layers == LATER:
+        freeze_early_layers(network)
     return train(
         network,
-        training_photos(
-            photos, photos.student_pixels, settings, teacher_pixels=photos.teacher_pixels
-        ),
+        taught,
         Validation(validation.student_pixels, validation.label_indices),
         Schedule.of(
             settings, stage="qat", epochs=settings.epochs_qat, learning_rate=settings.lr_qat
         ),
-        distillation=Distillation.of(teacher, settings),
-        tensorboard=tensorboard,
+        distillation=distillation,
+        surroundings=Surroundings.of(
+            settings, training_checkpoints("qat_export", "qat", settings, **what), curves
+        ),
     )
 
 

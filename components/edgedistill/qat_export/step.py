@@ -43,12 +43,14 @@ from edgedistill.qat_export.proof import (
     require_small_drop,
 )
 from edgedistill.settings import QatExportSettings
+from edgedistill.tf.inference import Predictor
 from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.layer_errors import layer_errors
 from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
-from edgedistill.tf.runtime import seed_everything
+from edgedistill.tf.runtime import prepare
 from edgedistill.tf.tasks_file import tasks_model
-from edgedistill.tf.training import Predictor, best_row
+from edgedistill.tf.training import best_row
+from edgedistill.tf.training_metrics import training_speed
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ def export_int8(
         ArtifactError: an input is missing, damaged, or of other classes.
     """
     begun = time.monotonic()
-    seed_everything(settings.seed)
+    prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
     network, record = load_student_for(photos, student)
     float_logits = Predictor(network).outputs(validation.student_pixels)
@@ -120,6 +122,7 @@ def export_int8(
         "size_bytes": len(chosen.model),
         "int8_ops_share": chosen.facts.integer_share,
         **performance_metrics(performance),
+        **training_speed(quantization["history"]),
         "seconds": time.monotonic() - begun,
     }
 
@@ -142,8 +145,7 @@ def _quantise(
     if not settings.qat:
         return candidates, []
     history = fine_tune_quantised(
-        quantised, teacher, photos, validation, settings,
-        tensorboard=folder / TENSORBOARD_FOLDER if settings.save_tensorboard else None,
+        quantised, teacher, photos, validation, settings, curves=folder / TENSORBOARD_FOLDER
     )  # fmt: skip
     candidates["qat"] = as_candidate(QUANTISATION_AWARE, quantised, validation, settings)
     return candidates, history

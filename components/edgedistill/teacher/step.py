@@ -16,6 +16,7 @@ from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
 from edgedistill.teacher.page import render_teacher_page
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.fine_tuning import fine_tune
+from edgedistill.tf.inference import Validation
 from edgedistill.tf.networks import (
     HistoryRow,
     NetworkRecord,
@@ -23,12 +24,16 @@ from edgedistill.tf.networks import (
     load_network,
     release_networks,
     save_network,
+    weights_digest,
 )
 from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.runtime import seed_everything
+from edgedistill.tf.precision import use_precision
+from edgedistill.tf.runtime import prepare
 from edgedistill.tf.teachers import Teachers
-from edgedistill.tf.training import Validation, best_epoch_metrics
+from edgedistill.tf.training import Surroundings
+from edgedistill.tf.training_metrics import training_metrics
 from edgedistill.tf.weights import RANDOM, ensure_available, load_pretrained, origin
+from edgedistill.training_identity import training_checkpoints
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +75,7 @@ def train_teacher(
         results = _together(histories, validation, folder)
         figures = {name: results[name] for name in ("val_accuracy", "val_loss")}
         TEACHERS.write(folder, {"archs": list(histories), **figures})
-    write_file(report, render_teacher_page(histories, results["val_accuracy"], len(validation)))
+    write_file(report, render_teacher_page(histories, results, len(validation)))
     _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])
     return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}
 
@@ -103,12 +108,21 @@ def _train_one(
 ) -> Sequence[HistoryRow]:
     """Trains one network into a folder of its name, as if there were no other."""
     release_networks()
-    seed_everything(settings.seed)
+    prepare(settings.seed, settings.compute_threads)
+    use_precision(settings.mixed_precision)
     side = size_px(photos, arch)
     _log.info("teacher %s at %d px on %d photos", arch, side, len(photos))
     network = build(arch, side, len(photos.label_names))
     load_pretrained(network, arch, start)
-    curves = folder / TENSORBOARD_FOLDER / arch if settings.save_tensorboard else None
+    checkpoints = training_checkpoints(
+        "teacher",
+        f"teacher-{arch}",
+        settings,
+        data_digest=photos.digest,
+        val_digest=validation.digest,
+        img_size_px=side,
+        teacher_start=weights_digest(network),
+    )
     history = fine_tune(
         network,
         training_photos(photos, photos.pixels_at(side), settings),
@@ -120,7 +134,8 @@ def _train_one(
             learning_rate=settings.lr_teacher,
         ),
         pretrained=start != RANDOM,
-        tensorboard=curves,
+        trained_layers=settings.trained_layers,
+        surroundings=Surroundings.of(settings, checkpoints, folder / TENSORBOARD_FOLDER / arch),
     )
     (folder / arch).mkdir()
     record = NetworkRecord.of(photos, arch, side, origin(start), history)
@@ -135,7 +150,7 @@ def _together(
 
     A single one's figures are those of its training: it need not answer once more.
     """
-    own = {arch: best_epoch_metrics(history) for arch, history in histories.items()}
+    own = {arch: training_metrics(history) for arch, history in histories.items()}
     if len(own) == 1:
         return next(iter(own.values()))
     release_networks()

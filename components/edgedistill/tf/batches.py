@@ -1,19 +1,47 @@
-"""Batches for training: packed pixels and the views drawn of them, read ahead by one thread."""
+"""Batches for training: packed pixels in views of their own, made ahead by threads.
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+What a batch holds is drawn from (seed, epoch, photo): no number of threads changes a byte of it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.core.augment import show_views
 from edgedistill.core.metrics import class_weights
+from edgedistill.core.mixup import blend, draw_partners
 from edgedistill.core.views import draw_views
 from edgedistill.datasets import PackedDataset
 from edgedistill.pixels import PackedPixels
 from edgedistill.tf.common_settings import CommonSettings
-from edgedistill.tf.runtime import tf
+
+Images = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How photos are varied: a level of `core.views.LEVELS`, mirroring, and mixup's alpha."""
+
+    level: str = "none"
+    flip: bool = True
+    mixup: float = 0.0
+
+    @classmethod
+    def of(cls, settings: CommonSettings) -> Self:
+        """From a step's settings."""
+        return cls(settings.augment, settings.augment_flip, settings.mixup)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a photo looks another way in another epoch."""
+        return self.level != "none" or self.mixup > 0
 
 
 @dataclass(frozen=True)
@@ -22,33 +50,39 @@ class TrainingPhotos:
 
     Attributes:
         pixels: what the network that is trained sees.
-        teacher_pixels: the same photos at the teacher's size; None where nobody teaches.
+        taught: the same photos at each size that the teachers take; empty where nobody teaches.
         label_indices: shape (n,).
         class_weights: shape (n_classes,), factor of each class in the hard loss.
-        flip: whether views may be mirrored.
+        label_smoothing: share of each label that is spread over all classes.
+        augmentation: how they are varied.
+        n_views: how many views of a photo there are; 0: another one in each epoch.
     """
 
     pixels: PackedPixels
-    teacher_pixels: PackedPixels | None
+    taught: tuple[PackedPixels, ...]
     label_indices: NDArray[np.int64]
     class_weights: NDArray[np.float32]
-    flip: bool = True
+    label_smoothing: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    n_views: int = 0
+
+    def __len__(self) -> int:
+        return len(self.label_indices)
+
+    def view_number(self, epoch: int) -> int:
+        """Which view an epoch, counted from 1, shows: the number that views are drawn from."""
+        return epoch if self.n_views == 0 else (epoch - 1) % self.n_views + 1
 
 
 def training_photos(
-    dataset: PackedDataset,
-    pixels: PackedPixels,
-    settings: CommonSettings,
-    *,
-    teacher_pixels: PackedPixels | None = None,
+    dataset: PackedDataset, pixels: PackedPixels, settings: CommonSettings
 ) -> TrainingPhotos:
-    """A split as the training loop takes it, each class weighted alike or each photo.
+    """A split as the training loop takes it without a teacher, each class weighted as wished.
 
     Args:
         dataset: the split.
         pixels: its photos at the size of the network that is trained.
-        settings: whether rare classes are weighted up in the hard loss, and views mirrored.
-        teacher_pixels: the same photos at the teacher's size; None where nobody teaches.
+        settings: whether rare classes are weighted up in the hard loss, and how photos are varied.
     """
     n_classes = len(dataset.label_names)
     weights = np.ones(n_classes)
@@ -56,15 +90,31 @@ def training_photos(
         weights = class_weights(dataset.label_indices, n_classes)
     return TrainingPhotos(
         pixels,
-        teacher_pixels,
+        (),
         dataset.label_indices,
         weights.astype(np.float32),
-        settings.augment_flip,
+        settings.label_smoothing,
+        Augmentation.of(settings),
     )
 
 
-Batch = tuple[Any, ...]
-"""(pixels, transforms, teacher's pixels, teacher's transforms, gain, label indices)."""
+@dataclass(frozen=True)
+class Batch:
+    """Photos of one training step.
+
+    Attributes:
+        rows: shape (n,), their numbers in the split.
+        images: shape (n, size, size, 3), at the trained network's size.
+        taught: the same views at each size that the teachers take.
+        targets: shape (n, n_classes), the distribution that the hard loss wants.
+        photo_weights: shape (n,), factor of each photo in the hard loss.
+    """
+
+    rows: NDArray[np.int64]
+    images: Images
+    taught: tuple[Images, ...]
+    targets: Floats
+    photo_weights: Floats
 
 
 def n_batches(n_photos: int, batch_size: int) -> int:
@@ -72,65 +122,114 @@ def n_batches(n_photos: int, batch_size: int) -> int:
     return -(-n_photos // batch_size)
 
 
-def epoch_batches(
-    photos: TrainingPhotos, batch_size: int, *, seed: int, epoch: int
-) -> Iterator[Batch]:
-    """One shuffled pass over the photos, each in a view of its own, the next batch read ahead."""
-    n_photos = len(photos.label_indices)
-    order = np.random.default_rng((seed, epoch)).permutation(n_photos)
-    parts = np.array_split(order, n_batches(n_photos, batch_size))
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(_batch, photos, parts[0], seed, epoch)
-        for part in parts[1:]:
-            ready = ahead.result()
-            ahead = reader.submit(_batch, photos, part, seed, epoch)
-            yield ready
-        yield ahead.result()
+class EpochBatches:
+    """One shuffled pass over the photos, each in a view of its own, the next batches made ahead.
 
-
-def _batch(photos: TrainingPhotos, rows: NDArray[np.int64], seed: int, epoch: int) -> Batch:
-    views = draw_views(seed, epoch, rows, flip=photos.flip)
-    taught = photos.teacher_pixels
-    # Without a teacher its two inputs are empty: one signature serves both kinds of training.
-    teacher_images = np.zeros((0, 1, 1, 3), np.uint8) if taught is None else taught.take(rows)
-    teacher_size_px = 1 if taught is None else taught.size_px
-    return (
-        photos.pixels.take(rows),
-        views.transforms(photos.pixels.size_px),
-        teacher_images,
-        views.transforms(teacher_size_px),
-        views.gain.astype(np.float32),
-        photos.label_indices[rows],
-    )
-
-
-BATCH_SIGNATURE = (
-    tf.TensorSpec((None, None, None, 3), tf.uint8),
-    tf.TensorSpec((None, 8), tf.float32),
-    tf.TensorSpec((None, None, None, 3), tf.uint8),
-    tf.TensorSpec((None, 8), tf.float32),
-    tf.TensorSpec((None, 3), tf.float32),
-    tf.TensorSpec((None,), tf.int64),
-)
-
-
-def show_views(images: Any, transforms: Any, gain: Any) -> Any:
-    """The views of a batch, in TensorFlow.
-
-    Args:
-        images: uint8, shape (n, size, size, 3).
-        transforms: shape (n, 8), of `Views.transforms(size)`.
-        gain: shape (n, 3).
-
-    Returns:
-        float32 in [0, 255], the shape of `images`; black outside the photo.
+    `waited_s`: seconds for which the one who iterates had to wait so far.
     """
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(images, tf.float32),
-        transforms=transforms,
-        output_shape=tf.shape(images)[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )
-    return tf.clip_by_value(moved * gain[:, None, None, :], 0.0, 255.0)
+
+    def __init__(
+        self,
+        photos: TrainingPhotos,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int,
+        first: int = 0,
+        workers: int = 1,
+    ):
+        order = np.random.default_rng((seed, epoch)).permutation(len(photos))
+        self._parts = np.array_split(order, n_batches(len(photos), batch_size))[first:]
+        self._make = _BatchMaker(photos, seed, photos.view_number(epoch))
+        self._workers = workers
+        self.waited_s = 0.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        yield from made_ahead(self._make, self._parts, self._workers, self._add_wait)
+
+    def _add_wait(self, seconds: float) -> None:
+        self.waited_s += seconds
+
+
+def view_batches(
+    photos: TrainingPhotos, batch_size: int, *, seed: int, view: int, workers: int
+) -> Iterator[Batch]:
+    """All photos in order, each in its view of this number."""
+    rows = np.arange(len(photos))
+    parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    return made_ahead(_BatchMaker(photos, seed, view), parts, workers)
+
+
+def made_ahead(
+    make: Callable[[NDArray[np.int64]], Batch],
+    parts: list[NDArray[np.int64]],
+    workers: int,
+    on_wait: Callable[[float], None] = lambda seconds: None,
+) -> Iterator[Batch]:
+    """`make` of each part in order, by threads that are a batch ahead of the reader each."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        waiting = iter(parts)
+        ahead: deque[Future[Batch]] = deque()
+        try:
+            for _, part in zip(range(workers + 1), waiting, strict=False):
+                ahead.append(pool.submit(make, part))
+            while ahead:
+                begun = time.monotonic()
+                batch = ahead.popleft().result()
+                on_wait(time.monotonic() - begun)
+                for part in waiting:
+                    ahead.append(pool.submit(make, part))
+                    break
+                yield batch
+        finally:
+            for future in ahead:  # the reader left early
+                future.cancel()
+
+
+class _BatchMaker:
+    """Makes the batch of some photos: called by several threads at once."""
+
+    def __init__(self, photos: TrainingPhotos, seed: int, view: int):
+        self._photos = photos
+        self._seed = seed
+        self._view = view
+
+    def __call__(self, rows: NDArray[np.int64]) -> Batch:
+        photos, mixup = self._photos, self._photos.augmentation.mixup
+        n_classes = len(photos.class_weights)
+        targets = np.eye(n_classes, dtype=np.float32)[photos.label_indices[rows]]
+        shown = rows, np.arange(0), np.ones(len(rows))
+        if mixup > 0:
+            partners = draw_partners(
+                self._seed, self._view, rows, alpha=mixup, n_photos=len(photos)
+            )
+            shown = rows, partners.indices, partners.share
+            others = np.eye(n_classes, dtype=np.float32)[photos.label_indices[partners.indices]]
+            share = partners.share[:, None].astype(np.float32)
+            targets = share * targets + (1 - share) * others
+        weights = targets @ photos.class_weights
+        smoothing = np.float32(photos.label_smoothing)
+        return Batch(
+            rows,
+            self._images(photos.pixels, *shown),
+            tuple(self._images(pixels, *shown) for pixels in photos.taught),
+            targets * (1 - smoothing) + smoothing / np.float32(n_classes),
+            weights,
+        )
+
+    def _images(
+        self,
+        pixels: PackedPixels,
+        rows: NDArray[np.int64],
+        partner_rows: NDArray[np.int64],
+        share: NDArray[np.float64],
+    ) -> Images:
+        images = self._views(pixels, rows)
+        if len(partner_rows) == 0:
+            return images
+        return blend(images, self._views(pixels, partner_rows), share)
+
+    def _views(self, pixels: PackedPixels, rows: NDArray[np.int64]) -> Images:
+        how = self._photos.augmentation
+        views = draw_views(self._seed, self._view, rows, level=how.level, flip=how.flip)
+        return show_views(pixels.take(rows), views)

@@ -1,18 +1,23 @@
-"""The recipe of a float network: its head on frozen features first, then all of it."""
+"""The recipe of a float network: its head on frozen features first, then all or later layers."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.heads import train_head
+from edgedistill.tf.inference import Validation
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import keras
-from edgedistill.tf.training import Distillation, Validation, train
+from edgedistill.tf.training import Surroundings, train
+from edgedistill.tf.training_step import Distillation
 
 PRETRAINED_RATE = 0.1
 """Learning rate of pretrained layers, as a share of the new layer's."""
+
+LATER = "later"
+_LATER_STRIDE = 16
+"""Later layers see the photo at this fraction of its side, or smaller."""
 
 
 def freeze_statistics(network: Any) -> None:
@@ -25,6 +30,18 @@ def freeze_statistics(network: Any) -> None:
             layer.trainable = False
 
 
+def freeze_early_layers(network: Any) -> None:
+    """Leaves the layers untrained that see a photo at more than a sixteenth of its side.
+
+    They are most of the work of a training step, and what they see is alike in all photos.
+    """
+    largest_px = -(-network.input_shape[1] // _LATER_STRIDE)
+    for layer in network.layers:
+        shape = layer.output.shape
+        if len(shape) == 4 and shape[1] > largest_px:
+            layer.trainable = False
+
+
 def fine_tune(
     network: Any,
     photos: TrainingPhotos,
@@ -32,22 +49,39 @@ def fine_tune(
     schedule: Schedule,
     *,
     pretrained: bool,
+    trained_layers: str = "all",
     distillation: Distillation | None = None,
-    tensorboard: Path | None = None,
+    surroundings: Surroundings | None = None,
 ) -> list[HistoryRow]:
     """Trains a network in place and leaves it at its best: an epoch, or the head alone.
 
-    A random backbone's features say nothing, so without pretrained weights the head waits.
+    A random backbone's features say nothing, so without pretrained weights the head waits, and
+    all layers are trained.
+
+    Args:
+        network: what `networks.build` made.
+        photos: what to train on.
+        validation: what to choose the epoch on.
+        schedule: epochs and rates.
+        pretrained: whether the network starts from pretrained weights.
+        trained_layers: `all`, or `later`: without `freeze_early_layers`' layers.
+        distillation: the teachers and their weight; None: the hard loss alone.
+        surroundings: where the state is saved, threads, TensorBoard.
 
     Returns:
         The row of the head, if it was trained alone, and one row an epoch.
     """
-    start = []
+    prepare = None
     if pretrained:
         freeze_statistics(network)
+        if trained_layers == LATER:
+            freeze_early_layers(network)
         schedule = replace(schedule, body_rate=PRETRAINED_RATE)
-        start = [train_head(network, photos, validation, seed=schedule.seed)]
+
+        def prepare() -> HistoryRow:
+            return train_head(network, photos, validation, seed=schedule.seed)
+
     return train(
         network, photos, validation, schedule,
-        start=start, distillation=distillation, tensorboard=tensorboard,
+        prepare=prepare, distillation=distillation, surroundings=surroundings,
     )  # fmt: skip

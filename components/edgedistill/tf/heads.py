@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.tf.batches import TrainingPhotos
+from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow, feature_extractor
 from edgedistill.tf.runtime import keras
-from edgedistill.tf.training import Predictor, Validation, validate
 
 _log = logging.getLogger(__name__)
 
@@ -39,18 +39,26 @@ def train_head(
         One history row, of stage `head`.
     """
     begun = time.monotonic()
-    rows = _rows(len(photos.label_indices), seed)
-    features = Predictor(feature_extractor(network)).outputs(photos.pixels, rows)
+    rows = _rows(len(photos), seed)
+    extractor = Predictor(feature_extractor(network))
+    features = extractor.outputs(photos.pixels, rows)
     labels = photos.label_indices[rows]
     layer = network.get_layer("logits")
     loss, accuracy = _fit(layer, features, labels, photos.class_weights[labels])
+    kernel, bias = layer.get_weights()
+    val_logits = extractor.outputs(validation.pixels) @ kernel + bias
     row: HistoryRow = {
         "stage": "head",
         "epoch": _EPOCHS,
         "loss": loss,
+        "hard_loss": loss,
+        "distillation_loss": 0.0,
         "train_accuracy": accuracy,
-        **validate(Predictor(network), validation),
+        **judge(val_logits, validation.label_indices),
         "lr": _LEARNING_RATE,
+        "images_per_s": len(rows) / (time.monotonic() - begun),
+        "input_wait_share": 0.0,
+        "photos_at_once": _BATCH,
         "seconds": time.monotonic() - begun,
     }
     _log.info(

@@ -60,6 +60,16 @@ class NetworkRecord:
         """Of a network that was trained on these photos."""
         return cls(arch, img_size_px, photos.label_names, weights, history, photos.split_digest)
 
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Of the network that lies in a folder.
+
+        Raises:
+            ArtifactError: its file is missing or damaged.
+        """
+        content = NETWORK.read(Path(folder))
+        return cls(**{name: value for name, value in content.items() if name != "weights_sha256"})
+
 
 class CaffePreprocessing(layers.Layer):  # type: ignore[name-defined, misc]
     """From [0, 255] RGB to BGR less ImageNet's mean, as ResNet's published weights expect."""
@@ -174,16 +184,14 @@ def load_network(folder: str | Path) -> tuple[Any, NetworkRecord]:
         ArtifactError: a file is missing, damaged, or does not fit the record.
     """
     folder = Path(folder)
-    content = NETWORK.read(folder)
-    digest = content.pop("weights_sha256")
-    record = NetworkRecord(**content)
+    record = NetworkRecord.read(folder)
     network = build(record.arch, record.img_size_px, len(record.label_names))
     path = folder / WEIGHTS_FILE
     try:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} cannot be read as {record.arch}: {error}.") from None
-    if weights_digest(network) != digest:
+    if weights_digest(network) != NETWORK.read(folder)["weights_sha256"]:
         raise ArtifactError(
             f"{path} must hold the weights that {NETWORK.name} beside it names; it holds others: "
             "run the step that trained them again."
@@ -204,7 +212,7 @@ def load_network_for(
     Raises:
         ArtifactError: also what `load_network` raises.
     """
-    network, record = load_network(folder)
+    record = NetworkRecord.read(folder)
     photos.require_own(record.data_digest, folder)
     if record.img_size_px not in sizes_px:
         wanted = " or ".join(map(str, sizes_px))
@@ -212,7 +220,7 @@ def load_network_for(
             f"{folder} must hold a network for images of {wanted} px; got one for "
             f"{record.img_size_px} px."
         )
-    return network, record
+    return load_network(folder)
 
 
 def load_student_for(photos: PackedDataset, folder: str | Path) -> tuple[Any, NetworkRecord]:

@@ -16,6 +16,8 @@ class Schedule:
 
     `learning_rate` is the highest, of the layer `logits`: warm-up, then a cosine to 0. All other
     layers learn at `body_rate` times it: pretrained ones at a tenth, or they forget what they know.
+    `ema_decay` is that of the weights' moving average, 0 for none; after `patience` epochs without
+    a lower validation loss training ends, with 0 never.
     """
 
     stage: str
@@ -24,6 +26,8 @@ class Schedule:
     learning_rate: float
     body_rate: float = 1.0
     weight_decay: float
+    ema_decay: float = 0.0
+    patience: int = 0
     seed: int
 
     @classmethod
@@ -35,6 +39,8 @@ class Schedule:
             batch_size=settings.batch_size,
             learning_rate=learning_rate,
             weight_decay=settings.weight_decay,
+            ema_decay=settings.ema_decay,
+            patience=settings.early_stop_patience,
             seed=settings.seed,
         )
 
@@ -59,6 +65,15 @@ class Optimizers:
         """One step; `gradient_of` has the gradient of each trainable variable by its `ref()`."""
         for optimizer, variables in self._groups:
             optimizer.apply_gradients([(gradient_of[v.ref()], v) for v in variables])
+
+    @property
+    def state(self) -> list[Any]:
+        """The variables that a checkpoint must hold."""
+        return [v for optimizer, _ in self._groups for v in optimizer.variables]
+
+    def rate(self, step: int) -> float:
+        """The head's rate in a step, counted from 0 over all epochs."""
+        return float(self._head_schedule(step))
 
     def highest_rate(self, epoch: int) -> float:
         """The head's highest rate in an epoch, counted from 1."""

@@ -1,75 +1,74 @@
-"""One training loop for all three trainings: teacher, student, and quantisation-aware student."""
+"""One training loop for all three trainings: teacher, student, and quantisation-aware student.
+
+It can be ended at any moment and goes on from its last saved state to the same bytes.
+"""
 
 import logging
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgedistill.core.metrics import cross_entropy
+from edgedistill.core.best_epoch import best_epoch, epochs_without_gain
 from edgedistill.errors import TrainingError
-from edgedistill.pixels import PackedPixels
-from edgedistill.tf.batches import (
-    BATCH_SIGNATURE,
-    TrainingPhotos,
-    epoch_batches,
-    n_batches,
-    show_views,
-)
-from edgedistill.tf.common_settings import DistillationSettings
-from edgedistill.tf.losses import distillation_loss, hard_loss
+from edgedistill.interruption import Stopped, StopRequest, heeded
+from edgedistill.progress import progress_bar
+from edgedistill.tf.averages import WeightAverage
+from edgedistill.tf.batches import EpochBatches, TrainingPhotos, n_batches
+from edgedistill.tf.common_settings import SurroundingSettings
+from edgedistill.tf.curves import CurveWriter
+from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
+from edgedistill.tf.random_states import dropout_states
 from edgedistill.tf.runtime import tf
+from edgedistill.tf.training_state import Checkpoints, TrainingState
+from edgedistill.tf.training_step import SUMS, Distillation, TrainingStep
 
 _log = logging.getLogger(__name__)
 
-_INFERENCE_BATCH = 64
-
 
 @dataclass(frozen=True)
-class Distillation:
-    """A teacher and how much it counts: `alpha * hard + (1 - alpha) * distillation`."""
+class Surroundings:
+    """What a training has around it: none of it changes what is learned, but by rounding.
 
-    teacher: Any
-    alpha: float
-    temperature: float
+    Attributes:
+        checkpoints: where its state is saved; None: nowhere.
+        save_every_steps: steps between two saves within an epoch; 0: at its end alone.
+        data_workers: threads that make batches.
+        compile_xla: whether XLA compiles the step.
+        tensorboard: folder for TensorBoard logs; None: none are written.
+    """
+
+    checkpoints: Checkpoints | None = None
+    save_every_steps: int = 0
+    data_workers: int = 1
+    compile_xla: bool = False
+    tensorboard: Path | None = None
 
     @classmethod
-    def of(cls, teacher: Any, settings: DistillationSettings) -> Self:
-        """From a teacher's network and a step's settings."""
-        return cls(teacher, settings.distill_alpha, settings.distill_temperature)
+    def of(
+        cls, settings: SurroundingSettings, checkpoints: Checkpoints | None, curves: Path
+    ) -> Self:
+        """From a step's settings.
 
-
-@dataclass(frozen=True)
-class Validation:
-    """Photos to choose the best epoch on: pixels at the trained network's size, labels (n,)."""
-
-    pixels: PackedPixels
-    label_indices: NDArray[np.int64]
-
-
-class Predictor:
-    """A network's inference as a graph, traced once, however often the weights change."""
-
-    def __init__(self, network: Any):
-        def infer(images: Any) -> Any:
-            return network(tf.cast(images, tf.float32), training=False)
-
-        images = tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8)
-        self._graph = tf.function(infer, input_signature=[images], autograph=False)
-
-    def outputs(
-        self, pixels: PackedPixels, rows: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float32]:
-        """Outputs for these rows (None: all photos), in order, shape (n, n_outputs)."""
-        batches = pixels.batches(_INFERENCE_BATCH, rows)
-        return np.concatenate([self._graph(batch).numpy() for batch in batches])
+        Args:
+            settings: threads, how often to save, whether to write TensorBoard logs, XLA.
+            checkpoints: where to save.
+            curves: the folder for those logs.
+        """
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        return cls(
+            checkpoints=checkpoints,
+            save_every_steps=settings.checkpoint_steps,
+            data_workers=settings.data_workers,
+            compile_xla=settings.xla == "on" or (settings.xla == "auto" and has_gpu),
+            tensorboard=curves if settings.save_tensorboard else None,
+        )
 
 
 def train(
@@ -78,170 +77,243 @@ def train(
     validation: Validation,
     schedule: Schedule,
     *,
-    start: Sequence[HistoryRow] = (),
+    prepare: Callable[[], HistoryRow] | None = None,
     distillation: Distillation | None = None,
-    tensorboard: Path | None = None,
+    surroundings: Surroundings | None = None,
 ) -> list[HistoryRow]:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
-    The best epoch is the one of highest validation accuracy, of lowest validation loss on a tie.
+    The best epoch is that of the lowest validation loss (`core.best_epoch`).
 
     Args:
         network: Keras network from [0, 255] RGB to logits.
-        photos: what to train on, with the teacher's pixels if there is a distillation.
+        photos: what to train on, with the teachers' pixels if they are asked in every step.
         validation: what to choose the epoch on.
         schedule: epochs, batch size, learning rate, seed.
-        start: rows of what came before; the network as it is now counts as the best of them.
-        distillation: the teacher and its weight; None: the hard loss alone.
-        tensorboard: folder for TensorBoard logs; None: none are written.
+        prepare: what comes before the first epoch and gives its row, such as fitting the head; not
+            called where a saved state goes on. The network as it leaves it may be the best.
+        distillation: the teachers and their weight; None: the hard loss alone.
+        surroundings: where the state is saved, threads, TensorBoard.
 
     Returns:
-        `start` and one row an epoch: stage, epoch (from 1), loss, train_accuracy, val_loss,
-        val_accuracy, lr (the highest of the epoch), seconds.
+        The row of `prepare` and one row an epoch: stage, epoch (from 1), loss, hard_loss,
+        distillation_loss, train_accuracy, val_loss, val_accuracy, lr (the highest of the epoch),
+        images_per_s, input_wait_share, photos_at_once, seconds.
 
     Raises:
-        TrainingError: the loss is no longer finite.
+        TrainingError: the loss is no longer finite, or memory does not hold a single photo.
+        Stopped: SIGTERM came; the state is saved.
     """
-    if schedule.epochs == 0:
-        return list(start)
-    n_photos = len(photos.label_indices)
-    optimizers = Optimizers(network, schedule, n_batches(n_photos, schedule.batch_size))
-    step = _training_step(network, optimizers, photos.class_weights, distillation)
-    predictor = Predictor(network)
-    history = list(start)
-    best = _BestWeights(network)
-    for row in history:
-        best.consider(row)
-    begun = time.monotonic()
-    with _tensorboard_writer(tensorboard).as_default():
-        for epoch in range(1, schedule.epochs + 1):
-            epoch_begun = time.monotonic()
-            batches = epoch_batches(photos, schedule.batch_size, seed=schedule.seed, epoch=epoch)
-            sums = np.sum([step(*batch) for batch in batches], axis=0)
-            _require_finite(sums[0], schedule, epoch)
-            row = {
-                "stage": schedule.stage,
-                "epoch": epoch,
-                "loss": float(sums[0]) / n_photos,
-                "train_accuracy": float(sums[1]) / n_photos,
-                **validate(predictor, validation),
-                "lr": optimizers.highest_rate(epoch),
-                "seconds": time.monotonic() - epoch_begun,
-            }
-            history.append(row)
-            best.consider(row)
-            _log_epoch(row, schedule.epochs, time.monotonic() - begun)
-            _write_scalars(row)
-    best.restore()
-    return history
+    training = _Training(
+        network, photos, validation, schedule, distillation, surroundings or Surroundings()
+    )
+    return training.run(prepare)
 
 
-def validate(predictor: Predictor, validation: Validation) -> dict[str, float]:
-    """Loss (mean cross entropy) and accuracy of a network on the validation photos."""
-    logits, labels = predictor.outputs(validation.pixels), validation.label_indices
-    return {
-        "val_loss": cross_entropy(logits, labels),
-        "val_accuracy": float(np.mean(logits.argmax(axis=1) == labels)),
-    }
+def best_row(history: list[HistoryRow]) -> HistoryRow:
+    """The row whose weights are kept."""
+    return history[best_epoch(history)]
 
 
-def best_row(history: Sequence[HistoryRow]) -> HistoryRow:
-    """The row whose weights are kept: highest validation accuracy, then lowest validation loss."""
-    return max(history, key=_rank)
+class _Training:
+    """One training under way; `train` says what its parts are."""
 
+    def __init__(
+        self,
+        network: Any,
+        photos: TrainingPhotos,
+        validation: Validation,
+        schedule: Schedule,
+        distillation: Distillation | None,
+        surroundings: Surroundings,
+    ):
+        self._photos, self._validation, self._schedule = photos, validation, schedule
+        self._surroundings, self._checkpoints = surroundings, surroundings.checkpoints
+        self._n_steps = n_batches(len(photos), schedule.batch_size)
+        self._optimizers = Optimizers(network, schedule, self._n_steps)
+        self._average = None
+        if schedule.ema_decay > 0:
+            self._average = WeightAverage(network.trainable_variables, schedule.ema_decay)
+        self._step = TrainingStep(
+            network, self._optimizers, distillation=distillation, average=self._average,
+            compile_xla=surroundings.compile_xla,
+        )  # fmt: skip
+        self._predictor = Predictor(network)
+        others = {"optimizer": self._optimizers.state, "random": dropout_states(network)}
+        if self._average is not None:
+            others["average"] = self._average.state
+        self._state = TrainingState(network, others)
+        self._stop: StopRequest | None = None
 
-def best_epoch_metrics(history: Sequence[HistoryRow]) -> dict[str, float]:
-    """val_accuracy and val_loss of the kept epoch, and best_epoch, its number (0: head alone)."""
-    best = best_row(history)
-    return {
-        "val_accuracy": float(best["val_accuracy"]),
-        "val_loss": float(best["val_loss"]),
-        "best_epoch": 0.0 if best["stage"] == "head" else float(best["epoch"]),
-    }
+    def run(self, prepare: Callable[[], HistoryRow] | None) -> list[HistoryRow]:
+        """Trains to the end."""
+        self._begin(prepare)
+        progress = self._state.progress
+        with (
+            CurveWriter(self._surroundings.tensorboard, progress.history) as curves,
+            heeded() if self._checkpoints is not None else nullcontext() as self._stop,
+        ):
+            try:
+                while not self._is_finished():
+                    curves.write(self._epoch_in_memory())
+            except Stopped:
+                self._save()
+                raise
+        if progress.history:
+            self._state.show_best()
+        return progress.history
 
+    def _begin(self, prepare: Callable[[], HistoryRow] | None) -> None:
+        """From the saved state, or from the start."""
+        saved = None if self._checkpoints is None else self._checkpoints.latest()
+        if saved is not None:
+            self._state.restore(saved.arrays, saved.progress)
+            progress = self._state.progress
+            _log.info(
+                "%s goes on after epoch %d, step %d",
+                self._schedule.stage, progress.epochs, progress.steps,
+            )  # fmt: skip
+        elif prepare is not None:
+            self._state.progress.history.append(prepare())
+            self._state.keep_as_best()
+            self._save()
 
-def _rank(row: HistoryRow) -> tuple[float, float]:
-    return float(row["val_accuracy"]), -float(row["val_loss"])
+    def _is_finished(self) -> bool:
+        """Whether all epochs are done, or none is likely to be better."""
+        progress, patience = self._state.progress, self._schedule.patience
+        if progress.epochs >= self._schedule.epochs:
+            return True
+        if patience == 0 or not progress.history:
+            return False
+        ends_early = epochs_without_gain(progress.history) >= patience
+        if ends_early:
+            _log.info(
+                "%s ends after epoch %d of %d: the validation loss has not fallen for %d epochs",
+                self._schedule.stage, progress.epochs, self._schedule.epochs, patience,
+            )  # fmt: skip
+        return ends_early
 
+    def _epoch_in_memory(self) -> HistoryRow:
+        """One epoch; where memory runs out, from its start again in smaller parts of a batch."""
+        state = self._state
+        before = state.arrays(), state.progress.as_json()
+        while True:
+            try:
+                return self._epoch()
+            except tf.errors.ResourceExhaustedError:
+                n_parts = 2 * state.progress.n_parts
+                self._require_a_photo(n_parts)
+            state.restore(*before)
+            state.progress.n_parts = n_parts
+            _log.warning(
+                "memory ran out: epoch %d begins again with %d photos at once, whose gradients are "
+                "added up to those of a batch",
+                state.progress.epochs + 1, self._photos_at_once(),
+            )  # fmt: skip
 
-class _BestWeights:
-    """Remembers the weights of the best epoch seen."""
+    def _epoch(self) -> HistoryRow:
+        progress, schedule = self._state.progress, self._schedule
+        begun, epoch = time.monotonic() - progress.seconds, progress.epochs + 1
+        self._learn(epoch, begun)
+        trained_s = progress.seconds
+        judged = self._judge()
+        n_photos = len(self._photos)
+        means = dict(zip(SUMS, (total / n_photos for total in progress.sums), strict=True))
+        row: HistoryRow = {
+            "stage": schedule.stage,
+            "epoch": epoch,
+            **{name: means[name] for name in SUMS[:-1]},
+            "train_accuracy": means[SUMS[-1]],
+            **judged,
+            "lr": self._optimizers.highest_rate(epoch),
+            "images_per_s": n_photos / trained_s,
+            "input_wait_share": progress.waited_s / trained_s,
+            "photos_at_once": self._photos_at_once(),
+            "seconds": time.monotonic() - begun,
+        }
+        progress.end_epoch(row)
+        self._log_epoch(row)
+        self._save()
+        return row
 
-    def __init__(self, network: Any):
-        self._network = network
-        self._rank = (-math.inf, -math.inf)
-        self._weights: list[NDArray[Any]] = []
+    def _learn(self, epoch: int, begun: float) -> None:
+        """The steps of an epoch that are not made yet."""
+        progress, every_steps = self._state.progress, self._surroundings.save_every_steps
+        batches = EpochBatches(
+            self._photos, self._schedule.batch_size, seed=self._schedule.seed, epoch=epoch,
+            first=progress.steps, workers=self._surroundings.data_workers,
+        )  # fmt: skip
+        waited_s, view = progress.waited_s, self._photos.view_number(epoch)
+        title = f"{self._schedule.stage} {epoch}/{self._schedule.epochs}"
+        with progress_bar(title, total=self._n_steps, unit="steps", done=progress.steps) as bar:
+            for batch in batches:
+                sums = self._step(batch, view, progress.n_parts)
+                self._require_finite(sums[0], epoch)
+                progress.add_step(sums)
+                progress.seconds = time.monotonic() - begun
+                progress.waited_s = waited_s + batches.waited_s
+                bar.set_postfix(loss=f"{sums[0] / len(batch.rows):.3f}", refresh=False)
+                bar.update()
+                self._heed_stop()
+                if every_steps and progress.steps % every_steps == 0:
+                    self._save()
 
-    def consider(self, row: HistoryRow) -> None:
-        if _rank(row) > self._rank:
-            self._rank = _rank(row)
-            self._weights = self._network.get_weights()
+    def _judge(self) -> dict[str, float]:
+        """The network, or the average of its weights, on the validation photos."""
+        with nullcontext() if self._average is None else self._average.shown():
+            logits = self._predictor.outputs(self._validation.pixels, between=self._heed_stop)
+            judged = judge(logits, self._validation.label_indices)
+            history = self._state.progress.history
+            self._require_finite(judged["val_loss"], self._state.progress.epochs + 1)
+            if best_epoch([*history, judged]) == len(history):
+                self._state.keep_as_best()
+        return judged
 
-    def restore(self) -> None:
-        self._network.set_weights(self._weights)
+    def _save(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.save(self._state.arrays(), self._state.progress.as_json())
 
+    def _heed_stop(self) -> None:
+        """Ends the training where SIGTERM came; `run` saves what it ends with."""
+        if self._stop is not None and self._stop.requested:
+            progress = self._state.progress
+            raise Stopped(
+                f"stopped by SIGTERM in epoch {progress.epochs + 1}, step {progress.steps}; the "
+                "same command goes on from there"
+            )
 
-def _training_step(
-    network: Any,
-    optimizers: Optimizers,
-    class_weights: NDArray[np.float32],
-    distillation: Distillation | None,
-) -> Any:
-    """A graph, traced once: one batch in, its summed loss and its number of right answers out."""
-    weights = tf.constant(class_weights, tf.float32)
-    variables = network.trainable_variables
+    def _photos_at_once(self) -> int:
+        largest = -(-len(self._photos) // self._n_steps)
+        return -(-largest // self._state.progress.n_parts)
 
-    def step(
-        pixels: Any, transforms: Any, taught: Any, taught_transforms: Any, gain: Any, labels: Any
-    ) -> Any:
-        views = _shaped(show_views(pixels, transforms, gain), network)
-        teacher_logits = None
-        if distillation is not None:
-            teacher_views = show_views(taught, taught_transforms, gain)
-            teacher = distillation.teacher
-            teacher_logits = teacher(_shaped(teacher_views, teacher), training=False)
-        with tf.GradientTape() as tape:
-            logits = network(views, training=True)
-            loss = hard_loss(labels, logits, weights)
-            if distillation is not None:
-                alpha, t = distillation.alpha, distillation.temperature
-                loss = alpha * loss + (1 - alpha) * distillation_loss(teacher_logits, logits, t)
-        gradients = tape.gradient(loss, variables)
-        optimizers.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
-        n_right = tf.reduce_sum(tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32))
-        return tf.stack([loss * tf.cast(tf.shape(labels)[0], tf.float32), n_right])
+    def _require_a_photo(self, n_parts: int) -> None:
+        """Refuses to cut a batch into more parts than it has photos."""
+        if len(self._photos) // self._n_steps < n_parts:
+            raise TrainingError(
+                "memory does not hold the training of a single photo: use smaller images "
+                "(student_img_size, teacher_img_size), or a machine with more memory."
+            )
 
-    return tf.function(step, input_signature=BATCH_SIGNATURE, autograph=False)
-
-
-def _shaped(views: Any, network: Any) -> Any:
-    """The views with the size that the network takes, which the graph cannot tell by itself."""
-    return tf.ensure_shape(views, network.input_shape)
-
-
-def _require_finite(loss: float, schedule: Schedule, epoch: int) -> None:
-    if not np.isfinite(loss):
+    def _require_finite(self, loss: float, epoch: int) -> None:
+        if np.isfinite(loss):
+            return
+        progress = self._state.progress
+        step = (epoch - 1) * self._n_steps + progress.steps
+        kept = "" if self._checkpoints is None else " The state of the last save is kept."
         raise TrainingError(
-            f"the loss of {schedule.stage} is {loss} in epoch {epoch} at learning rate "
-            f"{schedule.learning_rate:g}: try a tenth of it."
+            f"the loss of {self._schedule.stage} is {loss:g} in step {progress.steps + 1} of epoch "
+            f"{epoch}, at learning rate {self._optimizers.rate(step):.3g}: try a tenth of "
+            f"{self._schedule.learning_rate:g}.{kept}"
         )
 
-
-def _log_epoch(row: HistoryRow, epochs: int, elapsed_s: float) -> None:
-    epoch = int(row["epoch"])
-    _log.info(
-        "%s epoch %d/%d loss=%.3f val_accuracy=%.3f lr=%.1e %.1f s, %.0f s left",
-        row["stage"], epoch, epochs, row["loss"], row["val_accuracy"], row["lr"], row["seconds"],
-        elapsed_s / epoch * (epochs - epoch),
-    )  # fmt: skip
-
-
-def _tensorboard_writer(folder: Path | None) -> Any:
-    if folder is None:
-        return tf.summary.create_noop_writer()
-    return tf.summary.create_file_writer(str(folder))
-
-
-def _write_scalars(row: HistoryRow) -> None:
-    for name in ("loss", "train_accuracy", "val_loss", "val_accuracy", "lr"):
-        tf.summary.scalar(name, float(row[name]), step=int(row["epoch"]))
+    def _log_epoch(self, row: HistoryRow) -> None:
+        left_s = float(row["seconds"]) * (self._schedule.epochs - int(row["epoch"]))
+        parts = ""
+        if row["distillation_loss"]:
+            parts = f" (hard {row['hard_loss']:.3f}, distillation {row['distillation_loss']:.3f})"
+        _log.info(
+            "%s epoch %d/%d loss=%.3f%s val_loss=%.3f val_accuracy=%.3f lr=%.1e %.1f images/s "
+            "%.1f s, %.0f s left",
+            row["stage"], row["epoch"], self._schedule.epochs, row["loss"], parts, row["val_loss"],
+            row["val_accuracy"], row["lr"], row["images_per_s"], row["seconds"], left_s,
+        )  # fmt: skip

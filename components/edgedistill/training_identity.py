@@ -1,0 +1,59 @@
+"""What two trainings must agree in so that one may go on from the other's saved state."""
+
+from edgedistill.checkpoints import Checkpoints, checkpoints_for
+from edgedistill.declaration import Value, declared_settings
+from edgedistill.reuse import code_digest, package_versions
+from edgedistill.training_settings import Trained
+
+_NO_MATTER = frozenset(
+    {
+        "log_level",
+        "save_tensorboard",
+        "checkpoint_uri",
+        "checkpoint_steps",
+        "data_workers",
+        "s3_endpoint",
+        "quant_max_drop",
+        "budget_latency_ms",
+        "budget_size_mb",
+        # Several teachers are trained one by one; each says which it is.
+        "teacher_arch",
+        "teacher_weights",
+    }
+)
+"""Settings that leave each weight as it is."""
+
+
+def training_identity(step: str, settings: Trained, **what: Value) -> dict[str, Value]:
+    """By name: the settings that matter, `what` besides, and code and packages.
+
+    Args:
+        step: the step that trains, whose code counts.
+        settings: its settings.
+        what: what else decides the result, such as the digest of the data.
+    """
+    values = {d.name: getattr(settings, d.name) for d in declared_settings(type(settings))}
+    return {
+        **{name: value for name, value in values.items() if name not in _NO_MATTER},
+        **what,
+        **package_versions(),
+        "code": code_digest(f"edgedistill.{step}.step")[:12],
+    }
+
+
+def training_checkpoints(
+    step: str, training: str, settings: Trained, **what: Value
+) -> Checkpoints | None:
+    """Where a training saves its state, if anywhere.
+
+    Args:
+        step: the step that trains.
+        training: what to call it, such as "student".
+        settings: the step's settings.
+        what: what else decides the result.
+
+    Raises:
+        StorageError: `checkpoint_uri` is no place to save to.
+    """
+    identity = training_identity(step, settings, **what)
+    return checkpoints_for(settings.checkpoint_uri, training, identity)
