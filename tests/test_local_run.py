@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 from kfp import dsl
 from kfp.dsl import Model, Output
 
+from edgedistill.checkpoints import Checkpoints
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
 from edgedistill.local_run import locked, run_pipeline
 from edgedistill.runs import FinishedRun
-from edgedistill.steps import StepFailedError
+from edgedistill.steps import StepFailedError, StepStoppedError
 from tests.toy_pipeline import toy
+from tests.toy_training import IDENTITY
 
 REPOSITORY = Path(__file__).parents[1]
 RUN_TOY = """
@@ -276,12 +279,148 @@ def test_another_kfp_is_refused_before_anything_runs(
     assert not work.exists()
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_training_saves_and_the_same_command_goes_on(
+    work: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    with Training(work, tmp_path / "pid") as run:
+        run.process.send_signal(signum)
+        run.process.send_signal(signum)  # a second one cuts nothing short
+        out, _ = run.process.communicate(timeout=20)
+    assert run.process.returncode == 128 + signum
+    said = out.decode()
+    assert "ending; a training saves its state first, 25 s at most" in said
+    epoch = stopped_in(said)
+    assert_goes_on(work, tmp_path / "pid", after=epoch)
+
+
+def test_a_training_saves_when_its_run_is_killed(work: Path, tmp_path: Path) -> None:
+    with Training(work, tmp_path / "pid") as run:
+        run.process.kill()
+        run.process.wait(timeout=20)
+        assert is_alive(run.step)
+        # Whatever it writes has no reader from now on.
+        wait_until(lambda: not is_alive(run.step))
+    assert_saved_and_goes_on(work, tmp_path / "pid")
+
+
+def test_a_training_saves_when_its_terminal_is_closed(work: Path, tmp_path: Path) -> None:
+    with Training(work, tmp_path / "pid") as run:
+        assert run.process.stdout is not None
+        run.process.stdout.close()
+        run.process.send_signal(signal.SIGHUP)
+        run.process.wait(timeout=20)  # its status tells of what could not be written, too
+        assert not is_alive(run.step)
+    assert_saved_and_goes_on(work, tmp_path / "pid")
+
+
+def test_a_step_without_anything_to_save_ends_with_a_killed_run(work: Path, tmp_path: Path) -> None:
+    with Asleep(work, tmp_path / "pid") as run:
+        run.process.kill()
+        wait_until(lambda: not is_alive(run.child))
+
+
+@pytest.mark.parametrize("whole_group", [False, True], ids=["the step", "its group"])
+def test_a_step_that_is_stopped_by_others_is_no_crash(
+    work: Path, tmp_path: Path, whole_group: bool
+) -> None:
+    pid_file = tmp_path / "pid"
+
+    def stop() -> None:
+        wait_until(pid_file.exists, seconds=20)
+        wait_until(lambda: any((work / "checkpoints").glob("*/*.ckpt")), seconds=20)
+        step = int(pid_file.read_text(encoding="utf-8"))
+        if whole_group:
+            os.killpg(os.getpgid(step), signal.SIGTERM)
+        else:
+            os.kill(step, signal.SIGTERM)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(StepStoppedError) as stopped:
+        run_toy(work, f"train {pid_file}")
+    stopper.join()
+    assert re.fullmatch(
+        r"misbehave: stopped by SIGTERM in epoch \d; the same command goes on", str(stopped.value)
+    )
+    assert_goes_on(work, pid_file, after=stopped_in(str(stopped.value)))
+
+
+def test_a_step_that_is_stopped_and_has_nothing_to_say_is_no_crash_either(
+    work: Path, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "pid"
+
+    def stop() -> None:
+        wait_until(pid_file.exists, seconds=20)
+        os.killpg(os.getpgid(int(pid_file.read_text(encoding="utf-8"))), signal.SIGTERM)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(StepStoppedError) as stopped:
+        run_toy(work, f"sleep {pid_file}")
+    stopper.join()
+    assert str(stopped.value) == (
+        "misbehave: stopped by SIGTERM; the same command goes on after the last finished step."
+    )
+
+
+def test_a_step_that_does_not_listen_is_ended_in_the_end(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = RUN_TOY.replace(
+        "work, how", "from edgedistill import processes\nprocesses.GRACE_S = 2\nwork, how"
+    )
+    with Asleep(work, work.parent / "no", how="deaf", script=hasty) as run:
+        run.process.terminate()
+        start = time.monotonic()
+        assert run.process.wait(timeout=20) == 143
+        assert 1.5 < time.monotonic() - start < 8
+
+
+def test_what_a_training_saved_is_kept_until_a_run_succeeds(work: Path, tmp_path: Path) -> None:
+    with Training(work, tmp_path / "pid") as run:
+        run.process.terminate()
+        run.process.wait(timeout=20)
+    with pytest.raises(StepFailedError):
+        run_toy(work, "crash")
+    assert any((work / "checkpoints").iterdir())
+    run_toy(work)
+    assert not (work / "checkpoints").exists()
+
+
+def stopped_in(said: str) -> int:
+    """The epoch in which the toy training says that it was stopped."""
+    found = re.search(r"stopped by SIGTERM in epoch (\d)", said)
+    assert found, said
+    return int(found[1])
+
+
+def assert_saved_and_goes_on(work: Path, pid_file: Path) -> None:
+    """Whether the toy training saved when it was asked to end, and goes on from there."""
+    (place,) = (work / "checkpoints").iterdir()
+    found = Checkpoints(str(place), IDENTITY).latest()
+    assert found is not None
+    assert found.progress["stopped"]
+    assert_goes_on(work, pid_file, after=found.progress["epoch"])
+
+
+def assert_goes_on(work: Path, pid_file: Path, *, after: int) -> None:
+    """Whether the same command trains the epochs that are left, and tidies up."""
+    finished, shown = run_toy(work, f"train {pid_file}")
+    assert reused(finished) == ["make"]
+    assert re.findall(r"epoch (\d)", shown) == [str(e) for e in range(after + 1, 5)]
+    assert not (work / "checkpoints").exists()
+
+
 class Asleep:
     """A toy run in a process of its own whose second step sleeps, with a child that sleeps too."""
 
-    def __init__(self, work: Path, pid_file: Path):
+    last_line = "asleep\n"
+
+    def __init__(self, work: Path, pid_file: Path, how: str = "", script: str = RUN_TOY):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN_TOY, str(work), f"sleep {pid_file}"],
+            [sys.executable, "-c", script, str(work), how or f"sleep {pid_file}"],
             cwd=REPOSITORY,
             env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
             stdout=subprocess.PIPE,
@@ -293,17 +432,32 @@ class Asleep:
 
     def __enter__(self) -> "Asleep":
         assert self.process.stdout is not None
-        while not self.output_so_far.endswith("asleep\n"):
+        while not self.output_so_far.endswith(self.last_line):
             self.output_so_far += self.process.stdout.readline().decode()
             assert self.process.poll() is None, self.output_so_far
-        self.child = int(self._pid_file.read_text(encoding="utf-8"))
-        assert is_alive(self.child)
+        if self._pid_file.exists():
+            self.child = int(self._pid_file.read_text(encoding="utf-8"))
+            assert is_alive(self.child)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
         self.process.communicate(timeout=20)
+
+
+class Training(Asleep):
+    """A toy run in a process of its own whose second step trains, in its second epoch."""
+
+    last_line = "epoch 1\n"
+
+    def __init__(self, work: Path, pid_file: Path):
+        super().__init__(work, pid_file, how=f"train {pid_file}")
+
+    @property
+    def step(self) -> int:
+        """Its process."""
+        return self.child
 
 
 def is_alive(pid: int) -> bool:

@@ -45,6 +45,14 @@ def misbehave(made: Input[Dataset], how: str, kept: Output[Artifact]) -> None:
         raise ValueError("Detected at node\n[[{{node}}]] [Op:__inference]")
     if how == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if how.startswith("train "):
+        from tests.toy_training import train
+
+        train(Path(how.partition(" ")[2]))
+    if how == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.stdout.write("asleep\n")
+        time.sleep(60)
     if how.startswith(("sleep ", "abandon ")):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         Path(how.partition(" ")[2]).write_text(str(child.pid), encoding="utf-8")

@@ -18,7 +18,8 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -110,19 +111,19 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:
         for described in _header(file)["arrays"]:
             array = np.empty(described["shape"], described["dtype"])
-            _fill(file, _bytes_of(array))
+            file.readinto(_bytes_of(array))
             arrays[described["name"]] = array
     return arrays
 
 
-def _header(file: BinaryIO) -> dict[str, Any]:
+def _header(file: BufferedReader) -> dict[str, Any]:
     file.seek(len(_MARK))
     (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
     header: dict[str, Any] = json.loads(file.read(length))
     return header
 
 
-def _verify(file: BinaryIO) -> None:
+def _verify(file: BufferedReader) -> None:
     size_bytes = os.fstat(file.fileno()).st_size
     n_left = size_bytes - _DIGEST_BYTES
     if n_left < _HEADER_AT:
@@ -137,12 +138,6 @@ def _verify(file: BinaryIO) -> None:
         chunk = file.read(min(n_left, _CHUNK_BYTES))
     if file.read() != digest.digest():
         raise DamagedError("its bytes do not have the SHA-256 they were written with")
-
-
-def _fill(file: BinaryIO, data: memoryview) -> None:
-    readinto: Callable[[memoryview], int] = file.readinto  # type: ignore[attr-defined]
-    while data and (n_bytes := readinto(data)):
-        data = data[n_bytes:]
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
