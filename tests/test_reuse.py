@@ -56,6 +56,24 @@ def test_changed_weights_in_a_file_of_the_same_name_change_the_key(tmp_path: Pat
     assert {step for step in before if before[step] != after[step]} == {"distiller"}
 
 
+def test_changed_weights_of_any_of_several_teachers_change_the_key_of_their_training(
+    tmp_path: Path,
+) -> None:
+    places = [tmp_path / "first.h5", tmp_path / "second.h5"]
+    settings = resolve({
+        "data_dir": "photos", "teacher_arch": "efficientnet_b3,resnet101",
+        "teacher_weights": ",".join(map(str, places)),
+    })  # fmt: skip
+    for place in places:
+        place.write_bytes(b"one")
+    keys = [reuse.step_keys(settings, "a")]
+    for place in places:
+        place.write_bytes(b"two")
+        keys.append(reuse.step_keys(settings, "a"))
+        changed = {step for step in keys[-1] if keys[-1][step] != keys[-2][step]}
+        assert changed == {"teacher"}
+
+
 def test_what_was_exported_is_looked_after_in_every_run() -> None:
     # Somebody may have deleted it since; neither settings nor files tell.
     settings = resolve({"data_dir": "photos", "export_uri": "gs://shelf"})

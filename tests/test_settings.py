@@ -11,6 +11,7 @@ from edgedistill.settings import (
     QatExportSettings,
     ScanSettings,
     SplitSettings,
+    TeacherSettings,
     all_settings,
 )
 
@@ -101,17 +102,78 @@ def test_fractions_must_add_up():
 
 
 @pytest.mark.parametrize(
-    ("text", "arch", "px"),
+    ("text", "arch", "sizes_px"),
     [
-        ("auto", "efficientnet_b3", 300),
-        ("auto", "resnet101", 224),
-        ("auto", "efficientnet_lite2", 260),
-        ("128", "resnet101", 128),
+        ("auto", "efficientnet_b3", (300,)),
+        ("auto", "resnet101", (224,)),
+        ("auto", "efficientnet_lite2", (260,)),
+        ("128", "resnet101", (128,)),
+        ("auto", "resnet101,efficientnet_b3", (224, 300)),
+        ("128", "resnet101,efficientnet_b3", (128,)),
     ],
 )
-def test_the_teachers_size_follows_its_network_unless_given(text, arch, px):
+def test_each_teachers_size_follows_its_network_unless_given(text, arch, sizes_px):
     settings = ScanSettings(data_dir="x", teacher_arch=arch, teacher_img_size=text)
-    assert settings.teacher_px == px
+    assert settings.teacher_sizes_px == sizes_px
+
+
+def test_photos_are_packed_once_at_each_size_and_the_students_comes_first():
+    several = ScanSettings(
+        data_dir="x", student_img_size=224, teacher_arch="efficientnet_lite2,resnet101"
+    )
+    assert several.sizes_px == (224, 260)
+    assert ScanSettings(data_dir="x", teacher_img_size="240").sizes_px == (240,)
+
+
+def test_several_teachers_are_named_in_their_order_with_or_without_blanks():
+    for text in ("resnet101,efficientnet_lite2", " resnet101 , efficientnet_lite2 "):
+        assert TeacherSettings(teacher_arch=text).teacher_archs == (
+            "resnet101", "efficientnet_lite2",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "vgg", "resnet101,vgg", "resnet101,", "resnet101,resnet101", "resnet101 efficientnet_b3"],
+)
+def test_teachers_that_are_unknown_or_named_twice_are_refused(text):
+    with pytest.raises(SettingError) as caught:
+        ScanSettings(data_dir="x", teacher_arch=text)
+    assert str(caught.value) == (
+        "teacher_arch must be one or several of efficientnet_b3, resnet101, efficientnet_lite2, "
+        f"each once and with commas between; got {text}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arch", "weights", "starts"),
+    [
+        ("resnet101", "imagenet", ("imagenet",)),
+        ("resnet101", "with, comma.h5", ("with, comma.h5",)),
+        ("resnet101,efficientnet_b3", "none", ("none", "none")),
+        ("resnet101,efficientnet_b3", "gs://b/r.h5, imagenet", ("gs://b/r.h5", "imagenet")),
+    ],
+)
+def test_each_teacher_starts_from_weights_of_its_own(arch, weights, starts):
+    settings = TeacherSettings(teacher_arch=arch, teacher_weights=weights)
+    assert settings.teacher_starts == starts
+
+
+@pytest.mark.parametrize("weights", ["one.h5", "none,none,none", "", "imagenet "])
+def test_other_than_one_start_for_each_teacher_is_refused(weights):
+    with pytest.raises(SettingError) as caught:
+        TeacherSettings(teacher_arch="resnet101,efficientnet_b3", teacher_weights=weights)
+    assert str(caught.value) == (
+        "teacher_weights must be imagenet or none for all teachers, or have as many starts as "
+        f"teacher_arch has networks, which is 2; got {weights}."
+    )
+
+
+def test_a_head_alone_needs_pretrained_weights_of_every_teacher():
+    archs = "resnet101,efficientnet_lite2"
+    TeacherSettings(teacher_arch=archs, teacher_weights="a.h5,imagenet", epochs_teacher=0)
+    with pytest.raises(SettingError, match="epochs_teacher must be at least 1"):
+        TeacherSettings(teacher_arch=archs, teacher_weights="imagenet,none", epochs_teacher=0)
 
 
 @pytest.mark.parametrize("text", ["31", "1025", "-5", "big", "", "3e2", "²56"])

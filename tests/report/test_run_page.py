@@ -13,17 +13,10 @@ from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_page import render_run_page
 from tests import example_documents
+from tests.example_documents import history
 
 CLASSES = ["cup", "fork", "plate"]
 PNG = confusion_matrix_plot(np.eye(3, dtype=int), CLASSES)
-
-
-def history(*accuracies: float) -> list[dict[str, Any]]:
-    return [
-        {"stage": "network", "epoch": i, "loss": 1 / i, "train_accuracy": a, "val_loss": 1 / i,
-         "val_accuracy": a, "lr": 1e-3, "seconds": 2.0}
-        for i, a in enumerate(accuracies, start=1)
-    ]  # fmt: skip
 
 
 def network(arch: str) -> dict[str, Any]:

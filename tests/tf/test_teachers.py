@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from edgedistill.artifacts import PIXELS_FOLDER, TEACHERS
+from edgedistill.artifacts import NETWORK, PIXELS_FOLDER, TEACHERS
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import ArtifactError
 from tests.tf.tiny import packed, tiny_network
@@ -157,14 +157,14 @@ def test_all_photos_are_answered_in_order_as_logits_of_the_mean(
     np.testing.assert_allclose(log_softmax(answers, axis=1), answers, atol=1e-5)
 
 
-def save_teachers(folder: Path, sizes_px: dict[str, int], split_digest: str = "one") -> list[Any]:
+def save_teachers(folder: Path, sizes_px: dict[str, int]) -> list[Any]:
     from edgedistill.tf.networks import NetworkRecord, build, save_network
 
     networks = []
     for arch, size in sizes_px.items():
         (folder / arch).mkdir(parents=True)
         networks.append(build(arch, size, 3))
-        record = NetworkRecord(arch, size, ["a", "b", "c"], "none", [], split_digest)
+        record = NetworkRecord(arch, size, ["a", "b", "c"], "none", [], "one")
         save_network(networks[-1], folder / arch, record)
     TEACHERS.write(folder, {"archs": list(sizes_px), "val_accuracy": 0.5, "val_loss": 1.0})
     return networks
@@ -174,14 +174,10 @@ def test_teachers_are_loaded_in_the_order_in_which_they_were_named(tmp_path: Pat
     from edgedistill.tf.teachers import load_teachers_for
 
     photos = dataset(tmp_path / "val", 2, (32, 64))
-    # Not in alphabetical order.
-    saved = save_teachers(tmp_path / "teachers", {"efficientnet_lite2": 64})
-    saved += save_teachers(tmp_path / "more", {"efficientnet_lite1": 64})
-    (tmp_path / "more/efficientnet_lite1").rename(tmp_path / "teachers/efficientnet_lite1")
-    archs = ["efficientnet_lite2", "efficientnet_lite1"]
-    TEACHERS.write(tmp_path / "teachers", {"archs": archs, "val_accuracy": 0.5, "val_loss": 1.0})
+    sizes_px = {"efficientnet_lite2": 64, "efficientnet_lite1": 64}  # not by the alphabet
+    saved = save_teachers(tmp_path / "teachers", sizes_px)
     teachers = load_teachers_for(photos, tmp_path / "teachers")
-    assert [network.name for network in teachers.networks] == archs
+    assert [network.name for network in teachers.networks] == list(sizes_px)
     assert teachers.sizes_px == (64,)
     for was, now in zip(saved, teachers.networks, strict=True):
         np.testing.assert_array_equal(was(photos_at(64, 1)), now(photos_at(64, 1)))
@@ -193,13 +189,14 @@ def test_teachers_of_another_split_or_size_or_gone_are_refused(tmp_path: Path) -
     photos = dataset(tmp_path / "val", 2, (32, 64))
     with pytest.raises(ArtifactError, match=r"teachers\.json is missing"):
         load_teachers_for(photos, tmp_path / "nowhere")
-    save_teachers(tmp_path / "other", {"efficientnet_lite2": 64}, "two")
-    with pytest.raises(ArtifactError, match="efficientnet_lite2 comes from another split"):
-        load_teachers_for(photos, tmp_path / "other")
     # Packed for the student alone.
-    save_teachers(tmp_path / "small", {"efficientnet_lite2": 32})
+    save_teachers(tmp_path / "teachers", {"efficientnet_lite2": 32})
     with pytest.raises(ArtifactError, match=r"images of 64 px; got one for 32 px\."):
-        load_teachers_for(photos, tmp_path / "small")
-    (tmp_path / "small/efficientnet_lite2").rename(tmp_path / "away")
+        load_teachers_for(photos, tmp_path / "teachers")
+    folder = tmp_path / "teachers/efficientnet_lite2"
+    NETWORK.write(folder, {**NETWORK.read(folder), "img_size_px": 64, "data_digest": "two"})
+    with pytest.raises(ArtifactError, match="efficientnet_lite2 comes from another split"):
+        load_teachers_for(photos, tmp_path / "teachers")
+    folder.rename(tmp_path / "away")
     with pytest.raises(ArtifactError, match=r"efficientnet_lite2/network\.json is missing"):
-        load_teachers_for(photos, tmp_path / "small")
+        load_teachers_for(photos, tmp_path / "teachers")
