@@ -46,7 +46,14 @@ class Tensor:
             strides.append(int(np.prod(shape[axis + 1 :])))
         if self.transposed:
             shape, strides = shape[::-1], strides[::-1]
-        parts = (self.storage, 0, tuple(shape), tuple(strides), False, OrderedDict())
+        parts: tuple[Any, ...] = (
+            self.storage,
+            0,
+            tuple(shape),
+            tuple(strides),
+            False,
+            OrderedDict(),
+        )
         return sys.modules["torch._utils"]._rebuild_tensor_v2, parts
 
 
@@ -57,7 +64,7 @@ class Parameter:
         self.tensor = tensor
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
-        parts = (self.tensor, True, OrderedDict())
+        parts: tuple[Any, ...] = (self.tensor, True, OrderedDict())
         return sys.modules["torch._utils"]._rebuild_parameter, parts
 
 

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_NAMES = 100_000
+_MOST_NAMES = 100_000
 _MOST_NAME_BYTES = 16 << 20
 _MOST_CHUNK_BYTES = 64 << 20
 # HDF5's own deflate, shuffle and fletcher32, and the lzf that comes with h5py.
@@ -46,8 +46,8 @@ def members(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]
     Raises:
         ValueError: a member is a link to another place, in this file or another.
     """
-    if len(group) > MOST_NAMES:
-        raise ValueError(f"a group of it has more than {MOST_NAMES} members")
+    if len(group) > _MOST_NAMES:
+        raise ValueError(f"a group of it has more than {_MOST_NAMES} members")
     for name in group:
         yield name, member(group, name)
 
@@ -88,7 +88,7 @@ def names_in(group: h5py.Group, attribute: str) -> list[str] | None:
 def _texts(group: h5py.Group, attribute: str) -> list[str]:
     described = group.attrs.get_id(attribute)
     n_texts = math.prod(described.shape)
-    if n_texts > MOST_NAMES or n_texts * described.dtype.itemsize > _MOST_NAME_BYTES:
+    if n_texts > _MOST_NAMES or n_texts * described.dtype.itemsize > _MOST_NAME_BYTES:
         raise ValueError(f"its attribute {attribute} is too large for names of layers")
     if n_texts == 0:  # an empty list, which Keras writes as one of floats
         return []

@@ -29,7 +29,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.tf.hdf5_file import MOST_NAMES, member, members, names_in, opened_hdf5, read_floats
+from edgedistill.tf.hdf5_file import member, members, names_in, opened_hdf5, read_floats
 
 _WEIGHTS_MEMBER = "model.weights.h5"
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # the latter of Keras 2.13
@@ -38,6 +38,7 @@ _OPTIMIZERS = ("optimizer", "optimizer_weights")
 _STATISTICS = {"mean", "variance", "count"}
 # Weights, optimiser's rows (two with Adam, three with averaging) and a head of any size.
 _MOST_TIMES, _ALWAYS_ALLOWED_BYTES = 8, 64 << 20
+_MOST_GROUPS, _MOST_DEPTH = 20_000, 32  # ResNet101 has 700, below the root or two deeper
 _DAMAGED_ZIP = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error,
 )  # fmt: skip
@@ -175,12 +176,12 @@ def _layers_by_kind(file: h5py.File) -> Iterator[_StoredLayer]:
     n_seen = 0
     while waiting:
         group = waiting.pop()
-        n_seen += 1
-        if n_seen > MOST_NAMES:  # also where groups lead round in a circle
-            raise ValueError(f"it has more than {MOST_NAMES} groups")
         if not isinstance(group, h5py.Group):
             continue
+        n_seen += 1
         parts = group.name.split("/")
+        if n_seen > _MOST_GROUPS or len(parts) > _MOST_DEPTH:
+            raise ValueError("its groups are too many, or lead round in a circle")
         if parts[-1] == "vars":
             if len(parts) > 2 and parts[-3] in _CONTAINERS:
                 yield _layer_of_vars(group, "/".join(parts[:-2]), parts[-2])
