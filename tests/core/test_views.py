@@ -1,6 +1,7 @@
 """Views: what is drawn, and where a view's point comes from."""
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from edgedistill.core.view_ranges import (
     NOISE_RANGE,
     RANGES,
     Range,
+    ViewRanges,
 )
 from edgedistill.core.views import LEVELS, Views, draw_views, unchanged_views
 
@@ -155,6 +157,16 @@ def test_effects_come_as_often_as_their_level_says(level: str) -> None:
         # Standard deviation at most sqrt(1/4 / 4000) = 0.008: four of them, and none where 0.
         assert abs(has.mean() - frac) <= (0.032 if frac else 0)
     assert not (views.blur_frac * views.motion_frac.any(axis=1)).any()
+
+
+def test_each_level_allows_all_that_the_one_before_allows() -> None:
+    for weaker, stronger in pairwise(LEVELS):
+        for field in fields(ViewRanges):
+            less, more = (getattr(RANGES[level], field.name) for level in (weaker, stronger))
+            if isinstance(less, tuple):
+                assert more[0] <= less[0] <= less[1] <= more[1]
+            else:
+                assert less <= more
 
 
 def test_effects_are_as_strong_as_their_ranges_say() -> None:

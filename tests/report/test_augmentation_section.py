@@ -37,7 +37,7 @@ def test_a_row_shows_the_photo_and_then_its_views() -> None:
 
 
 def test_large_images_are_made_smaller_and_the_sheet_fits_the_page() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (4, 8, 300, 300, 3)).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 240, 240, 3)).astype(np.uint8)
     section = augmentation_section(noise[:, 0], noise[:, 1:], level="phone")
     (picture,) = section.images
     assert 1000 < sheet(section).shape[1] <= 1060
