@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgedistill import reuse
+from edgedistill.machine import available_cores
 from edgedistill.presets import resolve
 
 PACKAGE = Path(reuse.__file__).parent
@@ -44,6 +45,15 @@ def test_changed_data_changes_the_key_of_scan_alone() -> None:
     settings = resolve({"data_dir": "photos"})
     before, after = reuse.step_keys(settings, "a"), reuse.step_keys(settings, "b")
     assert {step for step in before if before[step] != after[step]} == {"scan"}
+
+
+def test_other_compute_threads_redo_the_trainings_whichever_way_they_were_chosen() -> None:
+    left_open = reuse.step_keys(resolve({"data_dir": "photos"}), "a")
+    cores = available_cores()
+    for threads, redone in ((cores, set()), (cores + 1, {"teacher", "distiller", "qat_export"})):
+        settings = resolve({"data_dir": "photos", "compute_threads": threads})
+        given = reuse.step_keys(settings, "a")
+        assert {step for step in given if given[step] != left_open[step]} == redone
 
 
 def test_changed_weights_in_a_file_of_the_same_name_change_the_key(tmp_path: Path) -> None:

@@ -107,6 +107,14 @@ def test_the_first_difference_ends_the_repetition(steps: Path, number: int) -> N
     )
 
 
+def test_a_run_of_which_the_file_is_not_there_yet_was_not_repeated(steps: Path) -> None:
+    comparison = Comparison(DIGESTS)
+    for step in STEPS[:4]:
+        comparison.step_done(step, steps / step)
+    assert comparison.first_difference is None
+    assert not comparison.agrees
+
+
 @pytest.mark.parametrize(
     "weights",
     [
