@@ -84,6 +84,44 @@ def test_automatic_size_is_resolved_and_whole_numbers_become_floats() -> None:
     assert type(settings["distill_alpha"]) is float
 
 
+def teachers(*words: str) -> tuple[object, ...]:
+    """What the flags become of networks, image size and weights of two teachers."""
+    always = ["--data_dir", "sample", "--output_dir", "out"]
+    archs = ["--teacher_arch", "efficientnet_lite2, resnet101"]
+    settings = read_run_arguments([*always, *archs, *words]).settings
+    return tuple(settings[f"teacher_{name}"] for name in ("arch", "img_size", "weights"))
+
+
+def test_several_teachers_stand_without_blanks_and_auto_stays_where_their_sizes_differ() -> None:
+    archs = "efficientnet_lite2,resnet101"
+    assert teachers() == (archs, "auto", "imagenet")
+    assert teachers("--teacher_img_size", "96") == (archs, "96", "imagenet")
+
+
+def test_files_of_several_teachers_become_absolute_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, _, weights = teachers("--teacher_weights", "imagenet, r.h5")
+    assert weights == f"imagenet,{tmp_path}/r.h5"
+    _, _, weights = teachers("--teacher_weights", "s3://b/l.pth,r.h5")
+    assert weights == f"s3://b/l.pth,{tmp_path}/r.h5"
+    with pytest.raises(SettingError, match=r"teacher_weights must not be empty\."):
+        teachers("--teacher_weights", "imagenet,")
+
+
+def test_a_folder_with_a_comma_will_do_for_one_teachers_file_and_is_refused_for_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a,b").mkdir()
+    monkeypatch.chdir(tmp_path / "a,b")
+    words = ["--data_dir", "sample", "--output_dir", "out", "--teacher_weights", "b3.h5"]
+    one = read_run_arguments(words).settings
+    assert one["teacher_weights"] == f"{tmp_path}/a,b/b3.h5"
+    with pytest.raises(SettingError, match=r"which is 2; got imagenet,.*/a,b/r\.h5\."):
+        teachers("--teacher_weights", "imagenet,r.h5")
+
+
 def test_help_shows_every_setting_once() -> None:
     names = [d.name for group in settings_by_step().values() for d in group]
     assert sorted(names) == sorted(all_settings())

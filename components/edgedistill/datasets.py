@@ -172,11 +172,6 @@ class PackedDataset:
         """The images at the student's size."""
         return self.pixels_at(self.student_px)
 
-    @cached_property
-    def teacher_pixels(self) -> PackedPixels:
-        """The images at the teacher's size."""
-        return self.pixels_at(self.teacher_sizes_px[0])
-
     def pixels_at(self, size_px: int) -> PackedPixels:
         """The images at one of the sizes that they are packed at.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgedistill.report.page import Section, Table, render_page
-from edgedistill.report.training_page import render_training_page, training_section
+from edgedistill.report.training_page import training_section
 
 History = Sequence[Mapping[str, Any]]
 
@@ -21,15 +21,16 @@ def render_teacher_page(
             and val_accuracy_<network> what each is by itself.
         n_val: number of validation photos.
     """
-    archs = ", ".join(histories)
-    if len(histories) == 1:
-        return render_training_page(f"Teacher: {archs}", histories[archs], n_val=n_val)
-    lead = (
-        f"Right on {figures['val_accuracy']:.1%} of {n_val:,} validation photos, all "
-        f"{len(histories)} networks together, by the mean of their probabilities."
+    archs = list(histories)
+    lead = f"Right on {figures['val_accuracy']:.1%} of {n_val:,} validation photos"
+    if len(archs) == 1:
+        curves = training_section(histories[archs[0]])
+        return render_page(f"Teacher: {archs[0]}", f"{lead}, at its best epoch.", [curves])
+    how = f"all {len(archs)} networks together, by the mean of their probabilities."
+    sections = [replace(training_section(rows), title=arch) for arch, rows in histories.items()]
+    return render_page(
+        f"Teachers: {', '.join(archs)}", f"{lead}, {how}", [_each(archs, figures), *sections]
     )
-    curves = [replace(training_section(rows), title=arch) for arch, rows in histories.items()]
-    return render_page(f"Teachers: {archs}", lead, [_each(list(histories), figures), *curves])
 
 
 def _each(archs: Sequence[str], figures: Mapping[str, float]) -> Section:

@@ -5,10 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from edgedistill.artifacts import TEACHERS, TENSORBOARD_FOLDER
-from edgedistill.core.metrics import cross_entropy
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.folders import complete_folder, write_file
@@ -16,7 +13,7 @@ from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
 from edgedistill.teacher.page import render_teacher_page
 from edgedistill.tf.batches import training_photos
 from edgedistill.tf.fine_tuning import fine_tune
-from edgedistill.tf.inference import Validation
+from edgedistill.tf.inference import Validation, judge
 from edgedistill.tf.networks import (
     HistoryRow,
     NetworkRecord,
@@ -52,10 +49,9 @@ def train_teacher(
         settings: architectures, start, epochs, learning rate.
 
     Returns:
-        Metrics: val_accuracy and val_loss, n_train, seconds. Of one teacher the first two are
-        those of its best epoch, and best_epoch is its number (0: the head alone); of several they
-        are those of the mean of their probabilities, and the three of each teacher follow, with
-        its network behind the name, such as val_accuracy_resnet101.
+        Metrics: n_train and seconds, and of one teacher those of `training_metrics`; of several
+        val_accuracy and val_loss are those of the mean of their probabilities, and each one's
+        metrics follow, with its network behind the name, such as val_accuracy_resnet101.
 
     Raises:
         WeightsError: pretrained weights cannot be had or do not fit.
@@ -155,10 +151,6 @@ def _together(
         return next(iter(own.values()))
     release_networks()
     teachers = Teachers(tuple(load_network(folder / arch)[0] for arch in own))
-    answers, labels = teachers.log_probabilities(validation), validation.label_indices
-    together = {
-        "val_accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
-        "val_loss": cross_entropy(answers, labels),
-    }
+    together = judge(teachers.log_probabilities(validation), validation.label_indices)
     alone = {f"{name}_{arch}": v for arch, figures in own.items() for name, v in figures.items()}
     return {**together, **alone}

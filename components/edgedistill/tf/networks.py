@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgedistill.artifacts import NETWORK, TEACHERS, WEIGHTS_FILE
+from edgedistill.artifacts import NETWORK, WEIGHTS_FILE
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.tf.efficientnet_lite import BATCH_NORM_MOMENTUM, VARIANTS, build_lite
@@ -233,13 +233,3 @@ def load_student_for(photos: PackedDataset, folder: str | Path) -> tuple[Any, Ne
     if record.arch != STUDENT_ARCH:
         raise ArtifactError(f"{folder} must hold {STUDENT_ARCH}; got {record.arch}.")
     return network, record
-
-
-def load_teacher_for(photos: PackedDataset, folder: str | Path) -> Any:
-    """The teacher that was trained on these photos.
-
-    Raises:
-        ArtifactError: as `load_network_for`.
-    """
-    arch = TEACHERS.read(Path(folder))["archs"][0]
-    return load_network_for(photos, Path(folder) / arch, sizes_px=photos.teacher_sizes_px)[0]
