@@ -26,7 +26,7 @@ def evaluate(
         test: Photos that nothing was trained or chosen on.
         tflite: What the step qat_export wrote.
         student: What the step distiller wrote.
-        teacher: What the step teacher wrote.
+        teacher: What the step teacher wrote; several teachers answer as one.
 
     Returns:
         predictions: Answers of the file on the test photos, metrics.json and the confusion matrix.
