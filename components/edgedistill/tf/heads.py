@@ -1,4 +1,4 @@
-"""The head alone: a dense layer fitted on features that a frozen backbone gives once."""
+"""The head alone: logistic regression on features that a frozen backbone gives once."""
 
 import logging
 import time
@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.core.linear_head import fit_linear_head
+from edgedistill.core.metrics import cross_entropy
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow, feature_extractor
-from edgedistill.tf.runtime import keras
 
 _log = logging.getLogger(__name__)
 
 # Features are held in memory, some 6 KB a photo; more photos than this no longer help a head.
 MAX_PHOTOS = 20_000
-_EPOCHS = 60
-_BATCH = 128
-_LEARNING_RATE = 3e-3
-_WEIGHT_DECAY = 1e-3
 
 
 def train_head(
@@ -32,38 +29,44 @@ def train_head(
     Args:
         network: Keras network that ends in `pool`, `dropout`, `logits`.
         photos: what to train on; of more than `MAX_PHOTOS` a random part.
-        validation: what the row's figures are taken on.
-        seed: start of shuffling and of the layer's weights.
+        validation: what the penalty is chosen on, and the row's figures are taken on.
+        seed: start of that random part.
 
     Returns:
-        One history row, of stage `head`.
+        One history row, of stage `head`; it has no epochs, so no learning rate: 0.
     """
     begun = time.monotonic()
     rows = _rows(len(photos), seed)
-    extractor = Predictor(feature_extractor(network))
-    features = extractor.outputs(photos.pixels, rows)
     labels = photos.label_indices[rows]
-    layer = network.get_layer("logits")
-    loss, accuracy = _fit(layer, features, labels, photos.class_weights[labels])
-    kernel, bias = layer.get_weights()
-    val_logits = extractor.outputs(validation.pixels) @ kernel + bias
+    extractor = Predictor(feature_extractor(network))
+    features, val_features = (
+        extractor.outputs(photos.pixels, rows),
+        extractor.outputs(validation.pixels),
+    )
+    head = fit_linear_head(
+        features, labels, photos.class_weights[labels], len(photos.class_weights),
+        validation_features=val_features, validation_labels=validation.label_indices,
+    )  # fmt: skip
+    network.get_layer("logits").set_weights([head.kernel, head.bias])
+    logits, seconds = head.logits(features), time.monotonic() - begun
+    loss = cross_entropy(logits, labels)
     row: HistoryRow = {
         "stage": "head",
-        "epoch": _EPOCHS,
+        "epoch": 0,
         "loss": loss,
         "hard_loss": loss,
         "distillation_loss": 0.0,
-        "train_accuracy": accuracy,
-        **judge(val_logits, validation.label_indices),
-        "lr": _LEARNING_RATE,
-        "images_per_s": len(rows) / (time.monotonic() - begun),
+        "train_accuracy": float(np.mean(logits.argmax(axis=1) == labels)),
+        **judge(head.logits(val_features), validation.label_indices),
+        "lr": 0.0,
+        "images_per_s": len(rows) / seconds,
         "input_wait_share": 0.0,
-        "photos_at_once": _BATCH,
-        "seconds": time.monotonic() - begun,
+        "photos_at_once": len(rows),
+        "seconds": seconds,
     }
     _log.info(
-        "head on frozen features of %d photos: loss=%.3f val_accuracy=%.3f %.1f s",
-        len(rows), row["loss"], row["val_accuracy"], row["seconds"],
+        "head on frozen features of %d photos: loss=%.3f val_loss=%.3f val_accuracy=%.3f %.1f s",
+        len(rows), row["loss"], row["val_loss"], row["val_accuracy"], seconds,
     )  # fmt: skip
     return row
 
@@ -72,27 +75,3 @@ def _rows(n_photos: int, seed: int) -> NDArray[np.int64]:
     if n_photos <= MAX_PHOTOS:
         return np.arange(n_photos)
     return np.sort(np.random.default_rng(seed).choice(n_photos, MAX_PHOTOS, replace=False))
-
-
-def _fit(
-    layer: Any,
-    features: NDArray[np.float32],
-    label_indices: NDArray[np.int64],
-    photo_weights: NDArray[np.float32],
-) -> tuple[float, float]:
-    """Fits a dense layer in place; returns its last loss and training accuracy."""
-    inputs = keras.Input(features.shape[1:])
-    head = keras.Model(inputs, layer(inputs))
-    steps = _EPOCHS * -(-len(features) // _BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
-    head.compile(
-        keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[],
-        metrics=["accuracy"],
-    )
-    history = head.fit(
-        features, label_indices, sample_weight=photo_weights,
-        batch_size=_BATCH, epochs=_EPOCHS, verbose=0,
-    ).history  # fmt: skip
-    return float(history["loss"][-1]), float(history["accuracy"][-1])
