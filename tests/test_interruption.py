@@ -10,13 +10,13 @@ import pytest
 
 # A training in small: it says when an epoch begins, and what it does about a signal.
 TRAIN = """
-import hashlib, sys, time
+import contextlib, hashlib, sys, time
 from edgedistill.interruption import Stopped, heeded
 
 how = sys.argv[1]
-with heeded(float(sys.argv[2])) as stop:
+def train(stop):
     print("begins", flush=True)
-    if how == "saves":
+    if how in ("saves", "tidies up"):
         while not stop.requested:
             time.sleep(0.01)
         print("saves", flush=True)
@@ -38,8 +38,22 @@ with heeded(float(sys.argv[2])) as stop:
         raise ValueError("a full disk")
     if how == "interrupts":
         time.sleep(10)
+    if how == "is interrupted":
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(10)
+        time.sleep(1)
+    if how == "works on after an error":
+        raise LookupError
+
+
+try:
+    with contextlib.suppress(LookupError), heeded(float(sys.argv[2])) as stop:
+        train(stop)
+finally:
+    if how == "tidies up":
+        time.sleep(1)
 print("goes on", flush=True)
-if how == "works on":
+if how.startswith("works on"):
     time.sleep(10)
 print("done", flush=True)
 """
@@ -109,6 +123,16 @@ def test_a_second_signal_changes_nothing(training):
     assert out.startswith("stopped by SIGTERM in epoch 3")
 
 
+def test_a_second_signal_changes_nothing_either_when_all_is_saved(training):
+    run = training("tidies up")
+    assert run.said() == "begins"
+    run.asked()
+    assert run.said() == "saves"
+    assert run.said().startswith("stopped by SIGTERM in epoch 3")
+    run.asked()
+    assert run.ended() == (143, "", "")
+
+
 @pytest.mark.parametrize("how", ["hangs in C", "hangs"])
 def test_one_that_does_not_end_is_ended(training, how):
     run = training(how, 0.5)
@@ -168,8 +192,9 @@ def test_without_a_signal_nothing_is_different(training):
     assert training("nothing").ended() == (0, "begins\ngoes on\ndone\n", "")
 
 
-def test_after_the_training_the_signal_ends_the_process_at_once(training):
-    run = training("works on")
+@pytest.mark.parametrize("how", ["works on", "works on after an error"])
+def test_after_the_training_the_signal_ends_the_process_at_once(training, how):
+    run = training(how)
     assert run.said() == "begins"
     assert run.said() == "goes on"
     start = run.asked()
@@ -185,3 +210,11 @@ def test_ctrl_c_stays_what_it_is(training):
     assert status == -signal.SIGINT
     assert out == ""
     assert err.endswith("KeyboardInterrupt\n")
+
+
+def test_ctrl_c_is_not_taken_for_the_signal(training):
+    run = training("is interrupted", 0.3)
+    assert run.said() == "begins"
+    time.sleep(0.2)
+    run.process.send_signal(signal.SIGINT)
+    assert run.ended() == (0, "goes on\ndone\n", "")

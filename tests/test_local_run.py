@@ -365,17 +365,17 @@ def test_a_step_that_is_stopped_and_has_nothing_to_say_is_no_crash_either(
     )
 
 
-def test_a_step_that_does_not_listen_is_ended_in_the_end(
-    work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_does_not_listen_is_ended_in_the_end(work: Path, tmp_path: Path) -> None:
     hasty = RUN_TOY.replace(
         "work, how", "from edgedistill import processes\nprocesses.GRACE_S = 2\nwork, how"
     )
-    with Asleep(work, work.parent / "no", how="deaf", script=hasty) as run:
+    pid_file = tmp_path / "pid"
+    with Asleep(work, pid_file, how=f"deaf {pid_file}", script=hasty) as run:
         run.process.terminate()
         start = time.monotonic()
         assert run.process.wait(timeout=20) == 143
         assert 1.5 < time.monotonic() - start < 8
+        wait_until(lambda: not is_alive(run.child))
 
 
 def test_what_a_training_saved_is_kept_until_a_run_succeeds(work: Path, tmp_path: Path) -> None:
@@ -435,9 +435,8 @@ class Asleep:
         while not self.output_so_far.endswith(self.last_line):
             self.output_so_far += self.process.stdout.readline().decode()
             assert self.process.poll() is None, self.output_so_far
-        if self._pid_file.exists():
-            self.child = int(self._pid_file.read_text(encoding="utf-8"))
-            assert is_alive(self.child)
+        self.child = int(self._pid_file.read_text(encoding="utf-8"))
+        assert is_alive(self.child)
         return self
 
     def __exit__(self, *_: object) -> None:

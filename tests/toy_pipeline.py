@@ -49,8 +49,9 @@ def misbehave(made: Input[Dataset], how: str, kept: Output[Artifact]) -> None:
         from tests.toy_training import train
 
         train(Path(how.partition(" ")[2]))
-    if how == "deaf":
+    if how.startswith("deaf "):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        Path(how.partition(" ")[2]).write_text(str(os.getpid()), encoding="utf-8")
         sys.stdout.write("asleep\n")
         time.sleep(60)
     if how.startswith(("sleep ", "abandon ")):
