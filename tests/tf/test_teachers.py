@@ -132,6 +132,22 @@ def test_a_batch_for_each_size_is_wanted_and_no_more(networks: list[Any]) -> Non
         Teachers(tuple(networks)).softened([photos_at(16, 2)], 1.0)
 
 
+def test_batches_in_another_order_than_the_sizes_are_refused_in_a_graph_too(
+    networks: list[Any],
+) -> None:
+    from edgedistill.tf.runtime import tf
+    from edgedistill.tf.teachers import Teachers
+
+    signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)] * 2
+    graph = tf.function(
+        lambda *images: Teachers(tuple(networks)).softened(images, 1.0),
+        input_signature=signature,
+        autograph=False,
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
+        graph(photos_at(24, 2), photos_at(16, 2))
+
+
 def dataset(folder: Path, n_photos: int, sizes_px: Sequence[int] = SIZES_PX) -> PackedDataset:
     for size in sizes_px:
         packed(folder / PIXELS_FOLDER / str(size), photos_at(size, n_photos))

@@ -148,9 +148,9 @@ class _Training:
     def run(self, prepare: Callable[[], HistoryRow] | None) -> list[HistoryRow]:
         """Trains to the end."""
         self._begin(prepare)
-        progress = self._state.progress
+        rows = self._state.progress.history
         with (
-            CurveWriter(self._surroundings.tensorboard, progress.history) as curves,
+            CurveWriter(self._surroundings.tensorboard, rows) as curves,
             heeded() if self._checkpoints is not None else nullcontext() as self._stop,
         ):
             try:
@@ -159,9 +159,10 @@ class _Training:
             except Stopped:
                 self._save()
                 raise
-        if progress.history:
+        history = self._state.progress.history
+        if history:
             self._state.show_best()
-        return progress.history
+        return history
 
     def _begin(self, prepare: Callable[[], HistoryRow] | None) -> None:
         """From the saved state, or from the start."""
