@@ -1,6 +1,7 @@
 """Weights from a user's file into a network: which kind of file, which layers, do they fit.
 
-Nothing in a file is run: `torch_weights` and `keras_weights` read numbers and nothing else.
+Nothing in a file is run: `torch_weights` and `keras_weights` read numbers and nothing else, the
+latter in a process of its own (`keras_reader`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from edgedistill.errors import WeightsError
 from edgedistill.tf.efficientnet_lite import VARIANTS, to_keras_weights
-from edgedistill.tf.keras_weights import WantedLayer, is_keras_zip, read_keras_weights
+from edgedistill.tf.keras_reader import read_apart
+from edgedistill.tf.keras_weights import WantedLayer, is_keras_zip
 from edgedistill.tf.networks import STUDENT_ARCH, build, feature_extractor
 from edgedistill.tf.runtime import keras
 from edgedistill.tf.torch_weights import is_torch_zip, read_torch_state
@@ -78,7 +80,7 @@ def _read(arch: str, path: Path, wanted: Sequence[WantedLayer]) -> LayerWeights:
             weights = to_keras_weights(state, arch, fold_pixels=arch == STUDENT_ARCH)
             _require_shapes(wanted, weights)
         else:
-            weights = read_keras_weights(path, wanted)
+            weights = read_apart(path, wanted)
             if arch in VARIANTS:
                 _require_own_pixels(weights, is_raw=arch == STUDENT_ARCH)
         _require_numbers(wanted, weights)

@@ -92,6 +92,7 @@ def read_keras_weights(
 
     Layers are found by name. In a file without names, or in which no name agrees, the first layer
     of each kind stands for the first that is wanted, and so on; what comes after is left out.
+    HDF5 can hang on a damaged file: `keras_reader.read_apart` calls this in a process of its own.
 
     Args:
         path: a `.keras`, `.weights.h5` or `.h5` file.
