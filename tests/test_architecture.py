@@ -46,7 +46,17 @@ SHARED = {
 MAY_IMPORT = {
     "core": {"core"},
     "storage": {"storage", "errors"},
-    "tf": {"core", "tf", "artifacts", "datasets", "pixels", "errors", "machine"} | {"interruption", "progress"},
+    "tf": {
+        "core",
+        "tf",
+        "artifacts",
+        "datasets",
+        "pixels",
+        "errors",
+        "machine",
+        "interruption",
+        "progress",
+    },
     "report": {"core", "report", "artifacts"},
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},
 }

@@ -123,7 +123,8 @@ def killed_until_it_ends(
 
 
 def main() -> None:
-    folder, kind, kills, seed = Path(sys.argv[1]), *sys.argv[2:3], *map(int, sys.argv[3:5])
+    folder, kind = Path(sys.argv[1]), sys.argv[2]
+    kills, seed = int(sys.argv[3]), int(sys.argv[4])
     import edgedistill.tf.training  # noqa: F401 - before any fork
 
     for part in ("train", "val"):

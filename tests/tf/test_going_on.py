@@ -134,7 +134,7 @@ def _hungry(most_photos: int) -> Any:
     """The tiny network with a layer for which no machine has memory beyond so many photos."""
     from edgedistill.tf.runtime import keras, tf
 
-    class Hungry(keras.layers.Layer):  # type: ignore[name-defined, misc]
+    class Hungry(keras.layers.Layer):  # type: ignore[misc]
         def call(self, features: Any) -> Any:
             too_many = tf.shape(features)[0] > most_photos
             petabyte = tf.cast(tf.where(too_many, 2**48, 1), tf.int64)

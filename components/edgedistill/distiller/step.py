@@ -8,9 +8,12 @@ from typing import Any
 from edgedistill.artifacts import TEACHERS, TENSORBOARD_FOLDER
 from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file
+from edgedistill.report.augmentation_section import augmentation_section
+from edgedistill.report.page import Section
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
-from edgedistill.tf.batches import training_photos
+from edgedistill.storage.s3 import use_endpoint
+from edgedistill.tf.batches import example_views, training_photos
 from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.inference import Validation
 from edgedistill.tf.networks import (
@@ -30,6 +33,7 @@ from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained, origin
 from edgedistill.training_identity import training_checkpoints
+from edgedistill.weights_file import local_weights
 
 _log = logging.getLogger(__name__)
 
@@ -58,22 +62,29 @@ def distil_student(
         TrainingError: the loss is no longer finite, or memory does not hold a photo.
     """
     begun = time.monotonic()
+    use_endpoint(settings.s3_endpoint)
     prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
     teachers = load_teachers_for(photos, teacher)
     use_precision(settings.mixed_precision)
     network = build(STUDENT_ARCH, photos.student_px, len(photos.label_names))
-    load_pretrained(network, STUDENT_ARCH, settings.student_weights)
+    with local_weights(settings.student_weights) as start:
+        load_pretrained(network, STUDENT_ARCH, start)
     _log.info("student %s at %d px on %d photos", STUDENT_ARCH, photos.student_px, len(photos))
     with complete_folder(model) as folder:
         history = _distil(network, teachers, photos, validation, settings, folder)
         weights = origin(settings.student_weights)
         record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
         save_network(network, folder, record)
-    write_file(
-        report, render_training_page(f"Student: {STUDENT_ARCH}", history, n_val=len(validation))
-    )
-    results = {**training_metrics(history), **_teacher_gain(teacher, history)}
+    gain = _teacher_gain(teacher, history)
+    taught = training_photos(photos, photos.student_pixels, settings)
+    more = [
+        *_gain_section(gain),
+        augmentation_section(*example_views(taught, seed=settings.seed), level=settings.augment),
+    ]
+    title = f"Student: {STUDENT_ARCH}"
+    write_file(report, render_training_page(title, history, n_val=len(validation), more=more))
+    results = {**training_metrics(history), **gain}
     _log.info("student done: val_accuracy=%.3f", results["val_accuracy"])
     if results["best_epoch"] == 0:
         _log.warning(
@@ -135,9 +146,24 @@ def _teacher_gain(teacher: str, history: list[HistoryRow]) -> dict[str, float]:
         return {}
     gain = float(TEACHERS.read(Path(teacher))["val_accuracy"]) - float(plain[0])
     if gain < 0:
-        _log.warning(
-            "the teacher is worse than a plain student (teacher_gain %+.3f): raise epochs_teacher, "
-            "choose another teacher_arch, or set distill_alpha to 1 to train without it",
-            gain,
-        )
+        _log.warning("the teacher is worse than a plain student: teacher_gain %+.3f", gain)
     return {"teacher_gain": gain}
+
+
+def _gain_section(gain: dict[str, float]) -> list[Section]:
+    """What the teacher is worth to the student, and what to do where that is nothing."""
+    if not gain:
+        return []
+    points = 100 * gain["teacher_gain"]
+    if points >= 0:
+        says = "so it has something to teach."
+    else:
+        says = (
+            "so it teaches little. Raise epochs_teacher or teacher_img_size, choose another "
+            "teacher_arch, or train without it: distill_alpha 1."
+        )
+    sentence = (
+        f"On the validation photos the teacher is {points:+.1f} points better than a plain "
+        f"student, whose head alone was fitted to the labels, {says}"
+    )
+    return [Section("What the teacher knows more", paragraphs=[sentence])]

@@ -43,6 +43,7 @@ from edgedistill.qat_export.proof import (
     require_small_drop,
 )
 from edgedistill.settings import QatExportSettings
+from edgedistill.storage.s3 import use_endpoint
 from edgedistill.tf.inference import Predictor
 from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.layer_errors import layer_errors
@@ -90,6 +91,7 @@ def export_int8(
         ArtifactError: an input is missing, damaged, or of other classes.
     """
     begun = time.monotonic()
+    use_endpoint(settings.s3_endpoint)
     prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
     network, record = load_student_for(photos, student)

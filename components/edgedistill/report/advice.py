@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgedistill.artifacts import CONFLICT, OTHER_LABEL, QUANTISATION_AWARE
+from edgedistill.core.best_epoch import best_epoch
 from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.run_facts import RunFacts
 
@@ -95,24 +96,25 @@ def _about_epochs(facts: RunFacts) -> Iterator[str]:
         ("student", facts.student),
         ("qat", facts.quantization),
     ):
-        accuracies = [row["val_accuracy"] for row in document["history"]]
-        if _start_was_best(name, document, accuracies):
+        history = document["history"]
+        if _start_was_best(name, document):
             which = f" {document['arch']}" if name == "teacher" and len(facts.teachers) > 1 else ""
             yield (
                 f"No epoch of {_TRAININGS[name]}{which} improved on its start, which is what is "
                 f"kept: raise epochs_{name} (now {epochs[name]})."
             )
-        if len(accuracies) > 1 and accuracies[-1] > max(accuracies[:-1]):
+        if len(history) > 1 and best_epoch(history) == len(history) - 1:
             unfinished[f"epochs_{name} (now {epochs[name]})"] = None
     if unfinished:
-        yield f"Validation accuracy was best at the very last epoch: raise {', '.join(unfinished)}."
+        yield f"The validation loss was lowest at the very last epoch: raise {', '.join(unfinished)}."
 
 
-def _start_was_best(name: str, document: Mapping[str, Any], accuracies: list[float]) -> bool:
+def _start_was_best(name: str, document: Mapping[str, Any]) -> bool:
     """Of teacher and student the first row is the start; the start of "qat" is a file by itself."""
+    history = document["history"]
     if name == "qat":
-        return bool(accuracies) and document["method"] != QUANTISATION_AWARE
-    return len(accuracies) > 1 and max(accuracies) == accuracies[0]
+        return bool(history) and document["method"] != QUANTISATION_AWARE
+    return len(history) > 1 and best_epoch(history) == 0
 
 
 def _about_threshold(threshold: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from edgedistill.core.best_epoch import best_epoch
+
 _BLUE, _ORANGE, _RED, _GREY, _INK = "#2f6fb5", "#dd8221", "#c8423b", "#8a93a2", "#2b3342"
 _DPI = 130
 _MAX_NUMBERED_CLASSES = 20
@@ -54,10 +56,10 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
     # Steps of whole percents, or the labels would be rounded.
     panels[1].yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    best = int(np.argmax([row["val_accuracy"] for row in history]))
+    best = best_epoch(history)
     panels[1].scatter(
         [epochs[best]], [history[best]["val_accuracy"]], s=90, facecolors="none",
-        edgecolors=_INK, zorder=3, label=f"best, {history[best]['val_accuracy']:.1%}",
+        edgecolors=_INK, zorder=3, label=f"kept, {history[best]['val_accuracy']:.1%}",
     )  # fmt: skip
     for axes in panels:
         axes.legend(frameon=False, fontsize=9)

@@ -3,32 +3,45 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgedistill.core.best_epoch import best_epoch
 from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import learning_curves
 
-_COLUMNS = ("stage", "epoch", "loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds")
+_COLUMNS = (
+    "stage", "epoch", "loss", "hard_loss", "distillation_loss", "train_accuracy", "val_loss",
+    "val_accuracy", "lr", "images_per_s", "seconds",
+)  # fmt: skip
+
+History = Sequence[Mapping[str, Any]]
 
 
-def render_training_page(title: str, history: Sequence[Mapping[str, Any]], *, n_val: int) -> str:
+def render_training_page(
+    title: str, history: History, *, n_val: int, more: Sequence[Section] = ()
+) -> str:
     """One self-contained HTML page.
 
     Args:
         title: such as "Teacher: efficientnet_b3".
         history: one row an epoch, with the keys of `artifacts.NETWORK`'s history; at least one.
         n_val: number of validation photos.
+        more: sections to follow the curves.
     """
-    best = max(row["val_accuracy"] for row in history)
-    lead = f"Right on {best:.1%} of {n_val:,} validation photos, at its best epoch."
-    return render_page(title, lead, [training_section(history)])
+    kept = history[best_epoch(history)]
+    lead = f"Right on {kept['val_accuracy']:.1%} of {n_val:,} validation photos, at its best epoch."
+    return render_page(title, lead, [training_section(history), *more])
 
 
-def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
-    """The curves, with the rows that they are drawn from."""
-    rows = [[_cell(row[name]) for name in _COLUMNS] for row in history]
+def training_section(history: History) -> Section:
+    """The curves, with the rows that they are drawn from; the kept one is marked."""
+    kept = best_epoch(history)
+    rows = [
+        [*(_cell(row[name]) for name in _COLUMNS), "kept" if number == kept else ""]
+        for number, row in enumerate(history)
+    ]
     return Section(
         "Training",
         images=[Picture(learning_curves(history), "Loss and accuracy by epoch", wide=True)],
-        table=Table([name.replace("_", " ") for name in _COLUMNS], rows),
+        table=Table([*(name.replace("_", " ") for name in _COLUMNS), ""], rows),
     )
 
 

@@ -11,7 +11,10 @@ History = Sequence[Mapping[str, Any]]
 
 
 def render_teacher_page(
-    histories: Mapping[str, History], figures: Mapping[str, float], n_val: int
+    histories: Mapping[str, History],
+    figures: Mapping[str, float],
+    n_val: int,
+    more: Sequence[Section] = (),
 ) -> str:
     """One self-contained HTML page.
 
@@ -20,16 +23,17 @@ def render_teacher_page(
         figures: val_accuracy, in [0, 1]; of several networks that is what they are worth together,
             and val_accuracy_<network> what each is by itself.
         n_val: number of validation photos.
+        more: sections to follow the curves.
     """
     archs = list(histories)
     lead = f"Right on {figures['val_accuracy']:.1%} of {n_val:,} validation photos"
     if len(archs) == 1:
         curves = training_section(histories[archs[0]])
-        return render_page(f"Teacher: {archs[0]}", f"{lead}, at its best epoch.", [curves])
+        return render_page(f"Teacher: {archs[0]}", f"{lead}, at its best epoch.", [curves, *more])
     how = f"all {len(archs)} networks together, by the mean of their probabilities."
     sections = [replace(training_section(rows), title=arch) for arch, rows in histories.items()]
     return render_page(
-        f"Teachers: {', '.join(archs)}", f"{lead}, {how}", [_each(archs, figures), *sections]
+        f"Teachers: {', '.join(archs)}", f"{lead}, {how}", [_each(archs, figures), *sections, *more]
     )
 
 

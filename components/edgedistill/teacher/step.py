@@ -9,9 +9,11 @@ from edgedistill.artifacts import TEACHERS, TENSORBOARD_FOLDER
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.folders import complete_folder, write_file
+from edgedistill.report.augmentation_section import augmentation_section
 from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
+from edgedistill.storage.s3 import use_endpoint
 from edgedistill.teacher.page import render_teacher_page
-from edgedistill.tf.batches import training_photos
+from edgedistill.tf.batches import TrainingPhotos, example_views, training_photos
 from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.inference import Validation, judge
 from edgedistill.tf.networks import (
@@ -31,6 +33,7 @@ from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics
 from edgedistill.tf.weights import RANDOM, ensure_available, load_pretrained, origin
 from edgedistill.training_identity import training_checkpoints
+from edgedistill.weights_file import check_weights_object, is_weights_object, local_weights
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +63,13 @@ def train_teacher(
     begun = time.monotonic()
     photos, validation = PackedDataset.open_parts(train, val)
     starts = dict(zip(settings.teacher_archs, settings.teacher_starts, strict=True))
+    use_endpoint(settings.s3_endpoint)
     for arch, start in starts.items():  # all, before hours go into the first
         size_px(photos, arch)
-        ensure_available(arch, start)
+        if is_weights_object(start):
+            check_weights_object(start)
+        else:
+            ensure_available(arch, start)
     with complete_folder(model) as folder:
         histories = {
             arch: _train_one(arch, start, photos, validation, folder, settings)
@@ -71,9 +78,15 @@ def train_teacher(
         results = _together(histories, validation, folder)
         figures = {name: results[name] for name in ("val_accuracy", "val_loss")}
         TEACHERS.write(folder, {"archs": list(histories), **figures})
-    write_file(report, render_teacher_page(histories, results, len(validation)))
+    taught = _training_photos(photos, size_px(photos, settings.teacher_archs[0]), settings)
+    sheet = augmentation_section(*example_views(taught, seed=settings.seed), level=settings.augment)
+    write_file(report, render_teacher_page(histories, results, len(validation), [sheet]))
     _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])
     return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}
+
+
+def _training_photos(photos: PackedDataset, side: int, settings: TeacherSettings) -> TrainingPhotos:
+    return training_photos(photos, photos.pixels_at(side), settings)
 
 
 def size_px(photos: PackedDataset, arch: str) -> int:
@@ -109,7 +122,8 @@ def _train_one(
     side = size_px(photos, arch)
     _log.info("teacher %s at %d px on %d photos", arch, side, len(photos))
     network = build(arch, side, len(photos.label_names))
-    load_pretrained(network, arch, start)
+    with local_weights(start) as weights:
+        load_pretrained(network, arch, weights)
     checkpoints = training_checkpoints(
         "teacher",
         f"teacher-{arch}",
@@ -121,7 +135,7 @@ def _train_one(
     )
     history = fine_tune(
         network,
-        training_photos(photos, photos.pixels_at(side), settings),
+        _training_photos(photos, side, settings),
         Validation(validation.pixels_at(side), validation.label_indices),
         Schedule.of(
             settings,

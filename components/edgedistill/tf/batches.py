@@ -74,6 +74,26 @@ class TrainingPhotos:
         return epoch if self.n_views == 0 else (epoch - 1) % self.n_views + 1
 
 
+def example_views(
+    photos: TrainingPhotos, *, seed: int, n_photos: int = 6, n_views: int = 7
+) -> tuple[Images, NDArray[np.uint8]]:
+    """Some photos and the views that the first epochs show of them, blended with none.
+
+    Returns:
+        Photos, shape (k, size, size, 3), and views, shape (k, v, size, size, 3).
+    """
+    rows = np.random.default_rng(seed).permutation(len(photos))[:n_photos]
+    images, how = photos.pixels.take(rows), photos.augmentation
+    shown = [
+        show_views(
+            images,
+            draw_views(seed, photos.view_number(epoch), rows, level=how.level, flip=how.flip),
+        )
+        for epoch in range(1, n_views + 1)
+    ]
+    return images, np.stack(shown, axis=1)
+
+
 def training_photos(
     dataset: PackedDataset, pixels: PackedPixels, settings: CommonSettings
 ) -> TrainingPhotos:

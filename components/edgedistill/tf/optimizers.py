@@ -101,6 +101,7 @@ def _optimizer(learning_rate: float, schedule: Schedule, steps_per_epoch: int) -
 
 def _cosine(learning_rate: float, steps: int) -> Any:
     """A warm-up that starts above 0, so that even a single step trains, then a cosine to 0."""
+    steps = max(steps, 1)  # of no epochs there is no step, and no rate is ever asked for
     warm_up = math.ceil(_WARM_UP_FRAC * steps)
     return keras.optimizers.schedules.CosineDecay(
         learning_rate / warm_up,
