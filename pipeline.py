@@ -202,8 +202,9 @@ def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     settings = wanted.settings
     _check_data(settings)
     check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
-    if settings["export_uri"]:
-        check_target(str(settings["export_uri"]))
+    for place in (str(settings[name]) for name in ("export_uri", "checkpoint_uri")):
+        if place:
+            check_target(place)
     _check_weights(settings)
     return reuse.step_keys(settings, data_fingerprint(str(settings["data_dir"])))
 
@@ -217,11 +218,16 @@ def _check_data(settings: Mapping[str, Value]) -> None:
 
 
 def _check_weights(settings: Mapping[str, Value]) -> None:
+    from edgedistill.weights_file import check_weights_object, is_weights_object
+
     teacher = TeacherSettings.choose(settings)
     for network, weights in (
         *zip(teacher.teacher_archs, teacher.teacher_starts, strict=True),
         ("efficientnet_lite1", str(settings["student_weights"])),
     ):
+        if is_weights_object(weights):
+            check_weights_object(weights)
+            continue
         is_file = weights not in WEIGHTS_WORDS
         if is_file or (weights == IMAGENET and network in DOWNLOADED_NETWORKS):
             from edgedistill.tf.weights import ensure_available  # imports TensorFlow: seconds

@@ -67,6 +67,7 @@ _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "student_weights": WEIGHTS_WORDS,
     "export_uri": ("",),
+    "checkpoint_uri": ("",),
 }
 """The settings that name one file or folder, each with the words that do not."""
 

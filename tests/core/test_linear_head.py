@@ -41,7 +41,7 @@ def test_the_gradient_of_the_penalised_loss_is_zero_where_the_head_ends(n_classe
 
 
 def test_of_all_penalties_the_one_with_the_lowest_validation_loss_is_kept():
-    head, features, labels, (val_features, val_labels) = fitted()
+    head, _, _, (val_features, val_labels) = fitted()
     assert head.inverse_penalty in INVERSE_PENALTIES[:-1]  # clouds that overlap want a penalty
     kept = cross_entropy(head.logits(val_features), val_labels)
     # Doubled and halved logits are what a weaker and a stronger penalty would give.

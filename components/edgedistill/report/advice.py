@@ -106,7 +106,8 @@ def _about_epochs(facts: RunFacts) -> Iterator[str]:
         if len(history) > 1 and best_epoch(history) == len(history) - 1:
             unfinished[f"epochs_{name} (now {epochs[name]})"] = None
     if unfinished:
-        yield f"The validation loss was lowest at the very last epoch: raise {', '.join(unfinished)}."
+        more = ", ".join(unfinished)
+        yield f"The validation loss was lowest at the very last epoch: raise {more}."
 
 
 def _start_was_best(name: str, document: Mapping[str, Any]) -> bool:
