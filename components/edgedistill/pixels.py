@@ -1,13 +1,15 @@
 """Images of one size on disk: shards of uint8 arrays, written in order, read by row number.
 
-A shard is a .npy file of shape (n, size, size, 3), memory-mapped when read. All shards of a set
-but the last have the same number of rows.
+A shard is a .npy file of shape (n, size, size, 3). All shards of a set but the last have the same
+number of rows. Nothing is memory-mapped: the pages of every row that was touched would count as
+this process's memory, which would so grow with the set.
 """
 
 import math
+import os
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
-from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -128,10 +130,7 @@ def remove_rows(folder: Path, rows: Sequence[int]) -> None:
 
 
 class _WrittenShards:
-    """The shards of a written set as one run of rows, through plain file access.
-
-    Not memory-mapped: the pages of every row that moves would count as this process's memory.
-    """
+    """The shards of a written set as one run of rows."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -147,14 +146,6 @@ class _WrittenShards:
             (n_rows, *shape), _, _ = np.lib.format.read_array_header_1_0(file)
             self._data_start = file.tell()  # the same in all: headers are padded
         return n_rows, (shape[0], shape[1], shape[2])
-
-    def images(self, rows: Iterable[int]) -> Iterator[Pixels]:
-        """The images of these rows, one at a time; a shard is opened once for rows in a row."""
-        for number, of_shard in groupby(rows, key=lambda row: row // self._rows_per_shard):
-            with FileIO(_shard_path(self._folder, number)) as file:
-                for row in of_shard:
-                    file.seek(self._offset(row))
-                    yield np.frombuffer(_read(file, self._row_bytes), np.uint8).reshape(self._shape)
 
     def move(self, start: int, stop: int, target: int) -> None:
         """Copies rows start..stop to where `target` is, which lies before `start`."""
@@ -220,40 +211,64 @@ def _read(file: FileIO, n_bytes: int) -> bytearray:
     return data
 
 
-def _open_shard(path: Path) -> Pixels:
-    """The shard as a plain array over the file: slices of a memmap object are slow to make."""
-    try:
-        shard: Pixels = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}.") from None
-    is_square = shard.ndim == 4 and shard.shape[1] == shard.shape[2] and shard.shape[3] == 3
-    if shard.dtype != np.uint8 or not is_square:
-        raise ArtifactError(
-            f"{path} must be uint8 (n, size, size, 3); got {shard.dtype} {shard.shape}."
-        )
-    return shard
+class _Shard:
+    """A shard that is open as long as this object lives, for any number of threads at once.
+
+    Each read says where it reads, so that threads share no position in the file.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            # For its checks alone, of the header and of the file's length: nothing is read by it.
+            mapped = np.lib.format.open_memmap(path, mode="r")
+            file = FileIO(path)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{path} is damaged: {error}.") from None
+        weakref.finalize(self, file.close)
+        self._descriptor = file.fileno()
+        self.n_rows, *shape = mapped.shape or (0,)
+        is_square = len(shape) == 3 and shape[0] == shape[1] and shape[2] == 3
+        if mapped.dtype != np.uint8 or not is_square or not mapped.flags.c_contiguous:
+            raise ArtifactError(
+                f"{path} must be uint8 (n, size, size, 3); got {mapped.dtype} {mapped.shape}."
+            )
+        self.size_px = int(shape[0])
+        self._data_start, self._row_bytes = mapped.offset, math.prod(shape)
+
+    def read_into(self, image: Pixels, row: int) -> None:
+        """Fills an image, shape (size, size, 3), with that of a row."""
+        left = image.data.cast("B")
+        position = self._data_start + row * self._row_bytes
+        while left:
+            n_read = os.preadv(self._descriptor, [left], position)
+            if not n_read:
+                raise ArtifactError(f"{self._path} is damaged: it ends before its last row.")
+            left, position = left[n_read:], position + n_read
 
 
 class PackedPixels:
-    """The images of one size, read by row number through memory-mapped shards."""
+    """The images of one size, read by row number; by several threads at once where wished."""
 
     def __init__(self, folder: Path, n_photos: int):
         paths = sorted(folder.glob("*.npy"))
         if not paths:
             raise ArtifactError(f"{folder} has no shards; did the step before this one finish?")
-        self._folder = folder
-        self._shards: list[Pixels] = [_open_shard(path) for path in paths]
-        self._rows_per_shard = len(self._shards[0])
-        self._check_lengths(folder)
-        self._n_photos = sum(len(shard) for shard in self._shards)
+        self._shards = [_Shard(path) for path in paths]
+        self._rows_per_shard = self._shards[0].n_rows
+        self._check_sizes(folder)
+        self._n_photos = sum(shard.n_rows for shard in self._shards)
         if self._n_photos != n_photos:
             raise ArtifactError(f"{folder} must hold {n_photos} images; got {self._n_photos}.")
 
-    def _check_lengths(self, folder: Path) -> None:
+    def _check_sizes(self, folder: Path) -> None:
         """Row numbers are found by division, so only the last shard may be shorter."""
-        lengths = [len(shard) for shard in self._shards]
+        lengths = [shard.n_rows for shard in self._shards]
         if set(lengths[:-1]) - {self._rows_per_shard} or lengths[-1] > self._rows_per_shard:
             raise ArtifactError(f"{folder} is damaged: its shards have {lengths} rows.")
+        sizes_px = {shard.size_px for shard in self._shards}
+        if len(sizes_px) > 1:
+            raise ArtifactError(f"{folder} is damaged: its images have {sorted(sizes_px)} px.")
 
     def __len__(self) -> int:
         return self._n_photos
@@ -261,26 +276,29 @@ class PackedPixels:
     @property
     def size_px(self) -> int:
         """Side of the images."""
-        return int(self._shards[0].shape[1])
+        return self._shards[0].size_px
 
     def row(self, index: int) -> Pixels:
-        """One image, shape (size, size, 3), as a view of the file."""
-        image: Pixels = self._shards[index // self._rows_per_shard][index % self._rows_per_shard]
-        return image
+        """One image, shape (size, size, 3)."""
+        return self.take([index])[0]
 
     def read(self, rows: Iterable[int]) -> Iterator[Pixels]:
-        """The images of these rows, one at a time, each a copy of shape (size, size, 3).
-
-        For a pass over a whole set: read from the files and not through the mapping, whose pages
-        would all count as this process's memory.
-        """
-        return _WrittenShards(self._folder).images(rows)
+        """The images of these rows, one at a time, each of shape (size, size, 3)."""
+        return map(self.row, rows)
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Pixels:
-        """The images of these rows, copied: shape (n, size, size, 3)."""
+        """The images of these rows: shape (n, size, size, 3).
+
+        Raises:
+            IndexError: there is no such row.
+            ArtifactError: a shard has been cut since it was opened.
+        """
         images = np.empty((len(indices), self.size_px, self.size_px, 3), np.uint8)
-        for place, index in enumerate(indices):
-            images[place] = self.row(int(index))
+        for image, index in zip(images, indices, strict=True):
+            if not 0 <= index < self._n_photos:
+                raise IndexError(f"rows must be in 0..{self._n_photos - 1}; got {index}")
+            number, row = divmod(int(index), self._rows_per_shard)
+            self._shards[number].read_into(image, row)
         return images
 
     def batches(self, batch_size: int, rows: NDArray[np.int64] | None = None) -> Iterator[Pixels]:

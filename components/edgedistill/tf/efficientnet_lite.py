@@ -117,7 +117,8 @@ def build_lite(arch: str, img_size_px: int, n_classes: int, *, fold_pixels: bool
     x = _conv(x, _HEAD_FILTERS, 1, 1, name="head")
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(variant.dropout, name="dropout")(x)
-    return keras.Model(inputs, layers.Dense(n_classes, name="logits")(x), name=arch)
+    logits = layers.Dense(n_classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name=arch)
 
 
 def _conv(x: Any, filters: int, kernel: int, stride: int, *, name: str, relu: bool = True) -> Any:

@@ -100,7 +100,8 @@ def build(arch: str, img_size_px: int, n_classes: int) -> Any:
     features, dropout = _BACKBONES[arch](inputs)
     x = layers.GlobalAveragePooling2D(name="pool")(features)
     x = layers.Dropout(dropout, name="dropout")(x)
-    network = keras.Model(inputs, layers.Dense(n_classes, name="logits")(x), name=arch)
+    logits = layers.Dense(n_classes, dtype="float32", name="logits")(x)
+    network = keras.Model(inputs, logits, name=arch)
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = BATCH_NORM_MOMENTUM

@@ -1,0 +1,48 @@
+"""Which layers a float network's training leaves as they are."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_later_layers_are_those_at_a_sixteenth_of_the_side() -> None:
+    from edgedistill.tf.fine_tuning import freeze_early_layers
+    from edgedistill.tf.networks import build
+
+    network = build("efficientnet_lite1", 72, 3)
+    freeze_early_layers(network)
+    trained = {layer.name for layer in network.layers if layer.trainable and layer.weights}
+    # Lite1's stages have 1, 3, 3, 4, ... blocks; the fourth, from block 7 on, halves the side for
+    # the fourth time in its depthwise convolution: 72 px become 5 (36, 18, 9, 5).
+    assert "block07_depthwise_conv" in trained
+    assert "block07_expand_conv" not in trained
+    assert not any(name.startswith(("stem", "block00", "block06")) for name in trained)
+    assert {"block19_project_conv", "head_conv", "logits"} <= trained
+
+
+@pytest.mark.parametrize("arch", ["efficientnet_b3", "resnet101"])
+def test_of_each_teacher_some_layers_are_later_ones(arch: str) -> None:
+    from edgedistill.tf.fine_tuning import freeze_early_layers
+    from edgedistill.tf.networks import build, release_networks
+
+    network = build(arch, 64, 3)
+    n_all = len(network.trainable_variables)
+    freeze_early_layers(network)
+    assert 0 < len(network.trainable_variables) < n_all
+    assert network.layers[-1].trainable
+    release_networks()
+
+
+def test_frozen_statistics_are_used_and_kept() -> None:
+    from edgedistill.tf.fine_tuning import freeze_statistics
+    from tests.tf.tiny import tiny_network
+
+    network = tiny_network()
+    network.get_layer("dropout").rate = 0.0
+    freeze_statistics(network)
+    images = np.full((4, 16, 16, 3), 200, np.float32)
+    trained = network(images, training=True).numpy()
+    np.testing.assert_array_equal(trained, network(images, training=False).numpy())
+    mean = network.get_layer("stem_bn").get_weights()[2]
+    np.testing.assert_array_equal(mean, 0)
