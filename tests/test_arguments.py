@@ -146,17 +146,19 @@ def test_help_of_run_gives_default_unit_and_range(capsys: pytest.CaptureFixture[
     assert page.index("\nscan:") < page.index("--student_img_size") < page.index("\nsplit:")
 
 
-def test_the_bare_command_shows_three_examples(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bare_command_shows_an_example_of_each_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert pipeline.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("    python pipeline.py")]) == 3
+    examples = [line.split() for line in lines if line.startswith("    python pipeline.py")]
+    assert [words[2] for words in examples] == ["run", "run", "verify", "compile"]
+    assert {words[2] for words in examples} == set(pipeline.COMMANDS)
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["run", "--qat", "maybe"], "qat must be true or false; got maybe."),
-        (["train"], "train is no command; there are run and compile."),
+        (["train"], "train is no command; there are run, verify, compile."),
         (["compile", "--seed", "1"], "--seed is not a setting; --help lists them all."),
     ],
 )
