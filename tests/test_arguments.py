@@ -146,7 +146,9 @@ def test_help_of_run_gives_default_unit_and_range(capsys: pytest.CaptureFixture[
     assert page.index("\nscan:") < page.index("--student_img_size") < page.index("\nsplit:")
 
 
-def test_the_bare_command_shows_an_example_of_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bare_command_shows_an_example_of_each_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert pipeline.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     examples = [line.split() for line in lines if line.startswith("    python pipeline.py")]
