@@ -58,6 +58,8 @@ PRODUCERS = {
 }  # fmt: skip
 ROW = {
     "stage": "network", "epoch": 1, "loss": 0.5, "train_accuracy": 0.75, "val_loss": 0.6,
+    "hard_loss": 0.5, "distillation_loss": 0.0, "images_per_s": 20.0, "input_wait_share": 0.0,
+    "photos_at_once": 32,
     "val_accuracy": 0.5, "lr": 0.001, "seconds": 2.0,
 }  # fmt: skip
 MODEL = b"\0" * 1_500_000

@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,6 +146,42 @@ def test_rows_are_read_one_by_one_in_any_order(packed, rows):
     assert [found.tolist() for found in read] == [image(row).tolist() for row in rows]
 
 
+def test_threads_take_rows_at_once(packed):
+    pixels = PackedPixels(packed, N_IMAGES)
+    orders = [np.random.default_rng(n).permutation(N_IMAGES) for n in range(500)]
+    expected = np.array([image(n) for n in range(N_IMAGES)])
+    with ThreadPoolExecutor(8) as pool:
+        for order, taken in zip(orders, pool.map(pixels.take, orders), strict=True):
+            assert np.array_equal(taken, expected[order])
+
+
+@pytest.mark.parametrize("row", [-1, 8])
+def test_a_row_that_is_not_in_the_set_cannot_be_taken(packed, row):
+    with pytest.raises(IndexError, match=rf"rows must be in 0\.\.7; got {row}"):
+        PackedPixels(packed, N_IMAGES).take([0, row])
+
+
+def test_a_shard_that_is_cut_after_it_was_opened_is_refused(packed):
+    # A mapped file would end the process by SIGBUS here.
+    pixels = PackedPixels(packed, N_IMAGES)
+    os.truncate(packed / "00001.npy", 128 + 2 * IMAGE_BYTES + 5)
+    assert np.array_equal(pixels.take([3, 4]), [image(3), image(4)])
+    with pytest.raises(ArtifactError, match=r"00001\.npy is damaged: it ends before"):
+        pixels.take([5])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at Linux's /proc")
+def test_files_are_closed_with_the_set(packed):
+    def open_files() -> int:
+        links = [os.readlink(f) for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
+        return sum(Path(link).parent == packed for link in links)
+
+    pixels = PackedPixels(packed, N_IMAGES)
+    assert open_files() == 3
+    del pixels
+    assert open_files() == 0
+
+
 def test_taken_rows_are_a_copy(packed):
     pixels = PackedPixels(packed, N_IMAGES)
     pixels.take([0])[:] = 0
@@ -210,6 +247,12 @@ def test_a_missing_shard_between_two_is_refused(packed):
         PackedPixels(packed, 7)
 
 
+def test_shards_of_two_sizes_are_refused(packed):
+    np.save(packed / "00002.npy", np.zeros((2, 5, 5, 3), np.uint8))
+    with pytest.raises(ArtifactError, match=r"damaged: its images have \[4, 5\] px"):
+        PackedPixels(packed, N_IMAGES)
+
+
 def test_a_last_shard_that_is_longer_than_the_others_is_refused(tmp_path, packed):
     longer = write(tmp_path / "longer", range(2))
     (longer / "00001.npy").write_bytes((packed / "00000.npy").read_bytes())
@@ -225,7 +268,14 @@ def test_a_file_that_is_no_array_is_refused(packed, content):
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((3, 4, 4, 3), np.float32), np.zeros((3, 4, 5, 3), "u1")]
+    "array",
+    [
+        np.zeros((3, 4, 4, 3), np.float32),
+        np.zeros((3, 4, 5, 3), "u1"),
+        np.zeros((3, 4, 4, 4), "u1"),
+        np.zeros((3, 4, 3), "u1"),
+        np.asfortranarray(np.zeros((3, 4, 4, 3), "u1")),
+    ],
 )
 def test_an_array_of_another_kind_is_refused(packed, array):
     np.save(packed / "00001.npy", array)
@@ -296,7 +346,9 @@ image = np.zeros((512, 512, 3), np.uint8)
 with ShardWriter(Path(sys.argv[1]), 512) as writer:
     for _ in range(200):
         writer.append(image)
-assert all(not found.any() for found in PackedPixels(Path(sys.argv[1]), 200).read(range(200)))
+pixels = PackedPixels(Path(sys.argv[1]), 200)
+assert all(not found.any() for found in pixels.read(range(200)))
+assert all(not found.any() for found in pixels.batches(8, np.arange(200)[::-1]))
 remove_rows(Path(sys.argv[1]), [0])
 print(peak_mib() - before)
 """
@@ -304,7 +356,7 @@ print(peak_mib() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at Linux's /proc")
 def test_writing_reading_and_removing_take_no_memory_for_the_set(tmp_path):
-    # 200 images of 0.75 MiB are 150 MiB; 8 MiB at a time are moved.
+    # 200 images of 0.75 MiB are 150 MiB; 8 MiB at a time are moved, 6 MiB are a batch.
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path / "packed")],
         capture_output=True,

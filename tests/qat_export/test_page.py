@@ -1,6 +1,7 @@
 import html
 
 from edgedistill.qat_export.page import render_export_page
+from tests.example_documents import history
 from edgedistill.tf.flatbuffer import read_facts
 from tests import example_documents
 from tests.tflite_files import tiny_int8_model
@@ -26,7 +27,5 @@ def test_the_page_tells_accuracy_proof_loss_and_speed() -> None:
 
 
 def test_there_are_curves_only_where_there_was_training() -> None:
-    row = {"stage": "qat", "epoch": 1, "loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.0,
-           "val_accuracy": 0.5, "lr": 1e-4, "seconds": 1.0}  # fmt: skip
     assert "data:image/png" not in page()
-    assert page(history=[row]).count("data:image/png") == 1
+    assert page(history=history(0.5)).count("data:image/png") == 1

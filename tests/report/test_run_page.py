@@ -159,7 +159,7 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
         ),
         (
             taught_by(history(0.8, 0.9), history(0.8, 0.9)),
-            "Validation accuracy was best at the very last epoch: raise epochs_teacher (now 10).",
+            "The validation loss was lowest at the very last epoch: raise epochs_teacher (now 10).",
         ),
         (changed("student", history=history(0.8, 0.9)), "raise epochs_student (now 20)."),
         (changed("quantization", history=history(0.8, 0.9)), "raise epochs_qat (now 10)."),

@@ -1,0 +1,174 @@
+"""What each choice of the training recipe is worth: with and without it, three seeds.
+
+    python -m tests.benchmarks.recipe_ablation [--every 4] [--student_px 96] [--teacher_px 128]
+        [--epochs 3] [--seeds 1 2 3] [--arms base "all layers" ...]
+
+Trains students on every `--every`th training photo of the clothes (../shared/data/clothing, its
+own split; all 341 validation and 372 test photos), taught by a Lite2 that is trained once. Small
+photos and few epochs, so that an arm takes a minute on one core: differences are larger than on
+the whole set, and one of less than a point between means of three seeds proves nothing.
+
+`base` is the recipe with the defaults of `training_settings`, but that the teacher answers as many
+views as there are epochs once for all arms, which gives the same numbers; each other arm changes
+what its name says. Means over the seeds of validation and test accuracy and loss, of the kept
+epoch, and CPU seconds of the student's training.
+
+Seen on 2 shared cores, 23 November 2026: the table stands in the README of the distiller.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgedistill.datasets import PackedDataset
+from edgedistill.scan.step import scan_photos
+from edgedistill.settings import DistillerSettings, ScanSettings, SplitSettings
+from edgedistill.split.step import split_catalog
+
+CLOTHING = Path(__file__).parents[3] / "shared" / "data" / "clothing"
+TEACHER, STUDENT = "efficientnet_lite2", "efficientnet_lite1"
+ARMS: Mapping[str, Mapping[str, Any]] = {
+    "base": {},
+    "all layers": {"trained_layers": "all"},
+    "later layers": {"trained_layers": "later"},
+    "average of weights, 0.98": {"ema_decay": 0.98},
+    "no average": {"ema_decay": 0.0},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "no smoothing": {"label_smoothing": 0.0},
+    "no teacher": {"distill_alpha": 1.0},
+    "1 view": {"teacher_views": 1},
+    "augment none": {"augment": "none"},
+    "augment light": {"augment": "light"},
+    "augment standard": {"augment": "standard"},
+    "augment phone": {"augment": "phone"},
+    "mixup 0.2": {"mixup": 0.2},
+    "twice the rate": {"lr_student": 2e-3},
+    "no class weights": {"use_class_weights": False},
+    "AdamW, decay 0.01": {"weight_decay": 0.01},
+}
+FIGURES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss", "cpu_s")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The three parts of one split."""
+
+    train: PackedDataset
+    val: PackedDataset
+    test: PackedDataset
+
+
+def packed_parts(
+    photos: Path, folder: Path, *, every: int, student_px: int, teacher_px: int
+) -> Parts:
+    source = folder / "photos"
+    for path in sorted(photos.glob("*/*/*.jpg")):
+        split, label = path.parts[-3:-1]
+        siblings = sorted(path.parent.glob("*.jpg"))
+        if split != "train" or siblings.index(path) % every == 0:
+            (source / split / label).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, source / split / label)
+    settings = ScanSettings(
+        data_dir=str(source), teacher_arch=TEACHER, teacher_img_size=str(teacher_px),
+        student_img_size=student_px,
+    )  # fmt: skip
+    scan_photos(str(folder / "catalog"), str(folder / "scan.html"), settings)
+    train, val, test = (str(folder / part) for part in ("train", "val", "test"))
+    page = str(folder / "split.html")
+    split_catalog(str(folder / "catalog"), train, val, test, page, SplitSettings())
+    return Parts(PackedDataset.open(train), PackedDataset.open(val), PackedDataset.open(test))
+
+
+def trained(
+    parts: Parts, settings: DistillerSettings, arch: str, teachers: Any = None
+) -> tuple[Any, dict[str, float]]:
+    """A network trained by the product's own recipe, and what it is worth."""
+    from edgedistill.tf.batches import training_photos
+    from edgedistill.tf.fine_tuning import fine_tune
+    from edgedistill.tf.inference import Predictor, Validation, judge
+    from edgedistill.tf.networks import build
+    from edgedistill.tf.optimizers import Schedule
+    from edgedistill.tf.runtime import seed_everything
+    from edgedistill.tf.teaching import taught_by
+    from edgedistill.tf.weights import load_pretrained
+
+    seed_everything(settings.seed)
+    size_px = parts.train.student_px if arch == STUDENT else parts.train.teacher_sizes_px[0]
+    network = build(arch, size_px, len(parts.train.label_names))
+    load_pretrained(network, arch, "imagenet")
+    photos, distillation = (
+        training_photos(parts.train, parts.train.pixels_at(size_px), settings),
+        None,
+    )
+    if teachers is not None:
+        photos, distillation = taught_by(
+            teachers, parts.train, photos, settings, epochs=settings.epochs_student,
+            seed=settings.seed,
+        )  # fmt: skip
+    schedule = Schedule.of(
+        settings, stage="network", epochs=settings.epochs_student, learning_rate=settings.lr_student
+    )
+    validation = Validation(parts.val.pixels_at(size_px), parts.val.label_indices)
+    begun = time.process_time()
+    fine_tune(
+        network, photos, validation, schedule, pretrained=True,
+        trained_layers=settings.trained_layers, distillation=distillation,
+    )  # fmt: skip
+    cpu_s = time.process_time() - begun
+    predictor = Predictor(network)
+    figures = {"cpu_s": cpu_s}
+    for name, part in (("val", parts.val), ("test", parts.test)):
+        judged = judge(predictor.outputs(part.pixels_at(size_px)), part.label_indices)
+        figures |= {key.replace("val", name): value for key, value in judged.items()}
+    return network, figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=Path, default=CLOTHING)
+    parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--student_px", type=int, default=96)
+    parser.add_argument("--teacher_px", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
+    parser.add_argument("--arms", nargs="*", default=list(ARMS))
+    arguments = parser.parse_args()
+    if not arguments.photos.is_dir():
+        parser.error(f"{arguments.photos} is no folder")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from edgedistill.tf.networks import release_networks
+    from edgedistill.tf.runtime import prepare
+    from edgedistill.tf.teachers import Teachers
+
+    prepare(1, 0)
+    base = DistillerSettings(epochs_student=arguments.epochs, teacher_views=arguments.epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = packed_parts(
+            arguments.photos, Path(folder), every=arguments.every,
+            student_px=arguments.student_px, teacher_px=arguments.teacher_px,
+        )  # fmt: skip
+        teacher, worth = trained(parts, base, TEACHER)
+        print(f"teacher: test accuracy {worth['test_accuracy']:.4f}")  # noqa: T201
+        print(f"{'arm':26}{''.join(f'{name:>15}' for name in FIGURES)}")  # noqa: T201
+        for arm in arguments.arms:
+            rows = []
+            for seed in arguments.seeds:
+                settings = replace(base, seed=seed, **ARMS[arm])
+                network, figures = trained(parts, settings, STUDENT, Teachers((teacher,)))
+                rows.append([figures[name] for name in FIGURES])
+                del network
+            means = np.mean(rows, axis=0)
+            print(f"{arm:26}{''.join(f'{x:15.4f}' for x in means)}", flush=True)  # noqa: T201
+    release_networks()
+
+
+if __name__ == "__main__":
+    main()
