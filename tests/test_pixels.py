@@ -173,8 +173,8 @@ def test_a_shard_that_is_cut_after_it_was_opened_is_refused(packed):
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at Linux's /proc")
 def test_files_are_closed_with_the_set(packed):
     def open_files() -> int:
-        links = [os.readlink(f) for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
-        return sum(Path(link).parent == packed for link in links)
+        links = [f.readlink() for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
+        return sum(link.parent == packed for link in links)
 
     pixels = PackedPixels(packed, N_IMAGES)
     assert open_files() == 3

@@ -227,13 +227,15 @@ class _Shard:
             raise ArtifactError(f"{path} is damaged: {error}.") from None
         weakref.finalize(self, file.close)
         self._descriptor = file.fileno()
-        self.n_rows, *shape = mapped.shape or (0,)
+        self.n_rows: int = len(mapped) if mapped.ndim else 0
+        shape = mapped.shape[1:]
         is_square = len(shape) == 3 and shape[0] == shape[1] and shape[2] == 3
         if mapped.dtype != np.uint8 or not is_square or not mapped.flags.c_contiguous:
             raise ArtifactError(
-                f"{path} must be uint8 (n, size, size, 3); got {mapped.dtype} {mapped.shape}."
+                f"{path} must be uint8 (n, size, size, 3) in C order; "
+                f"got {mapped.dtype} {mapped.shape}."
             )
-        self.size_px = int(shape[0])
+        self.size_px: int = shape[0]
         self._data_start, self._row_bytes = mapped.offset, math.prod(shape)
 
     def read_into(self, image: Pixels, row: int) -> None:
@@ -280,7 +282,8 @@ class PackedPixels:
 
     def row(self, index: int) -> Pixels:
         """One image, shape (size, size, 3)."""
-        return self.take([index])[0]
+        image: Pixels = self.take([index])[0]
+        return image
 
     def read(self, rows: Iterable[int]) -> Iterator[Pixels]:
         """The images of these rows, one at a time, each of shape (size, size, 3)."""
