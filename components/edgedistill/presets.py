@@ -12,10 +12,12 @@ PRESETS: dict[str, dict[str, Value]] = {
     "quick": {
         "teacher_arch": "efficientnet_lite2",
         "teacher_img_size": "160",
-        "student_img_size": 160,
+        "student_img_size": 224,
         "epochs_teacher": 0,
         "epochs_student": 1,
         "epochs_qat": 1,
+        # A teacher whose head alone is trained, on small photos, has nothing to teach.
+        "distill_alpha": 1.0,
         "quant_max_drop": 0.05,
         "augment_flip": False,
     },

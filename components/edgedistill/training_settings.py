@@ -48,7 +48,7 @@ class Trained(Seeded, InBuckets):
         le=10_000,
     )
     trained_layers: str = setting(
-        "all",
+        "later",
         "Pretrained layers that are trained: all, or the later ones, which see the photo at a "
         "sixteenth of its side or less.",
         choices=("all", "later"),

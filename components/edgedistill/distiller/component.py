@@ -50,7 +50,7 @@ def distiller(
         teacher: What the step teacher wrote.
 
     Returns:
-        model: Weights of the student's best epoch by validation accuracy.
+        model: Weights of the student's epoch of the lowest validation loss.
         metrics: Validation accuracy of the best epoch, in [0, 1], and how it was reached.
         report: Curves of loss and accuracy.
     """

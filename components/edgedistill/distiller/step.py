@@ -76,7 +76,7 @@ def distil_student(
         weights = origin(settings.student_weights)
         record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
         save_network(network, folder, record)
-    gain = _teacher_gain(teacher, history)
+    gain = _teacher_gain(teacher, history, settings)
     taught = training_photos(photos, photos.student_pixels, settings)
     more = [
         *_gain_section(gain),
@@ -139,13 +139,15 @@ def _distil(
     )
 
 
-def _teacher_gain(teacher: str, history: list[HistoryRow]) -> dict[str, float]:
+def _teacher_gain(
+    teacher: str, history: list[HistoryRow], settings: DistillerSettings
+) -> dict[str, float]:
     """What the teacher knows more than a student that never met it, and a loud word if nothing."""
     plain = [row["val_accuracy"] for row in history if row["stage"] == "head"]
     if not plain:
         return {}
     gain = float(TEACHERS.read(Path(teacher))["val_accuracy"]) - float(plain[0])
-    if gain < 0:
+    if gain < 0 and settings.distill_alpha < 1:
         _log.warning("the teacher is worse than a plain student: teacher_gain %+.3f", gain)
     return {"teacher_gain": gain}
 

@@ -46,7 +46,7 @@ def teacher(
         val: Photos to choose the best epoch on.
 
     Returns:
-        model: Weights of the best epoch by validation accuracy.
+        model: Weights of the epoch of the lowest validation loss.
         metrics: Validation accuracy of the best epoch, in [0, 1], and how it was reached.
         report: Curves of loss and accuracy.
     """
