@@ -13,7 +13,12 @@ import pytest
 
 from edgedistill.checkpoint_file import DamagedError, State, read_arrays, read_header
 
-IDENTITY = {"lr_student": 1e-3, "data": "5f3a", "batch_size": 32, "mixup": False}
+IDENTITY: dict[str, str | int | float | bool] = {
+    "lr_student": 1e-3,
+    "data": "5f3a",
+    "batch_size": 32,
+    "mixup": False,
+}
 PROGRESS = {"epoch": 3, "step": 17, "best": float("inf"), "losses": [0.1 + 0.2, 1e-300]}
 ARRAYS = {
     "kernel": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
@@ -157,7 +162,7 @@ def test_memory_holds_the_arrays_once_when_they_are_written_and_once_when_they_a
     written(path, arrays)
     tracemalloc.start()
     sink = Counted()
-    State(IDENTITY, PROGRESS, arrays).write(sink)
+    State(IDENTITY, PROGRESS, arrays).write(sink)  # type: ignore[arg-type]
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     assert sink.n_bytes > 32 << 20
     tracemalloc.reset_peak()

@@ -17,7 +17,7 @@ from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.storage import buckets
 from tests.storage.servers import Bucket, Cut, CutRequest, answer, behind
 
-IDENTITY = {"lr_student": 1e-3, "seed": 42, "data": "5f3a"}
+IDENTITY: dict[str, str | int | float | bool] = {"lr_student": 1e-3, "seed": 42, "data": "5f3a"}
 BUSY = answer("503 Service Unavailable", "busy")
 DENIED = {
     "gs": answer("403 Forbidden", '{"error": {"code": 403, "message": "no"}}', "application/json"),
@@ -205,7 +205,7 @@ def test_a_run_that_still_saves_is_not_disturbed(place, tmp_path):
 
         add(name, write_late if name.endswith("2.ckpt") else write, size_bytes=size_bytes)
 
-    late._shelf.add = add_late
+    late._shelf.add = add_late  # type: ignore[method-assign]
     save(late, 1)
     assert names(place) == ["checkpoint-00000002.ckpt", "checkpoint-00000003.ckpt"]
     assert epoch_of(kept(place)) == 1
@@ -431,7 +431,7 @@ def test_states_that_may_not_be_removed_are_said_and_stay(gcs, monkeypatch, capl
             add(*args, **named)
             proxy.begin(None, then=DENIED["gs"])
 
-        states._shelf.add = add_and_deny
+        states._shelf.add = add_and_deny  # type: ignore[method-assign]
         save(states, 2)
     assert caplog.messages[-1].startswith("older checkpoints stay: ")
     assert len(objects(bucket)) == 3

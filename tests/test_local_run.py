@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pytest
 from kfp import dsl
@@ -430,7 +430,7 @@ class Asleep:
         self._pid_file = pid_file
         self.child = 0
 
-    def __enter__(self) -> "Asleep":
+    def __enter__(self) -> Self:
         assert self.process.stdout is not None
         while not self.output_so_far.endswith(self.last_line):
             self.output_so_far += self.process.stdout.readline().decode()

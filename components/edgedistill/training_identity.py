@@ -2,7 +2,7 @@
 
 from edgedistill.checkpoints import Checkpoints, checkpoints_for
 from edgedistill.declaration import Value, declared_settings
-from edgedistill.reuse import code_digest, package_versions
+from edgedistill.reuse import code_digest, compute_threads, package_versions
 from edgedistill.training_settings import Trained
 
 _NO_MATTER = frozenset(
@@ -35,6 +35,7 @@ def training_identity(step: str, settings: Trained, **what: Value) -> dict[str, 
     values = {d.name: getattr(settings, d.name) for d in declared_settings(type(settings))}
     return {
         **{name: value for name, value in values.items() if name not in _NO_MATTER},
+        "compute_threads": compute_threads(values),
         **what,
         **package_versions(),
         "code": code_digest(f"edgedistill.{step}.step")[:12],

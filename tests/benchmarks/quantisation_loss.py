@@ -1,20 +1,20 @@
 """What int8 costs: the float student against files from each way of quantising it.
 
     python -m tests.benchmarks.quantisation_loss --train FOLDER --val FOLDER --test FOLDER
-        --student FOLDER --teacher FOLDER
-        [--converter 300] [--representative 128 512] [--qat 40:1e-4 96:3e-5]
+        --student FOLDER [--converter 300] [--representative 128 512]
 
 The folders are those of a finished run. Ways:
 
 - float student: the network that all others are made from.
 - converter N: TensorFlow's own post-training quantisation with N training photos.
-- post-training N: `quantised_file`, ours, with N: the network that QAT starts from.
-- QAT S:R: the same, trained S steps of 32 photos (one epoch of so many photos) at the highest rate
-  R, warm-up and cosine, with the teacher; the last step's network, not the best one on validation.
+- post-training N: `quantised_file`, ours, with N: the network that the fine-tuning starts from.
 
 Top-1 and macro-F1 on validation and test photos; on both together the share of photos with the
 float student's class, and the ratio of the float logits to their difference in decibel (far less
 noisy than accuracies); seconds. Accuracies of two ways that differ by a few photos prove nothing.
+
+What the fine-tuning adds is in quantization.json of a run; the rows QAT S:R, S steps of 32 photos
+at the highest rate R, are from an earlier form of this script.
 
 Seen on 2 shared cores, 22 November 2026, on clothing (341 validation and 372 test photos, teacher
 Lite2), in three runs:
@@ -51,34 +51,21 @@ from numpy.typing import NDArray
 
 from edgedistill.core.metrics import classification_scores
 from edgedistill.datasets import PackedDataset
-from edgedistill.pixels import PackedPixels
 from edgedistill.settings import QatExportSettings
 from tests.tf.tiny import quantised_file
 
 SETTINGS = QatExportSettings()
-SEED, BATCH_SIZE = SETTINGS.seed, SETTINGS.batch_size
+SEED = SETTINGS.seed
 INT8: dict[str, Any] = {"input_type": "int8", "output_type": "int8"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run's photos and networks."""
+    """A finished run's photos and its student."""
 
     train: PackedDataset
     judged: tuple[PackedDataset, PackedDataset]
     student: Any
-    teacher: Any
-
-
-class Chosen:
-    """Some photos of a set, numbered anew: what the training loop reads of a `PackedPixels`."""
-
-    def __init__(self, pixels: PackedPixels, rows: NDArray[np.int64]):
-        self._pixels, self._rows = pixels, rows
-        self.size_px = pixels.size_px
-
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return self._pixels.take(self._rows[indices])
 
 
 def rows_of(run: Run, count: int) -> NDArray[np.int64]:
@@ -88,14 +75,6 @@ def rows_of(run: Run, count: int) -> NDArray[np.int64]:
 
 def post_training(run: Run, count: int) -> bytes:
     return quantised_file(run.student, run.train.student_pixels, rows_of(run, count))
-
-
-def quantised(run: Run) -> Any:
-    from edgedistill.tf.qat import quantise_aware
-
-    return quantise_aware(
-        run.student, run.train.student_pixels, rows_of(run, 128), full_input_range=True
-    )
 
 
 def by_converter(run: Run, count: int) -> bytes:
@@ -151,7 +130,7 @@ def line(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("train", "val", "test", "student", "teacher"):
+    for name in ("train", "val", "test", "student"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--converter", type=int, nargs="*", default=[300])
     parser.add_argument("--representative", type=int, nargs="*", default=[128])
@@ -165,7 +144,6 @@ def main() -> None:
         PackedDataset.open(arguments.train),
         (PackedDataset.open(arguments.val), PackedDataset.open(arguments.test)),
         load_network(arguments.student)[0],
-        load_network(arguments.teacher)[0],
     )
     ways: dict[str, Callable[[], bytes]] = {
         f"post-training {n}": partial(post_training, run, n) for n in arguments.representative

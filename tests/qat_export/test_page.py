@@ -1,9 +1,9 @@
 import html
 
 from edgedistill.qat_export.page import render_export_page
-from tests.example_documents import history
 from edgedistill.tf.flatbuffer import read_facts
 from tests import example_documents
+from tests.example_documents import history
 from tests.tflite_files import tiny_int8_model
 
 ACCURACIES = {"val_accuracy": 0.916, "val_accuracy_student": 0.925}

@@ -30,7 +30,7 @@ def _taught(folder: Path, *, level: str = "standard", **wishes: Any) -> tuple[An
         SIZE_PX: packed(folder / "own", images),
         2 * SIZE_PX: packed(folder / "large", images.repeat(2, axis=1).repeat(2, axis=2)),
     }
-    dataset = SimpleNamespace(pixels_at=sizes.__getitem__)
+    dataset: Any = SimpleNamespace(pixels_at=sizes.__getitem__)
     photos = TrainingPhotos(
         sizes[SIZE_PX], (), labels, np.ones(N_CLASSES, np.float32), 0.0, Augmentation(level)
     )
@@ -40,7 +40,7 @@ def _taught(folder: Path, *, level: str = "standard", **wishes: Any) -> tuple[An
     )
     photos, distillation = taught_by(
         teachers, dataset, photos, settings, epochs=3, seed=SEED, kept_answers=kept
-    )  # type: ignore[arg-type]
+    )
     return teachers, photos, distillation, sizes
 
 
