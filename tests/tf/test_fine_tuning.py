@@ -1,7 +1,11 @@
 """Which layers a float network's training leaves as they are."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+from tests.tf.tiny import N_CLASSES, SIZE_PX, colour_photos, packed
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +50,36 @@ def test_frozen_statistics_are_used_and_kept() -> None:
     np.testing.assert_array_equal(trained, network(images, training=False).numpy())
     mean = network.get_layer("stem_bn").get_weights()[2]
     np.testing.assert_array_equal(mean, 0)
+
+
+def test_a_start_from_random_weights_learns_without_a_head_stage(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import TrainingPhotos
+    from edgedistill.tf.fine_tuning import fine_tune
+    from edgedistill.tf.inference import Validation
+    from edgedistill.tf.networks import build
+    from edgedistill.tf.optimizers import Schedule
+    from edgedistill.tf.runtime import seed_everything
+
+    seed_everything(1)
+    images, labels = colour_photos(96, seed=0)
+    large = images.repeat(2, axis=1).repeat(2, axis=2)
+    pixels, val_pixels = packed(tmp_path / "train", large), packed(tmp_path / "val", large[:30])
+    network = build("efficientnet_lite1", 2 * SIZE_PX, N_CLASSES)
+    history = fine_tune(
+        network,
+        TrainingPhotos(pixels, (), labels, np.ones(N_CLASSES, np.float32)),
+        Validation(val_pixels, labels[:30]),
+        Schedule(
+            stage="network", epochs=12, batch_size=16, learning_rate=5e-3, weight_decay=0.0, seed=1
+        ),
+        pretrained=False,
+        trained_layers="later",
+    )
+    assert [row["stage"] for row in history] == ["network"] * 12
+    losses = [row["loss"] for row in history]
+    assert np.isfinite([[row["loss"], row["val_loss"]] for row in history]).all()
+    # Three colours: a network that guesses has a loss of log 3.
+    assert losses[-1] < 0.5 * np.log(3) < losses[0]
+    # Later layers alone would leave a random stem as it is.
+    assert all(v.trainable for v in network.get_layer("stem_conv").variables)
+    assert network.get_layer("stem_conv").trainable

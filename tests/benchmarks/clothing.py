@@ -1,0 +1,59 @@
+"""The real photos that benchmarks of training learn from: `../shared/data/clothing`, packed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgedistill.core.decode import decode_photo
+from edgedistill.core.letterbox import letterbox
+from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
+from edgedistill.pixels import ShardWriter
+
+CLOTHING = Path(__file__).parents[3] / "shared" / "data" / "clothing"
+
+
+@dataclass(frozen=True)
+class Jpegs:
+    """Files of photos and the class of each; `label_names` in the order of the classes."""
+
+    places: list[Path]
+    label_indices: list[int]
+    label_names: list[str]
+
+
+def jpegs(part: str, limit: int | None = None, *, root: Path = CLOTHING) -> Jpegs:
+    """The photos of `train`, `validation` or `test`; at most `limit` of them, drawn at random.
+
+    Raises:
+        SystemExit: they are not there.
+    """
+    folder = root / part
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is not there: this benchmark needs the photos of clothing.")
+    names = sorted(path.name for path in folder.iterdir())
+    places = sorted(folder.glob("*/*.jpg"))
+    order = np.random.default_rng(0).permutation(len(places))[:limit]
+    chosen = [places[number] for number in order]
+    return Jpegs(chosen, [names.index(place.parent.name) for place in chosen], names)
+
+
+def pack(photos: Jpegs, folder: Path, student_px: int, teacher_px: int) -> PackedDataset:
+    """Decodes each photo once and packs it at both sizes, as scan does."""
+    sizes_px = dict.fromkeys((student_px, teacher_px))
+    writers = {px: ShardWriter(folder / "pixels" / str(px), px) for px in sizes_px}
+    rows = []
+    for place, index in zip(photos.places, photos.label_indices, strict=True):
+        upright = decode_photo(place.read_bytes())
+        for px, writer in writers.items():
+            writer.append(letterbox(upright, px))
+        height_px, width_px = upright.shape[:2]
+        name = photos.label_names[index]
+        rows.append(Photo(place.name, index, name, height_px, width_px, digest=place.name))
+    for writer in writers.values():
+        writer.__exit__(None, None, None)
+    write_dataset_tables(
+        folder, rows, photos.label_names,
+        student_px=student_px, teacher_sizes_px=[teacher_px], digest="clothing",
+    )  # fmt: skip
+    return PackedDataset.open(folder)

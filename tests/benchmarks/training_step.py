@@ -1,0 +1,141 @@
+"""A training step of ours against `tf_keras.Model.fit`, and the quantised step against the float.
+
+    python -m tests.benchmarks.training_step [--steps 12] [--rounds 3] [--size 240] [--quick]
+
+EfficientNet-Lite1, its batch normalisation frozen as `fine_tune` does, in one process, in turns:
+
+- fit: `Model.fit` with one Adam on arrays in memory, of uint8, or of float32 as they usually are.
+  Same layers frozen, no jit, operators deterministic as everywhere here.
+- ours: packed pixels by `EpochBatches` (augment none, and standard), `TrainingStep`, two Adams.
+- QAT: the network with fake quantisation, by ours, augment standard.
+
+A round of a way is one epoch of `--steps` batches. Once with all layers trained, once with the
+later ones. A ratio is the median over the rounds of the ratio in each.
+
+Wanted (issue 4): ours at most 1.05 times fit; at most 2 % of its time spent waiting for input (an
+epoch this short has the wait for its first batch in it, one step in `--steps`); QAT at most 1.2
+times the float step.
+
+Seen on 2026-11-23 (entered by the lead from a quiet machine):
+
+    (none yet)
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.conversion import noise_photos
+from tests.benchmarks.timing import in_turns, median, ratio_line
+
+N_CLASSES, SEED = 10, 0
+FIT_UINT8, FIT_FLOAT = "fit, uint8 arrays", "fit, float32 arrays"
+OURS, OURS_VARIED, QAT = "ours, augment none", "ours, augment standard", "QAT, augment standard"
+
+
+class OurEpochs:
+    """Epochs by our batches and our step, counted on; `waited_frac` of each epoch's time."""
+
+    def __init__(self, network: Any, photos: Any, arguments: argparse.Namespace):
+        from edgedistill.tf.optimizers import Optimizers, Schedule
+        from edgedistill.tf.training_step import TrainingStep
+
+        schedule = Schedule(
+            stage="network", epochs=100, batch_size=arguments.batch, learning_rate=1e-3,
+            body_rate=0.1, weight_decay=0.0, seed=SEED,
+        )  # fmt: skip
+        self._step = TrainingStep(network, Optimizers(network, schedule, arguments.steps))
+        self._photos, self._batch, self._workers = photos, arguments.batch, arguments.workers
+        self.waited_frac: list[float] = []
+
+    def __call__(self) -> None:
+        from edgedistill.tf.batches import EpochBatches
+
+        begun, epoch = time.perf_counter(), len(self.waited_frac) + 1
+        batches = EpochBatches(
+            self._photos, self._batch, seed=SEED, epoch=epoch, workers=self._workers
+        )
+        for batch in batches:
+            self._step(batch, epoch)
+        self.waited_frac.append(batches.waited_s / (time.perf_counter() - begun))
+
+
+def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) -> list[str]:
+    from edgedistill.tf.batches import Augmentation, TrainingPhotos
+    from edgedistill.tf.fine_tuning import LATER, freeze_early_layers, freeze_statistics
+    from edgedistill.tf.networks import STUDENT_ARCH, build, release_networks
+    from edgedistill.tf.qat import quantise_aware
+    from edgedistill.tf.runtime import prepare
+    from tests.benchmarks.usual_script import compiled_classifier
+
+    release_networks()
+    prepare(SEED, 0)
+    pixels = noise_photos(folder, arguments.steps * arguments.batch, arguments.size)
+    images = pixels.take(np.arange(len(pixels)))
+    labels = np.arange(len(pixels)) % N_CLASSES
+
+    def frozen(quantised: bool = False) -> Any:
+        network = build(STUDENT_ARCH, arguments.size, N_CLASSES)
+        if quantised:
+            rows = np.arange(min(32, len(pixels)))
+            network = quantise_aware(network, pixels, rows, full_input_range=True)
+        freeze_statistics(network)
+        if trained_layers == LATER:
+            freeze_early_layers(network)
+        return network
+
+    def ours(level: str, network: Any) -> OurEpochs:
+        weights = np.ones(N_CLASSES, np.float32)
+        photos = TrainingPhotos(pixels, (), labels, weights, augmentation=Augmentation(level))
+        return OurEpochs(network, photos, arguments)
+
+    network = compiled_classifier(frozen(), 1e-4)
+    fit = partial(network.fit, y=labels, batch_size=arguments.batch, verbose=0)
+    ways: dict[str, Callable[[], Any]] = {
+        OURS: ours("none", frozen()),
+        FIT_UINT8: partial(fit, images),
+        OURS_VARIED: ours("standard", frozen()),
+        FIT_FLOAT: partial(fit, images.astype(np.float32)),
+        QAT: ours("standard", frozen(quantised=True)),
+    }
+    taken = in_turns(ways, arguments.rounds)
+    lines = [f"trained layers: {trained_layers}"]
+    for way in (OURS, OURS_VARIED):
+        lines += [ratio_line(taken, way, base, 1.05) for base in (FIT_UINT8, FIT_FLOAT)]
+    lines += [ratio_line(taken, QAT, OURS_VARIED, 1.2)]
+    for name, way in ways.items():
+        a_step = median(taken[name]) / arguments.steps
+        line = f"  {name:26}{a_step.cpu_s * 1e3:8.0f} CPU ms a step{a_step.wall_s * 1e3:8.0f} ms"
+        if isinstance(way, OurEpochs):
+            waited = np.median(way.waited_frac[1:])
+            line += f"  input_wait_share {waited:.3f} (wanted at most 0.02)"
+        lines.append(line)
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=12, help="of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=240)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--layers", nargs="+", default=["all", "later"])
+    parser.add_argument("--quick", action="store_true", help="a try: 64 px, 4 steps, 2 rounds")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.size, arguments.steps, arguments.rounds = 64, 4, 2
+    print(f"batch {arguments.batch}, {arguments.size} px, {arguments.steps} steps a round")  # noqa: T201
+    for trained_layers in arguments.layers:
+        with tempfile.TemporaryDirectory() as folder:
+            print("\n".join(measure(arguments, Path(folder) / "p", trained_layers)), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
