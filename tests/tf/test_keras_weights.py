@@ -196,6 +196,13 @@ def test_an_older_file_with_other_names_is_read_in_its_order(tmp_path: Path) -> 
     _assert_read(_older(tmp_path / "w.h5", {"normalization": statistics, **layers}))
 
 
+def test_layers_around_a_backbone_without_names_do_not_stand_for_its_own(tmp_path: Path) -> None:
+    path = FORMS["newer nested"](tmp_path)
+    with h5py.File(path, "a") as file:
+        file["layers/conv2d/vars/0"] = np.zeros((1, 1, 3, 2), "f4")
+    _assert_read(path)
+
+
 def test_a_layer_is_called_by_its_group_where_its_arrays_are_numbered(tmp_path: Path) -> None:
     path = _older(tmp_path / "w.h5", _layers())
     with h5py.File(path, "a") as file:

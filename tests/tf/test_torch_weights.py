@@ -89,6 +89,14 @@ def test_a_file_that_names_a_function_is_refused_and_runs_nothing(tmp_path: Path
     assert not flag.exists()
 
 
+def test_a_list_of_storages_that_lacks_one_is_refused(tmp_path: Path) -> None:
+    state = _state(count=2, offset=0, shape=(2,), strides=(1,))
+    path = _checkpoint(tmp_path / "w.pth", state, [1, 2])
+    path.write_bytes(path.read_bytes().replace(pickle.dumps(["7"], 2), pickle.dumps(["8"], 2)))
+    with pytest.raises(ValueError, match="list of storages differs"):
+        read_torch_state(path)
+
+
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     state = _state(count=2, offset=0, shape=(2,), strides=(1,))
     path = _checkpoint(tmp_path / "w.pth", state, [1, 2])

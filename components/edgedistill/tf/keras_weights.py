@@ -33,7 +33,6 @@ from edgedistill.tf.hdf5_file import member, members, names_in, opened_hdf5, rea
 
 _WEIGHTS_MEMBER = "model.weights.h5"
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # the latter of Keras 2.13
-_OPTIMIZERS = ("optimizer", "optimizer_weights")
 # A preprocessing layer's, which a network here sets for itself.
 _STATISTICS = {"mean", "variance", "count"}
 # Weights, optimiser's rows (two with Adam, three with averaging) and a head of any size.
@@ -173,7 +172,7 @@ def _layers_of_group(whole: h5py.Group, group_name: str) -> Iterator[_StoredLaye
 
 def _layers_by_kind(file: h5py.File) -> Iterator[_StoredLayer]:
     """The layers of the newer form, of all networks in it, in no order."""
-    waiting = [child for name, child in members(file) if name not in _OPTIMIZERS]
+    waiting = [child for _, child in members(file)]
     n_seen = 0
     while waiting:
         group = waiting.pop()
