@@ -1,5 +1,6 @@
 """The real photos that benchmarks of training learn from: `../shared/data/clothing`, packed."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,18 +41,19 @@ def jpegs(part: str, limit: int | None = None, *, root: Path = CLOTHING) -> Jpeg
 
 def pack(photos: Jpegs, folder: Path, student_px: int, teacher_px: int) -> PackedDataset:
     """Decodes each photo once and packs it at both sizes, as scan does."""
-    sizes_px = dict.fromkeys((student_px, teacher_px))
-    writers = {px: ShardWriter(folder / "pixels" / str(px), px) for px in sizes_px}
     rows = []
-    for place, index in zip(photos.places, photos.label_indices, strict=True):
-        upright = decode_photo(place.read_bytes())
-        for px, writer in writers.items():
-            writer.append(letterbox(upright, px))
-        height_px, width_px = upright.shape[:2]
-        name = photos.label_names[index]
-        rows.append(Photo(place.name, index, name, height_px, width_px, digest=place.name))
-    for writer in writers.values():
-        writer.__exit__(None, None, None)
+    with ExitStack() as open_sets:
+        writers = {
+            px: open_sets.enter_context(ShardWriter(folder / "pixels" / str(px), px))
+            for px in dict.fromkeys((student_px, teacher_px))
+        }
+        for place, index in zip(photos.places, photos.label_indices, strict=True):
+            upright = decode_photo(place.read_bytes())
+            for px, writer in writers.items():
+                writer.append(letterbox(upright, px))
+            height_px, width_px = upright.shape[:2]
+            name = photos.label_names[index]
+            rows.append(Photo(place.name, index, name, height_px, width_px, digest=place.name))
     write_dataset_tables(
         folder, rows, photos.label_names,
         student_px=student_px, teacher_sizes_px=[teacher_px], digest="clothing",

@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,11 @@ class Spent:
         return Spent(self.cpu_s / parts, self.wall_s / parts)
 
 
-def spent(work: Callable[[], Any]) -> Spent:
-    """What the work takes."""
+def timed(work: Callable[[], T]) -> tuple[T, Spent]:
+    """What the work gives, and what it takes."""
     wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return Spent(time.process_time() - cpu, time.perf_counter() - wall)
+    result = work()
+    return result, Spent(time.process_time() - cpu, time.perf_counter() - wall)
 
 
 def in_turns(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Spent]]:
@@ -37,7 +39,7 @@ def in_turns(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, li
     taken: dict[str, list[Spent]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            took = spent(way)
+            _, took = timed(way)
             if number > 0:
                 taken[name].append(took)
     return taken

@@ -58,6 +58,11 @@ class Distiller(keras.Model):  # type: ignore[misc]
         self.compiled_metrics.update_state(labels, logits)
         return {"loss": loss, **{m.name: m.result() for m in self.metrics}}
 
+    def test_step(self, data: Any) -> Any:
+        images, labels = data
+        self.compiled_metrics.update_state(labels, self(images, training=False))
+        return {m.name: m.result() for m in self.metrics}
+
 
 def compiled_distiller(student: Any, teacher: Any, learning_rate: float) -> Any:
     """Ready for `fit`."""
