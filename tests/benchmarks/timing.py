@@ -1,4 +1,4 @@
-"""Seconds of the processor and of the clock, taken in turns, and measurements in fresh processes."""
+"""Seconds of processor and clock, taken in turns, and what fresh processes measure."""
 
 import json
 import os

@@ -109,11 +109,11 @@ def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) ->
     for way in (OURS, OURS_VARIED):
         lines += [ratio_line(taken, way, base, 1.05) for base in (FIT_UINT8, FIT_FLOAT)]
     lines += [ratio_line(taken, QAT, OURS_VARIED, 1.2)]
-    for name, way in ways.items():
+    for name, epoch in ways.items():
         a_step = median(taken[name]) / arguments.steps
         line = f"  {name:26}{a_step.cpu_s * 1e3:8.0f} CPU ms a step{a_step.wall_s * 1e3:8.0f} ms"
-        if isinstance(way, OurEpochs):
-            waited = np.median(way.waited_frac[1:])
+        if isinstance(epoch, OurEpochs):
+            waited = np.median(epoch.waited_frac[1:])
             line += f"  input_wait_share {waited:.3f} (wanted at most 0.02)"
         lines.append(line)
     return lines
