@@ -24,7 +24,12 @@ class Jpegs:
 
 
 def jpegs(part: str, limit: int | None = None, *, root: Path = CLOTHING) -> Jpegs:
-    """The photos of `train`, `validation` or `test`; at most `limit` of them, drawn at random.
+    """The photos of `train`, `validation` or `test`, in random order.
+
+    Args:
+        part: which.
+        limit: at most so many, of which one of each class; None: all.
+        root: the folder of the parts.
 
     Raises:
         SystemExit: they are not there.
@@ -34,8 +39,9 @@ def jpegs(part: str, limit: int | None = None, *, root: Path = CLOTHING) -> Jpeg
         raise SystemExit(f"{folder} is not there: this benchmark needs the photos of clothing.")
     names = sorted(path.name for path in folder.iterdir())
     places = sorted(folder.glob("*/*.jpg"))
-    order = np.random.default_rng(0).permutation(len(places))[:limit]
-    chosen = [places[number] for number in order]
+    drawn = [places[number] for number in np.random.default_rng(0).permutation(len(places))]
+    one_each = {place.parent.name: place for place in drawn}.values()
+    chosen = list(dict.fromkeys([*one_each, *drawn]))[:limit]
     return Jpegs(chosen, [names.index(place.parent.name) for place in chosen], names)
 
 
