@@ -60,7 +60,14 @@ MAY_IMPORT = {
     "report": {"core", "report", "artifacts"},
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},
 }
-CORE_LIBRARIES = {"numpy", "PIL", "pillow_heif", "sklearn", *sys.stdlib_module_names}
+CORE_LIBRARIES = {
+    "numpy",
+    "PIL",
+    "pillow_heif",
+    "sklearn",
+    "threadpoolctl",
+    *sys.stdlib_module_names,
+}
 # core draws nothing from outside: no clock, no chance without a seed, no log, no process.
 NOT_IN_CORE = {"time", "datetime", "logging", "subprocess", "socket", "pathlib", "os", "shutil"}
 

@@ -1,5 +1,7 @@
 """What two trainings must agree in so that one may go on from the other's saved state."""
 
+import platform
+
 from edgedistill.checkpoints import Checkpoints, checkpoints_for
 from edgedistill.declaration import Value, declared_settings
 from edgedistill.reuse import code_digest, compute_threads, package_versions
@@ -16,9 +18,18 @@ _NO_MATTER = frozenset(
         "quant_max_drop",
         "budget_latency_ms",
         "budget_size_mb",
-        # Several teachers are trained one by one; each says which it is.
+        # What the device makes of them counts, not what they say.
+        "mixed_precision",
+        "xla",
+        # The weights that a training starts from count, not where they were; and several teachers
+        # are trained one by one, each of which says which it is.
         "teacher_arch",
         "teacher_weights",
+        "student_weights",
+        # Of the file, not of the network that it is written from.
+        "qat",
+        "tflite_inference_input_type",
+        "tflite_inference_output_type",
     }
 )
 """Settings that leave each weight as it is."""
@@ -30,13 +41,14 @@ def training_identity(step: str, settings: Trained, **what: Value) -> dict[str, 
     Args:
         step: the step that trains, whose code counts.
         settings: its settings.
-        what: what else decides the result, such as the digest of the data.
+        what: what else decides the result, such as the digest of the data and the device.
     """
     values = {d.name: getattr(settings, d.name) for d in declared_settings(type(settings))}
     return {
         **{name: value for name, value in values.items() if name not in _NO_MATTER},
         "compute_threads": compute_threads(values),
         **what,
+        "python": platform.python_version(),
         **package_versions(),
         "code": code_digest(f"edgedistill.{step}.step")[:12],
     }

@@ -1,5 +1,9 @@
 """The head on features: against the optimum's own condition, not against its program."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -76,3 +80,29 @@ def test_a_photo_of_twice_the_weight_counts_as_two():
         )
     ]  # fmt: skip
     np.testing.assert_allclose(heads[0].kernel, heads[1].kernel, atol=5e-3)
+
+
+BYTES_OF_A_HEAD = """
+import hashlib
+import numpy as np
+from edgedistill.core.linear_head import fit_linear_head
+draw = np.random.default_rng(0)
+labels = np.arange(600) % 5
+features = (np.eye(5, 640)[labels] + draw.normal(0, 0.5, (600, 640))).astype(np.float32)
+head = fit_linear_head(
+    features, labels, np.ones(600, np.float32), 5,
+    validation_features=features[:100], validation_labels=labels[:100],
+)
+print(hashlib.sha256(head.kernel.tobytes() + head.bias.tobytes()).hexdigest())
+"""
+
+
+def test_no_number_of_threads_changes_a_byte():
+    digests = set()
+    for threads in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", BYTES_OF_A_HEAD], capture_output=True, text=True, check=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+        )  # fmt: skip
+        digests.add(done.stdout)
+    assert len(digests) == 1

@@ -2,10 +2,11 @@
 
     python -m tests.tf.interrupted_training FOLDER KIND KILLS SEED
 
-KIND is `teacher` (alone), `student` (taught anew in each step, mixed photos) or `qat` (fake
-quantisation, answers kept). The training is run once without an interruption, then with KILLS
-interruptions, by SIGKILL or SIGTERM as chance has it, each after a random share of the time that
-the undisturbed one took. Prints the SHA-256 over the weights that each way ends with.
+KIND is `teacher` (head first, then all layers), `student` (the same, taught anew in each step, with
+mixed photos) or `qat` (fake quantisation, answers kept). The training is run once without an
+interruption, then with KILLS interruptions, by SIGKILL or SIGTERM as chance has it, each after a
+random share of the time that the undisturbed one took. Prints the SHA-256 over the weights that
+each way ends with.
 
 The children are forked once TensorFlow is imported and before it computes anything, which saves
 the seconds of its import at each start.
@@ -32,6 +33,7 @@ def run_to_the_end(folder: Path, kind: str, states: Path) -> str:
     """Trains, going on from what is in `states`; gives the digest of the weights."""
     from edgedistill.checkpoints import Checkpoints
     from edgedistill.tf.batches import Augmentation, TrainingPhotos
+    from edgedistill.tf.fine_tuning import fine_tune
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.networks import weights_digest
     from edgedistill.tf.optimizers import Schedule
@@ -63,15 +65,20 @@ def run_to_the_end(folder: Path, kind: str, states: Path) -> str:
         stage="network", epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=0.02,
         weight_decay=0.01, ema_decay=0.9, patience=3, seed=SEED,
     )  # fmt: skip
-    checkpoints = Checkpoints(str(states), {"kind": kind})
-    train(
-        network,
-        photos,
-        Validation(validation, np.arange(len(validation)) % N_CLASSES),
-        schedule,
-        distillation=distillation,
-        surroundings=Surroundings(checkpoints=checkpoints, save_every_steps=4, data_workers=2),
+    surroundings = Surroundings(
+        checkpoints=Checkpoints(str(states), {"kind": kind}), save_every_steps=4, data_workers=2
     )
+    judged = Validation(validation, np.arange(len(validation)) % N_CLASSES)
+    if kind == "qat":
+        train(
+            network, photos, judged, schedule,
+            distillation=distillation, surroundings=surroundings,
+        )  # fmt: skip
+    else:
+        fine_tune(
+            network, photos, judged, schedule,
+            pretrained=True, distillation=distillation, surroundings=surroundings,
+        )  # fmt: skip
     return weights_digest(network)
 
 

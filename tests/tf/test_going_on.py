@@ -115,6 +115,30 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(tmp_path: Path) -> 
     assert kept.progress["epochs"] >= good.progress["epochs"]
 
 
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
+    from edgedistill.tf.runtime import keras, tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def steep(logits: Any) -> Any:
+        return tf.identity(logits), lambda gradient: gradient * np.inf
+
+    class Cliff(keras.layers.Layer):  # type: ignore[misc]
+        """Logits as they are, with a gradient that is infinite."""
+
+        def call(self, logits: Any) -> Any:
+            return steep(logits)
+
+    def network() -> Any:
+        inputs = keras.Input((16, 16, 3))
+        x = keras.layers.GlobalAveragePooling2D(name="pool")(inputs)
+        return keras.Model(inputs, Cliff()(keras.layers.Dense(N_CLASSES, name="logits")(x)))
+
+    states = Checkpoints(str(tmp_path / "states"), {"seed": 3})
+    with pytest.raises(TrainingError, match="the loss of network is nan"):
+        _train(tmp_path, states, network=network, batch_size=24, weight_decay=0.0)
+    assert states.latest() is None
+
+
 @pytest.mark.parametrize(("kind", "kills"), [("teacher", 6), ("student", 7), ("qat", 7)])
 def test_a_training_that_is_killed_at_random_ends_with_the_same_bytes(
     tmp_path: Path, kind: str, kills: int

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from edgedistill.core.metrics import cross_entropy
 
@@ -54,14 +55,20 @@ def fit_linear_head(
         validation_features: shape (m, n_features).
         validation_labels: shape (m,).
 
+    The same inputs give the same bytes with any number of threads.
+
     Raises:
         ValueError: the labels are of one class alone.
     """
-    heads = (
-        _fit(features, label_indices, photo_weights, n_classes, inverse_penalty)
-        for inverse_penalty in INVERSE_PENALTIES
-    )
-    return min(heads, key=lambda h: cross_entropy(h.logits(validation_features), validation_labels))
+    # One thread: the last bits of BLAS depend on their number, which follows the machine.
+    with threadpool_limits(1, user_api="blas"):
+        heads = (
+            _fit(features, label_indices, photo_weights, n_classes, inverse_penalty)
+            for inverse_penalty in INVERSE_PENALTIES
+        )
+        return min(
+            heads, key=lambda h: cross_entropy(h.logits(validation_features), validation_labels)
+        )
 
 
 def _fit(

@@ -14,6 +14,7 @@ from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.storage.s3 import use_endpoint
 from edgedistill.tf.batches import example_views, training_photos
+from edgedistill.tf.devices import computed_by, use_precision
 from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.inference import Validation
 from edgedistill.tf.networks import (
@@ -25,7 +26,6 @@ from edgedistill.tf.networks import (
     weights_digest,
 )
 from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.precision import use_precision
 from edgedistill.tf.runtime import prepare
 from edgedistill.tf.teachers import Teachers, load_teachers_for
 from edgedistill.tf.teaching import taught_by, teachers_digest
@@ -52,9 +52,9 @@ def distil_student(
         settings: start, epochs, learning rate, distillation.
 
     Returns:
-        Metrics: those of `training_metrics`, n_train, seconds; teacher_gain, the teacher's
-        validation accuracy less that of a plain student, whose head alone was fitted, without the
-        teacher; left out where the student starts from random weights.
+        Metrics: those of `training_metrics`, n_train, compute_threads, seconds; teacher_gain, the
+        teacher's validation accuracy less that of a plain student, whose head alone was fitted,
+        without the teacher; left out where the student starts from random weights.
 
     Raises:
         WeightsError: the pretrained weights cannot be had or do not fit.
@@ -63,16 +63,18 @@ def distil_student(
     """
     begun = time.monotonic()
     use_endpoint(settings.s3_endpoint)
-    prepare(settings.seed, settings.compute_threads)
+    threads = prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
     teachers = load_teachers_for(photos, teacher)
-    use_precision(settings.mixed_precision)
+    precision = use_precision(settings.mixed_precision)
     network = build(STUDENT_ARCH, photos.student_px, len(photos.label_names))
     with local_weights(settings.student_weights) as start:
         load_pretrained(network, STUDENT_ARCH, start)
     _log.info("student %s at %d px on %d photos", STUDENT_ARCH, photos.student_px, len(photos))
     with complete_folder(model) as folder:
-        history = _distil(network, teachers, photos, validation, settings, folder)
+        history = _distil(
+            network, teachers, photos, validation, settings, folder, precision=precision
+        )
         weights = origin(settings.student_weights)
         record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
         save_network(network, folder, record)
@@ -90,7 +92,12 @@ def distil_student(
         _log.warning(
             "distillation did not improve on the head alone, which is kept: raise epochs_student"
         )
-    return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}
+    return {
+        **results,
+        "n_train": len(photos),
+        "compute_threads": threads,
+        "seconds": time.monotonic() - begun,
+    }
 
 
 def _distil(
@@ -100,6 +107,8 @@ def _distil(
     validation: PackedDataset,
     settings: DistillerSettings,
     folder: Path,
+    *,
+    precision: str,
 ) -> list[HistoryRow]:
     """Trains the network in place; gives its history."""
     what = {
@@ -107,6 +116,7 @@ def _distil(
         "val_digest": validation.digest,
         "teacher": teachers_digest(teachers),
         "student_start": weights_digest(network),
+        **computed_by(precision, settings.xla),
     }
     taught, distillation = taught_by(
         teachers,

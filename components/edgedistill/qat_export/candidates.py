@@ -12,6 +12,7 @@ from edgedistill.qat_export.choice import Candidate
 from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
+from edgedistill.tf.devices import computed_by
 from edgedistill.tf.export import convert_quantised
 from edgedistill.tf.fine_tuning import LATER, freeze_early_layers
 from edgedistill.tf.inference import Predictor, Validation
@@ -76,6 +77,7 @@ def fine_tune_quantised(
         "val_digest": validation.digest,
         "teacher": teachers_digest(teachers),
         "quantised_start": weights_digest(network),
+        **computed_by("float32", settings.xla),
     }
     taught, distillation = taught_by(
         teachers,

@@ -83,8 +83,8 @@ def export_int8(
         Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
         val_accuracy_post_training, agreement (file with the float student), size_bytes,
         int8_ops_share, ships_qat (1: the fine-tuned file is the better one), those of
-        `performance_metrics`, seconds; with quantisation-aware training
-        val_accuracy_qat and best_epoch.
+        `performance_metrics` and `training_speed`, compute_threads, seconds; with
+        quantisation-aware training val_accuracy_qat and best_epoch.
 
     Raises:
         ExportError: a file is not what was promised, or beyond a limit.
@@ -92,7 +92,7 @@ def export_int8(
     """
     begun = time.monotonic()
     use_endpoint(settings.s3_endpoint)
-    prepare(settings.seed, settings.compute_threads)
+    threads = prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
     network, record = load_student_for(photos, student)
     float_logits = Predictor(network).outputs(validation.student_pixels)
@@ -125,6 +125,7 @@ def export_int8(
         "int8_ops_share": chosen.facts.integer_share,
         **performance_metrics(performance),
         **training_speed(quantization["history"]),
+        "compute_threads": threads,
         "seconds": time.monotonic() - begun,
     }
 

@@ -14,6 +14,7 @@ from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
 from edgedistill.storage.s3 import use_endpoint
 from edgedistill.teacher.page import render_teacher_page
 from edgedistill.tf.batches import TrainingPhotos, example_views, training_photos
+from edgedistill.tf.devices import computed_by, use_precision
 from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.inference import Validation, judge
 from edgedistill.tf.networks import (
@@ -26,8 +27,7 @@ from edgedistill.tf.networks import (
     weights_digest,
 )
 from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.precision import use_precision
-from edgedistill.tf.runtime import prepare
+from edgedistill.tf.runtime import prepare, seed_everything
 from edgedistill.tf.teachers import Teachers
 from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics
@@ -52,15 +52,17 @@ def train_teacher(
         settings: architectures, start, epochs, learning rate.
 
     Returns:
-        Metrics: n_train and seconds, and of one teacher those of `training_metrics`; of several
-        val_accuracy and val_loss are those of the mean of their probabilities, and each one's
-        metrics follow, with its network behind the name, such as val_accuracy_resnet101.
+        Metrics: n_train, compute_threads and seconds, and of one teacher those of
+        `training_metrics`; of several val_accuracy and val_loss are those of the mean of their
+        probabilities, and each one's metrics follow, with its network behind the name, such as
+        val_accuracy_resnet101.
 
     Raises:
         WeightsError: pretrained weights cannot be had or do not fit.
         ArtifactError: a split is missing or damaged, or is not packed at a teacher's size.
     """
     begun = time.monotonic()
+    threads = prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
     starts = dict(zip(settings.teacher_archs, settings.teacher_starts, strict=True))
     use_endpoint(settings.s3_endpoint)
@@ -82,7 +84,12 @@ def train_teacher(
     sheet = augmentation_section(*example_views(taught, seed=settings.seed), level=settings.augment)
     write_file(report, render_teacher_page(histories, results, len(validation), [sheet]))
     _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])
-    return {**results, "n_train": len(photos), "seconds": time.monotonic() - begun}
+    return {
+        **results,
+        "n_train": len(photos),
+        "compute_threads": threads,
+        "seconds": time.monotonic() - begun,
+    }
 
 
 def _training_photos(photos: PackedDataset, side: int, settings: TeacherSettings) -> TrainingPhotos:
@@ -117,8 +124,8 @@ def _train_one(
 ) -> Sequence[HistoryRow]:
     """Trains one network into a folder of its name, as if there were no other."""
     release_networks()
-    prepare(settings.seed, settings.compute_threads)
-    use_precision(settings.mixed_precision)
+    seed_everything(settings.seed)
+    precision = use_precision(settings.mixed_precision)
     side = size_px(photos, arch)
     _log.info("teacher %s at %d px on %d photos", arch, side, len(photos))
     network = build(arch, side, len(photos.label_names))
@@ -132,6 +139,7 @@ def _train_one(
         val_digest=validation.digest,
         img_size_px=side,
         teacher_start=weights_digest(network),
+        **computed_by(precision, settings.xla),
     )
     history = fine_tune(
         network,

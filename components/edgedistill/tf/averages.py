@@ -26,6 +26,12 @@ class WeightAverage:
         """The variables that a checkpoint must hold."""
         return [*self._shadows, self._n_steps]
 
+    def restart(self) -> None:
+        """Begins anew from the weights as they are now."""
+        for shadow, variable in zip(self._shadows, self._variables, strict=True):
+            shadow.assign(variable)
+        self._n_steps.assign(0)
+
     def update(self) -> None:
         """Takes the weights of the step that was just made; may be part of a graph."""
         n = tf.cast(self._n_steps, tf.float32)

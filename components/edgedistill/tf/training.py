@@ -4,6 +4,7 @@ It can be ended at any moment and goes on from its last saved state to the same 
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from edgedistill.tf.averages import WeightAverage
 from edgedistill.tf.batches import EpochBatches, TrainingPhotos, n_batches
 from edgedistill.tf.common_settings import SurroundingSettings
 from edgedistill.tf.curves import CurveWriter
+from edgedistill.tf.devices import uses_xla
 from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
@@ -61,12 +63,11 @@ class Surroundings:
             checkpoints: where to save.
             curves: the folder for those logs.
         """
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
         return cls(
             checkpoints=checkpoints,
             save_every_steps=settings.checkpoint_steps,
             data_workers=settings.data_workers,
-            compile_xla=settings.xla == "on" or (settings.xla == "auto" and has_gpu),
+            compile_xla=uses_xla(settings.xla),
             tensorboard=curves if settings.save_tensorboard else None,
         )
 
@@ -176,6 +177,8 @@ class _Training:
             )  # fmt: skip
         elif prepare is not None:
             self._state.progress.history.append(prepare())
+            if self._average is not None:  # of weights that were not yet those to start from
+                self._average.restart()
             self._state.keep_as_best()
             self._save()
 
@@ -271,8 +274,12 @@ class _Training:
         return judged
 
     def _save(self) -> None:
-        if self._checkpoints is not None:
-            self._checkpoints.save(self._state.arrays(), self._state.progress.as_json())
+        """Saves the state, if it is a good one: a finite loss may have had infinite gradients."""
+        if self._checkpoints is None:
+            return
+        if not self._state.is_finite():
+            self._require_finite(math.nan, self._state.progress.epochs + 1)
+        self._checkpoints.save(self._state.arrays(), self._state.progress.as_json())
 
     def _heed_stop(self) -> None:
         """Ends the training where SIGTERM came; `run` saves what it ends with."""
@@ -280,7 +287,7 @@ class _Training:
             progress = self._state.progress
             raise Stopped(
                 f"stopped by SIGTERM in epoch {progress.epochs + 1}, step {progress.steps}; the "
-                "same command goes on from there"
+                "same command goes on from there."
             )
 
     def _photos_at_once(self) -> int:
@@ -300,11 +307,11 @@ class _Training:
             return
         progress = self._state.progress
         step = (epoch - 1) * self._n_steps + progress.steps
-        kept = "" if self._checkpoints is None else " The state of the last save is kept."
+        anew = "" if self._checkpoints is None else "; the states saved at this rate stay behind"
         raise TrainingError(
             f"the loss of {self._schedule.stage} is {loss:g} in step {progress.steps + 1} of epoch "
             f"{epoch}, at learning rate {self._optimizers.rate(step):.3g}: try a tenth of "
-            f"{self._schedule.learning_rate:g}.{kept}"
+            f"{self._schedule.learning_rate:g}{anew}."
         )
 
     def _log_epoch(self, row: HistoryRow) -> None:

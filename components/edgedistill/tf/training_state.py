@@ -95,6 +95,10 @@ class TrainingState:
         for variable, value in zip(self._network.weights, self._best, strict=True):
             variable.assign(value)
 
+    def is_finite(self) -> bool:
+        """Whether the network's weights are numbers, all of them."""
+        return all(np.isfinite(w.numpy()).all() for w in self._network.weights)
+
     def arrays(self) -> Arrays:
         """The value of everything, by name."""
         found = {

@@ -1,4 +1,4 @@
-"""In which precision a float network computes."""
+"""What the device that computes makes of settings that say `auto`."""
 
 from edgedistill.tf.runtime import keras, tf
 
@@ -28,3 +28,25 @@ def use_precision(mixed_precision: str) -> str:
     policy = "mixed_bfloat16" if mixed else "float32"
     keras.mixed_precision.set_global_policy(policy)
     return policy
+
+
+def uses_xla(xla: str) -> bool:
+    """Whether XLA compiles the training step: on, off, or auto: where there is a GPU."""
+    return xla == "on" or (xla == "auto" and bool(tf.config.list_physical_devices("GPU")))
+
+
+def device_name() -> str:
+    """What computes: the GPUs by their names, or "CPU"."""
+    gpus = tf.config.list_physical_devices("GPU")
+    details = (tf.config.experimental.get_device_details(gpu) for gpu in gpus)
+    return ", ".join(str(d.get("device_name", "GPU")) for d in details) or "CPU"
+
+
+def computed_by(precision: str, xla: str) -> dict[str, str | bool]:
+    """By name, what of the device decides a training's bytes: for the identity of its states.
+
+    Args:
+        precision: what `use_precision` gave.
+        xla: the setting.
+    """
+    return {"device": device_name(), "precision": precision, "xla_compiled": uses_xla(xla)}
