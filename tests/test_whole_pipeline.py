@@ -4,8 +4,10 @@ import csv
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -36,13 +38,42 @@ QUICK = {
 }
 
 
-def _run(data_dir: Path, output_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def _command(data_dir: Path, output_dir: Path, **settings: str) -> list[str]:
     flags = {"data_dir": str(data_dir), "output_dir": str(output_dir), **QUICK, **settings}
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    return [sys.executable, str(ROOT / "pipeline.py"), "run", *words]
+
+
+def _run(data_dir: Path, output_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "pipeline.py"), "run", *words],
+        _command(data_dir, output_dir, **settings),
         capture_output=True, text=True, timeout=1500, check=False,
     )  # fmt: skip
+
+
+def _run_with_stops(data_dir: Path, output_dir: Path, **settings: str) -> tuple[set[str], str]:
+    """Stops the run once in each training, as soon as it has saved a state.
+
+    Gives the names of the trainings' states, and what the run that was not stopped any more wrote.
+    """
+    command = _command(data_dir, output_dir, **settings)
+    states = output_dir.with_name(f"{output_dir.name}.work") / "checkpoints"
+    stopped: set[str] = set()
+    while True:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while process.poll() is None:
+                saved = {path.parent.name for path in states.glob("*/checkpoint-*.ckpt")}
+                if saved - stopped:
+                    stopped |= saved
+                    process.terminate()
+                    break
+                time.sleep(0.05)
+            output, errors = process.communicate(timeout=600)
+        if process.returncode == 0:
+            return stopped, output
+        assert process.returncode == 128 + signal.SIGTERM, errors
 
 
 def _verify(output_dir: Path, **flags: str) -> subprocess.CompletedProcess[str]:
@@ -379,13 +410,15 @@ def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
     assert reused == ["scan", "split", "teacher", "distiller"]
 
 
-def test_another_run_in_another_place_with_other_workers_gives_the_same_bytes(
+def test_another_run_elsewhere_that_is_stopped_in_each_training_gives_the_same_bytes(
     finished: tuple[Path, Any], photos: Path
 ) -> None:
     elsewhere, shelf = photos.parent / "elsewhere" / "out", photos.parent / "shelf"
-    done = _run(photos, elsewhere, export_uri=str(shelf), data_workers="1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert _json(elsewhere / "run_metadata.json")["reused_steps"] == []
+    stopped, output = _run_with_stops(
+        photos, elsewhere, export_uri=str(shelf), data_workers="1", checkpoint_steps="1"
+    )
+    trainings = {name.rpartition("-")[0] for name in stopped}
+    assert trainings == {"teacher-efficientnet_lite2", "student", "qat"}
     for name in ("model_qat_int8.tflite", "bundle.zip"):
         first = photos.parent / f"first {name}"
         assert (elsewhere / name).read_bytes() == first.read_bytes(), name
@@ -393,7 +426,7 @@ def test_another_run_in_another_place_with_other_workers_gives_the_same_bytes(
     (exported,) = shelf.iterdir()
     assert exported.read_bytes() == made
     assert exported.name == f"edgedistill-1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
-    assert f"exported       {exported}" in done.stdout
+    assert f"exported       {exported}" in output
 
 
 def test_a_budget_that_is_exceeded_ends_the_run_and_leaves_the_earlier_one(
