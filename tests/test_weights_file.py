@@ -6,7 +6,12 @@ import pytest
 
 from edgedistill import weights_file
 from edgedistill.errors import StorageError, WeightsError
-from edgedistill.weights_file import check_weights_object, is_weights_object, local_weights
+from edgedistill.weights_file import (
+    check_weights,
+    check_weights_object,
+    is_weights_object,
+    local_weights,
+)
 from tests.storage.servers import Bucket
 
 
@@ -34,6 +39,27 @@ def test_an_object_that_does_not_fit_is_called_by_its_address(bucket: Bucket) ->
         raise WeightsError(f"{local} does not fit efficientnet_lite1: it is text.")
     assert str(caught.value) == f"{place} does not fit efficientnet_lite1: it is text."
     assert not Path(local).parent.exists()
+
+
+def test_an_object_that_finds_no_room_is_called_by_its_address(bucket: Bucket) -> None:
+    place = bucket.put("lite1.pth", b"weights")
+    with pytest.raises(StorageError) as caught, local_weights(place) as local:
+        raise StorageError(f"{local} finds no room.")
+    assert str(caught.value) == f"{place} finds no room."
+
+
+@pytest.mark.slow
+def test_weights_are_looked_at_where_they_are(bucket: Bucket) -> None:
+    from edgedistill.tf.weights import packaged_lite_weights
+
+    content = packaged_lite_weights("efficientnet_lite1").read_bytes()
+    place = bucket.put("lite1.pth", content)
+    check_weights("efficientnet_lite1", place)
+    with pytest.raises(WeightsError, match=f"^{place} does not fit efficientnet_lite2: "):
+        check_weights("efficientnet_lite2", place)
+    cut = bucket.put("cut.pth", content[:-1000])
+    with pytest.raises(WeightsError, match=f"^{cut} does not fit efficientnet_lite1: "):
+        check_weights("efficientnet_lite1", cut)
 
 
 def test_an_object_that_is_not_there_is_refused_by_its_address(bucket: Bucket) -> None:

@@ -21,7 +21,7 @@ _MOST_BYTES = 1 << 30
 def local_weights(place: str) -> Iterator[str]:
     """What `tf.weights` takes for a setting of weights; a downloaded file is removed at the end.
 
-    A `WeightsError` of the block names the place in its words, not the file's passing path.
+    An error of the block names the place in its words, not the file's passing path.
 
     Args:
         place: `imagenet`, `none`, a path, gs://bucket/object or s3://bucket/object.
@@ -47,8 +47,27 @@ def local_weights(place: str) -> Iterator[str]:
             ) from None
         try:
             yield str(copy)
-        except WeightsError as error:
-            raise WeightsError(str(error).replace(str(copy), place)) from None
+        except (WeightsError, StorageError) as error:
+            raise type(error)(str(error).replace(str(copy), place)) from None
+
+
+def check_weights(arch: str, place: str) -> None:
+    """Refuses weights that cannot be had or do not fit, before anything is computed.
+
+    Those in a bucket are downloaded for it; TensorFlow is imported, which takes seconds.
+
+    Args:
+        arch: name of the network.
+        place: as `local_weights` takes it.
+
+    Raises:
+        WeightsError: they do not fit the network, or cannot be had.
+        StorageError: the object is not there or cannot be read, or there is no room for it.
+    """
+    from edgedistill.tf.weights import ensure_available
+
+    with local_weights(place) as weights:
+        ensure_available(arch, weights)
 
 
 def is_weights_object(place: str) -> bool:

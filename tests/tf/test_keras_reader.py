@@ -1,7 +1,12 @@
 """The reader in a process of its own: the same arrays, the same refusals, and an end at all."""
 
+import errno
 import os
+import resource
 import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +52,38 @@ def test_a_refusal_comes_back_as_it_is(tmp_path: Path) -> None:
     other = WantedLayer("mine", "dense", {"kernel": (2, 4), "bias": (3,)})
     with pytest.raises(ValueError, match=r"^layer mine must have shape \(2, 4\); got \(2, 3\)$"):
         read_apart(_file(tmp_path / "w.h5"), [other])
+
+
+def test_a_name_that_is_not_ascii_comes_back_in_any_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PYTHONCOERCECLOCALE", "0")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    with pytest.raises(ValueError, match="it has no layer größe"):
+        read_apart(_file(tmp_path / "w.h5"), [_DENSE, WantedLayer("größe", "dense", {})])
+
+
+@contextmanager
+def _files_of_at_most(n_bytes: int) -> Iterator[None]:
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", ["w.h5", "w.keras"])
+def test_no_room_for_what_a_file_holds_is_no_fault_of_the_file(tmp_path: Path, name: str) -> None:
+    path = _file(tmp_path / "w.h5")
+    if name == "w.keras":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.write(path, "model.weights.h5")
+    with _files_of_at_most(100), pytest.raises(OSError, match="File too large") as caught:
+        read_apart(tmp_path / name, [_DENSE, _CONV])
+    assert caught.value.errno == errno.EFBIG
+    read_apart(tmp_path / name, [_DENSE, _CONV])
 
 
 def test_a_file_that_keeps_hdf5_in_a_loop_comes_to_an_end(tmp_path: Path) -> None:

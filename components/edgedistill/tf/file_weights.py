@@ -4,6 +4,8 @@ Nothing in a file is run: `torch_weights` and `keras_weights` read numbers and n
 latter in a process of its own (`keras_reader`).
 """
 
+import errno
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.errors import WeightsError
+from edgedistill.errors import EdgedistillError, StorageError, WeightsError
 from edgedistill.tf.efficientnet_lite import VARIANTS, to_keras_weights
-from edgedistill.tf.keras_reader import read_apart
+from edgedistill.tf.keras_reader import OF_DAMAGE, read_apart
 from edgedistill.tf.keras_weights import WantedLayer, is_keras_zip
 from edgedistill.tf.networks import STUDENT_ARCH, build, feature_extractor
 from edgedistill.tf.runtime import keras
@@ -28,6 +30,7 @@ _KINDS = {
     keras.layers.BatchNormalization: "batch_normalization",
     keras.layers.Dense: "dense",
 }
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SMALL_PX = 64  # no weights depend on the photos' size
 _STEM_INPUTS = 27  # 3 x 3 pixels of 3 channels
 
@@ -55,6 +58,7 @@ def load_file(network: Any, arch: str, path: Path, *, with_head: bool = False) -
     Raises:
         WeightsError: there is no such file, it cannot be read, or a layer does not fit; the
             first such is named.
+        StorageError: what the file holds finds no room among temporary files.
     """
     wanted = _wanted_layers(network, with_head=with_head)
     for name, values in _read(arch, path, wanted).items():
@@ -65,7 +69,7 @@ def check_file(arch: str, path: Path) -> None:
     """Refuses a file that `load_file` would refuse.
 
     Raises:
-        WeightsError: as `load_file`.
+        WeightsError, StorageError: as `load_file`.
     """
     _require_kind(arch, path)
     # Built and thrown away: seconds, against hours until the training would find out.
@@ -85,10 +89,20 @@ def _read(arch: str, path: Path, wanted: Sequence[WantedLayer]) -> LayerWeights:
                 _require_own_pixels(weights, is_raw=arch == STUDENT_ARCH)
         _require_numbers(wanted, weights)
     except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} does not fit {arch}: {error}. Give a file of {arch}'s weights."
-        ) from None
+        raise _refusal(arch, path, error) from None
     return {layer.name: weights[layer.name] for layer in wanted}
+
+
+def _refusal(arch: str, path: Path, error: OSError | ValueError) -> EdgedistillError:
+    """The error for a file that does not fit, or that the system does not give or unpack."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return StorageError(
+            f"{path} finds no room in {tempfile.gettempdir()} to be read ({error.strerror}): free "
+            "some space there, or set TMPDIR to another folder."
+        )
+    if isinstance(error, OSError) and error.errno not in OF_DAMAGE:
+        return WeightsError(f"{path} cannot be read: {error.strerror}.")
+    return WeightsError(f"{path} does not fit {arch}: {error}. Give a file of {arch}'s weights.")
 
 
 def _require_kind(arch: str, path: Path) -> bool:

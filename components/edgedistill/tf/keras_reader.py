@@ -5,7 +5,9 @@ keep it in a loop that no signal handler of Python gets out of, and a file made 
 do worse. So what it does it does elsewhere, for a limited time, and only arrays come back.
 """
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +23,10 @@ from edgedistill.tf.keras_weights import WantedLayer, read_keras_weights
 READ_WITHIN_S = 120
 """A damaged file costs that much at most; ResNet101 with its optimiser's rows takes 2 s."""
 
-_REFUSED = 3
+OF_DAMAGE = (None, errno.EINVAL)
+"""What an OSError has as its number where zipfile or h5py found damage; the system has others."""
+
+_REFUSED, _NOT_READ = 3, 4
 _PROGRAM = """
 import sys
 sys.path[:] = sys.argv[4:]
@@ -37,6 +42,7 @@ def read_apart(
 
     Raises:
         ValueError: also where reading does not end within `within_s` seconds or kills its process.
+        OSError: the file cannot be read, or what it holds finds no room among temporary files.
         RuntimeError: the reader has an error of its own; its traceback.
     """
     with tempfile.TemporaryDirectory(prefix="weights-") as folder:
@@ -44,11 +50,14 @@ def read_apart(
         question = json.dumps([[w.name, w.kind, list(w.shapes.items())] for w in wanted])
         words = [str(path), str(target), str(within_s), *sys.path]
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _PROGRAM, *words],
-            input=question, capture_output=True, text=True, check=False,
+            [sys.executable, "-P", "-X", "utf8", "-c", _PROGRAM, *words],
+            input=question, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
         if done.returncode == _REFUSED:
             raise ValueError(done.stdout)
+        if done.returncode == _NOT_READ:
+            code = int(done.stdout)
+            raise OSError(code, os.strerror(code))
         if done.returncode == -signal.SIGALRM:
             raise ValueError(f"it is damaged: reading it did not end within {within_s} s")
         if done.returncode < 0:
@@ -69,19 +78,21 @@ def answer(path: str, target: str, within_s: int) -> int:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     signal.alarm(within_s)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     wanted = [
         WantedLayer(name, kind, {variable: tuple(shape) for variable, shape in shapes})
         for name, kind, shapes in json.load(sys.stdin)
     ]
     try:
         read = read_keras_weights(Path(path), wanted)
+        numbered = {
+            f"{number}.{i}": array
+            for number, layer in enumerate(wanted)
+            for i, array in enumerate(read[layer.name])
+        }
+        np.savez(target, **numbered)  # type: ignore[arg-type]  # its other parameter is a bool
     except (OSError, ValueError) as error:
-        sys.stdout.write(str(error))
-        return _REFUSED
-    numbered = {
-        f"{number}.{i}": array
-        for number, layer in enumerate(wanted)
-        for i, array in enumerate(read[layer.name])
-    }
-    np.savez(target, **numbered)  # type: ignore[arg-type]  # its other parameter is a bool
+        code = getattr(error, "errno", None)
+        sys.stdout.write(str(error) if code in OF_DAMAGE else str(code))
+        return _REFUSED if code in OF_DAMAGE else _NOT_READ
     return 0
