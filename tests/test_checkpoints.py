@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgedistill import checkpoint_file
-from edgedistill.checkpoints import Checkpoints, checkpoints_for
+from edgedistill import checkpoint_file, checkpoints
+from edgedistill.checkpoints import Checkpoints, check_place, checkpoints_for
 from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.storage import buckets
 from tests.storage.servers import Bucket, Cut, CutRequest, answer, behind
@@ -478,4 +478,46 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_training(tmp_path,
     with pytest.raises(StorageError, match="there is no such bucket"):
         checkpoints_for(f"{bucket.address}-not/x", "student", IDENTITY)
     assert checkpoints_for(f"{bucket.address}/x", "student", IDENTITY) is not None
+    assert objects(bucket) == []
+
+
+@pytest.mark.parametrize("uri", ["gs://", "s3:///", "gs:/b", "states"])
+def test_what_is_no_place_is_refused_as_it_was_written(uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for use in (check_place, lambda uri: checkpoints_for(uri, "student", IDENTITY)):
+        with pytest.raises(StorageError, match=f"^checkpoint_uri must be .+; got '{uri}'.$"):
+            use(uri)
+    assert names(tmp_path) == []
+
+
+def after_writing(proxy, monkeypatch, *faults, then) -> None:
+    """From the moment when a place was found to be writable on, connections get these faults."""
+    check_target = checkpoints.check_target
+
+    def check_and_begin(*args, **named):
+        check_target(*args, **named)
+        proxy.begin(*faults, then=then)
+
+    monkeypatch.setattr(checkpoints, "check_target", check_and_begin)
+
+
+def test_a_place_that_may_not_be_listed_is_refused_before_the_training(bucket, monkeypatch):
+    scheme = bucket.server.scheme
+    needed = {"gs": r"storage\.objects\.list", "s3": "s3:ListBucket"}[scheme]
+    with behind(monkeypatch, bucket) as proxy:
+        after_writing(proxy, monkeypatch, then=DENIED[scheme])
+        with pytest.raises(StorageError, match=f"permission denied; .+{needed}"):
+            check_place(f"{bucket.address}/states")
+
+
+def test_that_older_states_will_stay_is_said_before_the_training(gcs, monkeypatch, caplog):
+    bucket = gcs.new_bucket()
+    with behind(monkeypatch, bucket) as proxy:
+        check_place(f"{bucket.address}/states")
+        assert caplog.messages == []
+        after_writing(proxy, monkeypatch, None, then=DENIED["gs"])  # list, delete
+        check_place(f"{bucket.address}/states")
+    (said,) = caplog.messages
+    assert said.startswith("older checkpoints will stay: gs://")
+    assert "storage.objects.delete" in said
     assert objects(bucket) == []

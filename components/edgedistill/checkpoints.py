@@ -26,15 +26,18 @@ from edgedistill.checkpoint_file import (
     read_header,
 )
 from edgedistill.errors import ArtifactError, StorageError
+from edgedistill.storage.buckets import DeniedError
 from edgedistill.storage.new_files import TakenError
 from edgedistill.storage.shelf import open_shelf
-from edgedistill.storage.writing import check_target
+from edgedistill.storage.writing import check_target, is_bucket
 
 PLACE_VARIABLE = "EDGEDISTILL_CHECKPOINTS"
 """Set by a local run: the folder for trainings whose checkpoint_uri is empty."""
 
 _NAME = re.compile(r"checkpoint-(\d{8})\.ckpt")
 _N_KEPT = 2
+_SETTING = "checkpoint_uri"
+_REHEARSED_NAME = "edgedistill-may-it-list-and-delete"
 
 _log = logging.getLogger(__name__)
 
@@ -153,6 +156,26 @@ class Checkpoints:
             _log.warning("older checkpoints stay: %s", error)
 
 
+def check_place(uri: str) -> None:
+    """Refuses a place where states cannot be saved and found again; leaves nothing there.
+
+    Where old ones could not be removed a training goes on, so that this is a warning.
+
+    Args:
+        uri: an absolute folder, gs://bucket/prefix or s3://bucket/prefix.
+
+    Raises:
+        StorageError: it is no such place, or may not be written or listed.
+    """
+    check_target(uri, name=_SETTING)
+    nothing = open_shelf(f"{uri.rstrip('/')}/{_REHEARSED_NAME}")
+    nothing.names()
+    try:
+        nothing.remove(_REHEARSED_NAME)
+    except DeniedError as error:
+        _log.warning("older checkpoints will stay: %s", error)
+
+
 def checkpoints_for(uri: str, training: str, identity: Identity) -> Checkpoints | None:
     """Where a training keeps its states; None where nowhere is said.
 
@@ -165,8 +188,9 @@ def checkpoints_for(uri: str, training: str, identity: Identity) -> Checkpoints 
         StorageError: `uri` is no such place, or nothing can be written there.
     """
     if uri:
+        is_bucket(uri, name=_SETTING)  # refuses what is neither a folder nor in a bucket
         place = f"{uri.rstrip('/')}/{training}"
-        check_target(place)
+        check_place(place)
         return Checkpoints(place, identity)
     folder = os.environ.get(PLACE_VARIABLE)
     if not folder:

@@ -263,7 +263,7 @@ def test_a_folder_that_depends_on_where_one_is_is_refused(zip_file, address, tmp
         with pytest.raises(StorageError) as caught:
             use(address)
         assert str(caught.value) == (
-            "The folder to write to must be an absolute path, without ~, on a cluster that of a "
+            "The place to write to must be an absolute path, without ~, on a cluster that of a "
             f"mounted volume; got {address!r}."
         )
     assert [p.name for p in tmp_path.iterdir()] == ["here"]
@@ -740,8 +740,14 @@ def test_the_longest_name_that_an_object_may_have_is_used(bucket, zip_file):
 @pytest.mark.parametrize("address", ["gs://", "s3:///models"])
 def test_an_address_without_a_bucket_is_refused(zip_file, address):
     for use in (check_target, lambda a: put_new(zip_file, a)):
-        with pytest.raises(StorageError, match="must be like gs://bucket/folder; got '"):
+        with pytest.raises(StorageError, match="or s3://bucket/folder; got '"):
             use(address)
+
+
+@pytest.mark.parametrize("address", ["gs://", "models", ""])
+def test_a_check_says_which_setting_is_no_place(address):
+    with pytest.raises(StorageError, match=f"^export_uri must be .+; got '{address}'"):
+        check_target(address, name="export_uri")
 
 
 def test_a_bucket_is_checked_without_a_trace(bucket):

@@ -1,11 +1,15 @@
 """A file put in a folder or a bucket: whole or not at all, and never over another one."""
 
+import re
 from pathlib import Path
 
 from edgedistill.errors import StorageError
 from edgedistill.storage.files import BUCKET_SCHEMES
 from edgedistill.storage.new_files import check_folder, put_file
 from edgedistill.storage.new_objects import check_prefix, put_object
+
+_NAME = "The place to write to"
+_IN_BUCKET = re.compile(f"({'|'.join(BUCKET_SCHEMES)})[^/]")
 
 
 def put_new(file: Path, address: str, *, name: str | None = None) -> str:
@@ -36,38 +40,41 @@ def put_new(file: Path, address: str, *, name: str | None = None) -> str:
     return str(target)
 
 
-def check_target(address: str) -> None:
+def check_target(address: str, *, name: str = _NAME) -> None:
     """Refuses what `put_new` would refuse by its address alone; stores nothing.
 
     In a bucket, an upload is begun and given up, which asks for the very permission.
 
+    Args:
+        address: the place to write to.
+        name: what to call it where it is no such place, such as its setting.
+
     Raises:
         StorageError: another scheme, no folder, a relative one, not writable, no such bucket.
     """
-    if is_bucket(address):
+    if is_bucket(address, name=name):
         check_prefix(address)
     else:
         check_folder(Path(address))
 
 
-def is_bucket(address: str) -> bool:
+def is_bucket(address: str, *, name: str = _NAME) -> bool:
     """Whether a place to write to is in a bucket; else it is a folder.
 
     Raises:
         StorageError: neither, or a folder that is not absolute.
     """
-    if address.startswith(BUCKET_SCHEMES):
+    if _IN_BUCKET.match(address):
         return True
     # One slash is soon forgotten, and gs:/bucket would be a folder here.
     if not address or "\0" in address or "://" in address or address.startswith(("gs:", "s3:")):
         raise StorageError(
-            "The place to write to must be a folder, gs://bucket/folder or s3://bucket/folder; "
-            f"got {address!r}."
+            f"{name} must be a folder, gs://bucket/folder or s3://bucket/folder; got {address!r}."
         )
     # In a pod, what such a place stands for is lost with the pod.
     if not address.startswith("/"):
         raise StorageError(
-            "The folder to write to must be an absolute path, without ~, on a cluster that of a "
-            f"mounted volume; got {address!r}."
+            f"{name} must be an absolute path, without ~, on a cluster that of a mounted volume; "
+            f"got {address!r}."
         )
     return False
