@@ -133,6 +133,7 @@ def run(words: Sequence[str]) -> int:
     logs.configure("WARNING")
     keys = _check_before_run(wanted)
 
+    from edgedistill import reuse
     from edgedistill.local_run import run_pipeline
     from edgedistill.outputs import collect
 
@@ -140,12 +141,11 @@ def run(words: Sequence[str]) -> int:
     work = work_folder(wanted.output_dir)
     finished = run_pipeline(
         build(),
-        # The level goes to the steps beside KFP, so that another one redoes no step.
-        {**wanted.settings, "log_level": "INFO"},
+        wanted.settings,
         work_dir=work,
         console=console,
         step_keys=keys,
-        log_level=str(wanted.settings["log_level"]),
+        without_effect=reuse.WITHOUT_EFFECT,
     )
     summary = collect(finished, wanted.output_dir, wanted.settings, started)
     console.text("\n" + "\n".join(summary))
@@ -178,17 +178,17 @@ def verify(words: Sequence[str]) -> int:
             with contextlib.suppress(Judged):
                 run_pipeline(
                     build(),
-                    {**settings, "log_level": "INFO"},
+                    settings,
                     work_dir=work,
                     console=console,
                     step_keys={},
-                    log_level=str(settings["log_level"]),
                     step_done=comparison.step_done,
                 )
         except StepFailedError as error:
             raise recorded.not_judged(str(error), error.log if wanted.keep else None) from None
-        except StepStoppedError:
-            raise recorded.not_judged("a step was ended by SIGTERM.", None) from None
+        except StepStoppedError as error:
+            failure, log = "a step was ended by SIGTERM.", error.log
+            raise recorded.not_judged(failure, log if wanted.keep else None) from None
     console.text("\n" + "\n".join(comparison.lines(wanted.output_dir)))
     return 0 if comparison.agrees else 1
 
@@ -196,15 +196,17 @@ def verify(words: Sequence[str]) -> int:
 def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse."""
     from edgedistill import reuse
+    from edgedistill.checkpoints import check_place
     from edgedistill.scan.sources.data_fingerprint import data_fingerprint
     from edgedistill.storage.writing import check_target
 
     settings = wanted.settings
     _check_data(settings)
     check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
-    for place in (str(settings[name]) for name in ("export_uri", "checkpoint_uri")):
-        if place:
-            check_target(place)
+    if settings["export_uri"]:
+        check_target(str(settings["export_uri"]), name="export_uri")
+    if settings["checkpoint_uri"]:
+        check_place(str(settings["checkpoint_uri"]))
     _check_weights(settings)
     return reuse.step_keys(settings, data_fingerprint(str(settings["data_dir"])))
 
@@ -218,21 +220,16 @@ def _check_data(settings: Mapping[str, Value]) -> None:
 
 
 def _check_weights(settings: Mapping[str, Value]) -> None:
-    from edgedistill.weights_file import check_weights_object, is_weights_object
+    from edgedistill.weights_file import check_weights
 
     teacher = TeacherSettings.choose(settings)
     for network, weights in (
         *zip(teacher.teacher_archs, teacher.teacher_starts, strict=True),
         ("efficientnet_lite1", str(settings["student_weights"])),
     ):
-        if is_weights_object(weights):
-            check_weights_object(weights)
-            continue
-        is_file = weights not in WEIGHTS_WORDS
-        if is_file or (weights == IMAGENET and network in DOWNLOADED_NETWORKS):
-            from edgedistill.tf.weights import ensure_available  # imports TensorFlow: seconds
-
-            ensure_available(network, weights)
+        is_elsewhere = weights not in WEIGHTS_WORDS
+        if is_elsewhere or (weights == IMAGENET and network in DOWNLOADED_NETWORKS):
+            check_weights(network, weights)
 
 
 def compile_files(words: Sequence[str]) -> int:

@@ -185,20 +185,21 @@ def test_a_killed_step_names_the_signal(work: Path) -> None:
         run_toy(work, "killed")
 
 
-def test_steps_see_the_log_level_though_it_is_no_part_of_the_cache_key(work: Path) -> None:
-    run_toy(work)
-    run = run_pipeline(
-        toy,
-        {"text": "photo", "how": "well"},
-        work_dir=work,
-        console=Console(io.StringIO()),
-        step_keys={},
-        log_level="DEBUG",
-    )
-    assert reused(run) == ["make", "misbehave", "finish"]
-    again, shown = run_toy(work, text="level")
-    assert "level INFO" in again.steps[0].log
-    assert "level INFO" in shown
+def test_a_parameter_without_effect_reaches_its_step_and_redoes_none(work: Path) -> None:
+    def run(how: str) -> FinishedRun:
+        return run_pipeline(
+            toy,
+            {"text": "photo", "how": how},
+            work_dir=work,
+            console=Console(io.StringIO()),
+            step_keys={},
+            without_effect={"how"},
+        )
+
+    with pytest.raises(StepFailedError, match="class 'cup' has 2 images"):
+        run("refuse")
+    assert reused(run("well, too")) == ["make"]
+    assert reused(run("crash")) == ["make", "misbehave", "finish"]
 
 
 @pytest.mark.parametrize("folder", ["python3-images", "two words", "größe"])
@@ -363,6 +364,7 @@ def test_a_step_that_is_stopped_and_has_nothing_to_say_is_no_crash_either(
     assert str(stopped.value) == (
         "misbehave: stopped by SIGTERM; the same command goes on after the last finished step."
     )
+    assert stopped.value.log.read_text(encoding="utf-8") == "asleep\n"
 
 
 def test_a_step_that_does_not_listen_is_ended_in_the_end(work: Path, tmp_path: Path) -> None:

@@ -54,8 +54,14 @@ def test_a_run_of_other_settings_is_refused_by_the_first_that_differs(
     check_output_dir(out, other, overwrite=True)
 
 
-def test_the_log_level_is_no_difference(settings: dict[str, Value]) -> None:
-    assert first_difference(settings, {**settings, "log_level": "DEBUG"}) is None
+def test_what_leaves_each_file_as_it_is_is_no_difference(settings: dict[str, Value]) -> None:
+    others = {
+        "log_level": "DEBUG", "data_workers": 7, "checkpoint_uri": "gs://states",
+        "checkpoint_steps": 9,
+    }  # fmt: skip
+    for name, value in others.items():
+        assert first_difference(settings, {**settings, name: value}) is None, name
+    assert first_difference(settings, {**settings, "save_tensorboard": False}) is not None
     assert first_difference({**settings, "gone": 1}, settings) == "gone"
 
 
@@ -88,6 +94,36 @@ def test_a_file_is_no_folder(out: Path, settings: dict[str, Value]) -> None:
 def test_output_and_photos_lie_apart(tmp_path: Path, output_dir: str, data_dir: str) -> None:
     settings = resolve({"data_dir": str(tmp_path / data_dir)})
     assert "must not lie inside each other" in refusal(tmp_path / output_dir, settings)
+
+
+@pytest.mark.parametrize("name", ["checkpoint_uri", "export_uri"])
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("out", "output_dir"), ("out/states", "output_dir"),
+        ("out.work/states", "the folder of its steps"), ("photos/states", "data_dir"),
+    ],
+)  # fmt: skip
+def test_what_a_run_puts_elsewhere_is_not_put_into_its_own_folders(
+    tmp_path: Path, settings: dict[str, Value], name: str, place: str, what: str
+) -> None:
+    folder = place.partition("/")[0]
+    assert refusal(tmp_path / "out", {**settings, name: str(tmp_path / place)}) == (
+        f"{name} must not lie in {what}, {tmp_path / folder}; got {tmp_path / place}."
+    )
+
+
+def test_a_place_beside_a_runs_folders_is_fine(tmp_path: Path, settings: dict[str, Value]) -> None:
+    for place in ("out2", "out.work2/a", "states", ""):
+        uri = str(tmp_path / place)
+        check_output_dir(tmp_path / "out", {**settings, "checkpoint_uri": uri})
+
+
+def test_states_in_the_photos_bucket_lie_beside_them(tmp_path: Path) -> None:
+    settings = resolve({"data_dir": "s3://b/photos/"})
+    inside = refusal(tmp_path, {**settings, "checkpoint_uri": "s3://b/photos/states"})
+    assert inside.startswith("checkpoint_uri must not lie in data_dir, s3://b/photos/; got ")
+    check_output_dir(tmp_path, {**settings, "checkpoint_uri": "s3://b/photos2"})
 
 
 def test_a_later_run_replaces_ours_and_carries_the_users_files_over(

@@ -1,10 +1,12 @@
 """The command line with the real pipeline, as far as it goes without TensorFlow."""
 
 import hashlib
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from edgedistill.artifacts import MODEL_FILE, RUN_METADATA, TRAINING_CONFIG
 from edgedistill.core.fingerprint import dataset_digest, pixel_digest
 from edgedistill.presets import resolve
 from edgedistill.run_metadata import environment
+from tests.storage.servers import Bucket
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -115,6 +118,31 @@ def test_weights_of_every_teacher_are_looked_for_before_any_work(
     assert [p.name for p in tmp_path.iterdir()] == [photos.name]
 
 
+@pytest.mark.slow
+def test_weights_in_a_bucket_are_looked_at_before_any_work(
+    photos: Path, tmp_path: Path, bucket: Bucket
+) -> None:
+    place = bucket.put("lite1.pth", b"no weights")
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "pipeline.py"), "run", "--data_dir", str(photos),
+         "--output_dir", str(tmp_path / "out"), "--teacher_arch", "efficientnet_lite2",
+         "--student_weights", place],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"weights of efficientnet_lite1 must be .+; {place} is .+\n", done.stderr)
+    assert [p.name for p in tmp_path.iterdir()] == [photos.name]
+
+
+def test_states_within_the_run_are_one_sentence(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data_dir", str(photos), "--output_dir", str(tmp_path / "out")]
+    assert pipeline.main(["run", *words, "--checkpoint_uri", str(tmp_path / "out" / "x")]) == 2
+    assert capsys.readouterr().err.startswith("checkpoint_uri must not lie in output_dir, ")
+    assert [p.name for p in tmp_path.iterdir()] == [photos.name]
+
+
 def test_a_run_under_nohup_outlives_its_terminal(photos: Path, tmp_path: Path) -> None:
     code = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
@@ -202,6 +230,22 @@ def test_a_repetition_in_which_a_step_fails_is_no_verdict(out: Path, photos: Pat
     assert "mug" in Path(log).read_text(encoding="utf-8")
 
 
+def test_a_repetition_whose_step_is_ended_by_others_tells_of_its_log(out: Path) -> None:
+    run = verify(out, "--keep", "true")
+    assert run.stdout is not None
+    assert run.stdout.readline().startswith("Repeats the run of ")
+    assert run.stdout.readline() == "[1/7] scan\n"
+    until, children = time.monotonic() + 20, ""
+    while not children and time.monotonic() < until:
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text(encoding="utf-8")
+    os.kill(int(children.split()[0]), signal.SIGTERM)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 2
+    sentence, _, log = errors.strip().rpartition(" Its log: ")
+    assert sentence == f"{out} could not be judged: a step was ended by SIGTERM."
+    assert Path(log).is_file()
+
+
 def test_a_stopped_repetition_leaves_the_run_as_it_was(out: Path, readable: Path) -> None:
     before = content(out)
     run = verify(out)
@@ -248,3 +292,5 @@ def test_help_of_verify_says_what_its_exit_status_means(
     page = capsys.readouterr().out
     assert "1: it differs; 2: it cannot be judged." in page
     assert "--keep true|false" in page
+    assert "left empty" not in page  # it would be refused
+    assert "left out: where they were." in page

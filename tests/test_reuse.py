@@ -1,12 +1,15 @@
 """A step's key: what must redo it, and what must not."""
 
+import importlib
 from pathlib import Path
 
 import pytest
 
 from edgedistill import reuse
+from edgedistill.errors import StorageError
 from edgedistill.machine import available_cores
 from edgedistill.presets import resolve
+from tests.storage.servers import Bucket
 
 PACKAGE = Path(reuse.__file__).parent
 
@@ -84,6 +87,24 @@ def test_changed_weights_of_any_of_several_teachers_change_the_key_of_their_trai
         assert changed == {"teacher"}
 
 
+def test_changed_weights_in_an_object_of_the_same_name_change_the_key(bucket: Bucket) -> None:
+    settings = resolve({"data_dir": "photos", "student_weights": bucket.put("lite1.pth", b"one")})
+    before = reuse.step_keys(settings, "a")
+    assert reuse.step_keys(settings, "a") == before
+    bucket.put("lite1.pth", b"two")
+    after = reuse.step_keys(settings, "a")
+    assert {step for step in before if before[step] != after[step]} == {"distiller"}
+    bucket.delete("lite1.pth")
+    with pytest.raises(StorageError, match=f"^{bucket.address}/lite1.pth is not there"):
+        reuse.step_keys(settings, "a")
+
+
+def test_settings_without_effect_change_no_key() -> None:
+    settings = resolve({"data_dir": "photos"})
+    others = {"log_level": "DEBUG", "data_workers": 7, "checkpoint_steps": 9}
+    assert reuse.step_keys({**settings, **others}, "a") == reuse.step_keys(settings, "a")
+
+
 def test_what_was_exported_is_looked_after_in_every_run() -> None:
     # Somebody may have deleted it since; neither settings nor files tell.
     settings = resolve({"data_dir": "photos", "export_uri": "gs://shelf"})
@@ -102,6 +123,11 @@ def test_another_version_of_a_package_changes_every_key(monkeypatch: pytest.Monk
     monkeypatch.setattr(reuse, "PACKAGES", (*reuse.PACKAGES, "pytest"))
     after = reuse.step_keys(settings, "a")
     assert not set(before.values()) & set(after.values())
+
+
+@pytest.mark.parametrize("name", ["numpy", "scipy"])
+def test_what_fits_the_heads_is_among_the_packages(name: str) -> None:
+    assert reuse.package_versions()[name] == importlib.import_module(name).__version__
 
 
 def test_a_package_that_is_not_there_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:

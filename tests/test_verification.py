@@ -226,7 +226,13 @@ def test_a_folder_without_a_run_is_refused(out: Path, name: str) -> None:
     [
         (RUN_METADATA.name, {"version": 1}, "run_metadata.json must have version 2; got 1."),
         (RUN_METADATA.name, {"digests": {"data": "d"}}, "run_metadata.json is damaged"),
+        (RUN_METADATA.name, {"digests": {**DIGESTS, "data": 5}}, "damaged: its digests."),
         (RUN_METADATA.name, {"digests": {**DIGESTS, "file": "f"}}, "it was changed since"),
+        (RUN_METADATA.name, {"machine": None}, "run_metadata.json is damaged: its machine."),
+        (RUN_METADATA.name, {"machine": {"gpus": "none"}}, "is damaged: its machine."),
+        (RUN_METADATA.name, {"packages": []}, "run_metadata.json is damaged: its packages."),
+        (RUN_METADATA.name, {"packages": {"numpy": 2}}, "damaged: its packages."),
+        (RUN_METADATA.name, {"compute_threads": None}, "damaged: its compute_threads."),
         (TRAINING_CONFIG.name, {"settings": {"seed": 7, "epochs": 3}}, "another version of edged"),
         (TRAINING_CONFIG.name, {"settings": []}, "another version of edgedistill"),
     ],

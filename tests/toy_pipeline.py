@@ -8,20 +8,13 @@ from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
 
 @dsl.component(base_image="toy:1", install_kfp_package=False)
 def make(text: str, made: Output[Dataset], metrics: Output[Metrics]) -> None:
-    import logging
     import sys
     from pathlib import Path
 
-    from edgedistill import logs
-
-    logs.configure("WARNING")
     Path(made.path).mkdir()
     (Path(made.path) / "text.txt").write_text(text, encoding="utf-8")
     metrics.log_metric("length", float(len(text)))
     sys.stdout.write(f"made {text}\n")
-    if text == "level":
-        level = logging.getLogger("edgedistill").getEffectiveLevel()
-        sys.stdout.write(f"level {logging.getLevelName(level)}\n")
 
 
 @dsl.component(base_image="toy:1", install_kfp_package=False)

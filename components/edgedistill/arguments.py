@@ -51,7 +51,7 @@ VERIFY_OPTIONS = {
             name="data_dir",
             type=str,
             default="",
-            constraint=Constraint(help="Where the photos are now; empty: where they were."),
+            constraint=Constraint(help="Where the photos are now; left out: where they were."),
         ),
         DeclaredSetting(
             name="keep",
@@ -154,7 +154,9 @@ def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
 
 def verify_help(usage: str) -> str:
     """The flags of `verify`."""
-    return "\n\n".join([usage, "\n".join(_help_entry(d) for d in VERIFY_OPTIONS.values())])
+    return "\n\n".join(
+        [usage, "\n".join(_help_entry(d, "left out") for d in VERIFY_OPTIONS.values())]
+    )
 
 
 def help_page(usage: str) -> str:
@@ -179,11 +181,11 @@ def settings_by_step() -> dict[str, list[DeclaredSetting]]:
     return groups
 
 
-def default_text(declared: DeclaredSetting) -> str:
-    """The default as it would be typed, or "must be given"."""
+def default_text(declared: DeclaredSetting, nothing: str = "left empty") -> str:
+    """The default as it would be typed, "must be given", or `nothing` where it is empty."""
     if declared.default is None:
         return "must be given"
-    return value_text(declared.default) or "left empty"
+    return value_text(declared.default) or nothing
 
 
 def value_text(value: Value) -> str:
@@ -191,10 +193,10 @@ def value_text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
-def _help_entry(declared: DeclaredSetting) -> str:
+def _help_entry(declared: DeclaredSetting, nothing: str = "left empty") -> str:
     kind = {bool: "true|false", int: "N", float: "X", str: "TEXT"}[declared.type]
     choices = "|".join(declared.constraint.choices)
-    default = default_text(declared)
+    default = default_text(declared, nothing)
     note = default if declared.default is None else f"default {default}"
     limits = "" if choices else declared.constraint.range_text()
     details = "; ".join(t for t in (note, declared.constraint.unit, limits) if t)

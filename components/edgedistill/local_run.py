@@ -15,7 +15,7 @@ import io
 import shlex
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ import kfp
 from kfp import local
 from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handler
 
-from edgedistill import logs
 from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
@@ -45,7 +44,7 @@ def run_pipeline(
     work_dir: Path,
     console: Console,
     step_keys: Mapping[str, str],
-    log_level: str = "INFO",
+    without_effect: Collection[str] = (),
     step_done: StepDone | None = None,
 ) -> FinishedRun:
     """Runs a KFP pipeline here, reusing finished steps of earlier runs in `work_dir`.
@@ -59,6 +58,8 @@ def run_pipeline(
         work_dir: where the steps' folders and the cache are kept; made if it is not there.
         step_keys: by step, a text that changes when the step must be redone though its settings
             and its inputs are the same.
+        without_effect: parameters, with a default, on which no result depends: they reach the
+            steps beside KFP, so that another value of theirs redoes none.
         step_done: called after each step that is not reused; what it raises ends the run.
 
     Raises:
@@ -77,15 +78,21 @@ def run_pipeline(
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
         order = [_step_name(t) for t in graph_utils.topological_sort_tasks(spec.root.dag.tasks)]
         states = work_dir.absolute() / _CHECKPOINTS
-        environment = {logs.LEVEL_VARIABLE: log_level, PLACE_VARIABLE: str(states)}
-        steps = Steps(order[::-1], console, environment, step_done)
+        steps = Steps(
+            order[::-1],
+            console,
+            environment={PLACE_VARIABLE: str(states)},
+            parameters={name: v for name, v in arguments.items() if name in without_effect},
+            step_done=step_done,
+        )
+        compared = {name: v for name, v in arguments.items() if name not in without_effect}
         local.init(
             local.SubprocessRunner(use_venv=False),
             pipeline_root=str(work_dir),
             enable_caching=True,
         )
         with _mended(steps), _silent():
-            outputs = pipeline_orchestrator.run_local_pipeline(spec, dict(arguments))
+            outputs = pipeline_orchestrator.run_local_pipeline(spec, compared)
         artifacts = {output: Path(artifact.uri) for output, artifact in outputs.items()}
         folders = {step: artifacts[output].parent for output, step in _producers(spec).items()}
         used = set(folders.values())

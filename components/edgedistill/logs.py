@@ -5,14 +5,10 @@ Configured once, first thing in a component's body or in a command. Everything e
 """
 
 import logging
-import os
 import sys
 from types import TracebackType
 
 from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError
-
-LEVEL_VARIABLE = "EDGEDISTILL_LOG_LEVEL"
-"""Where set, wins over the setting. A local run sets it: another level redoes no step."""
 
 PROGRESS_VARIABLE = "EDGEDISTILL_PROGRESS"
 """Set by a local run that shows its steps on a terminal: a step may draw a progress bar."""
@@ -24,17 +20,16 @@ def configure(log_level: str) -> None:
     From here on an `EdgedistillError` that nobody catches ends the process with its one sentence
     and exit status 2; any other error keeps its traceback and status 1.
     """
-    level = os.environ.get(LEVEL_VARIABLE, log_level)
     logging.basicConfig(
         stream=sys.stdout,
         level=logging.WARNING,
         format="%(asctime)s %(message)s"
-        if level == "INFO"
+        if log_level == "INFO"
         else "%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
         force=True,
     )
-    logging.getLogger("edgedistill").setLevel(level)
+    logging.getLogger("edgedistill").setLevel(log_level)
     logging.captureWarnings(True)
     sys.excepthook = _end_on_error
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from edgedistill.artifacts import OUTPUT_FILES, TENSORBOARD_FOLDER, TRAINING_CONFIG
 from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError, SettingError
+from edgedistill.reuse import WITHOUT_EFFECT
 
 OURS = frozenset({*OUTPUT_FILES, TENSORBOARD_FOLDER})
 """The names in an output folder that a later run may replace."""
-
-_NOT_COMPARED = ("log_level",)  # it changes what is shown, not what is computed
 
 
 def work_folder(output_dir: Path) -> Path:
@@ -40,7 +39,7 @@ def check_output_dir(
     """
     _check_place(output_dir)
     recover(output_dir)
-    check_apart(output_dir, Path(str(settings["data_dir"])))
+    check_apart(output_dir, settings)
     if not output_dir.exists() or not any(output_dir.iterdir()):
         return
     earlier = _earlier_settings(output_dir)
@@ -57,14 +56,15 @@ def check_output_dir(
         )
 
 
-def check_apart(output_dir: Path, data_dir: Path) -> None:
-    """Refuses a run beside or below the photos, or above them.
+def check_apart(output_dir: Path, settings: Mapping[str, Value]) -> None:
+    """Refuses a run beside or below the photos, or above them, and what it puts elsewhere in both.
 
-    It would be taken for a class, or be moved with the output.
+    It would be taken for a class or a photo, or be moved or removed with the output.
 
     Raises:
         SettingError: says so.
     """
+    data_dir = Path(str(settings["data_dir"]))
     if data_dir.is_absolute():
         for inner, outer in ((work_folder(output_dir), data_dir), (data_dir, output_dir)):
             if inner.is_relative_to(outer):
@@ -72,13 +72,24 @@ def check_apart(output_dir: Path, data_dir: Path) -> None:
                     "output_dir and data_dir must not lie inside each other; "
                     f"got {output_dir} and {data_dir}."
                 )
+    folders = {
+        "output_dir": str(output_dir),
+        "the folder of its steps": str(work_folder(output_dir)),
+        "data_dir": str(settings["data_dir"]),
+    }
+    for name in ("checkpoint_uri", "export_uri"):
+        for what, folder in folders.items():
+            if settings[name] and _lies_in(str(settings[name]), folder):
+                raise SettingError(
+                    f"{name} must not lie in {what}, {folder}; got {settings[name]}."
+                )
 
 
 def first_difference(earlier: Mapping[str, object], settings: Mapping[str, Value]) -> str | None:
     """The first setting whose value differs, in the order of the new run; None if none does."""
     names = [*settings, *(n for n in earlier if n not in settings)]
     return next(
-        (n for n in names if n not in _NOT_COMPARED and earlier.get(n) != settings.get(n)), None
+        (n for n in names if n not in WITHOUT_EFFECT and earlier.get(n) != settings.get(n)), None
     )
 
 
@@ -123,6 +134,11 @@ def _finish(output_dir: Path, earlier: Path) -> None:
             if path.name not in OURS:
                 path.rename(output_dir / path.name)
         shutil.rmtree(earlier)
+
+
+def _lies_in(inner: str, outer: str) -> bool:
+    """Of folders made absolute, or addresses in buckets."""
+    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
 
 
 def _siblings(output_dir: Path) -> tuple[Path, Path]:

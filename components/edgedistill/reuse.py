@@ -13,8 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgedistill.declaration import Value
+from edgedistill.errors import StorageError
 from edgedistill.machine import available_cores
 from edgedistill.settings import STEP_SETTINGS, TeacherSettings
+from edgedistill.storage.buckets import Address, ObjectError, describe
+from edgedistill.storage.files import BUCKET_SCHEMES
 from edgedistill.training_settings import Trained
 
 PACKAGES = (
@@ -23,10 +26,14 @@ PACKAGES = (
     "tensorflow-model-optimization",
     "ai-edge-litert",
     "numpy",
+    "scipy",
     "pillow",
     "scikit-learn",
 )
 """The packages that decide what a step computes."""
+
+WITHOUT_EFFECT = frozenset({"log_level", "data_workers", "checkpoint_uri", "checkpoint_steps"})
+"""Settings that leave every file of a run as it is: with other values it is the same run."""
 
 _PACKAGE = "edgedistill"
 _ROOT = Path(__file__).parent
@@ -50,6 +57,9 @@ def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, s
     Args:
         values: every setting with its value, places made absolute.
         data_fingerprint: changes when a file of the data folder does.
+
+    Raises:
+        StorageError: weights in a bucket are not there, or cannot be asked for.
     """
     common = f"{platform.python_version()} {sorted(package_versions().items())}"
     keys = {}
@@ -120,6 +130,12 @@ def _source_file(module: str) -> Path | None:
 
 
 def _file_digest(place: str) -> str:
+    """A text that changes with the content at `place`; a word stands for itself."""
+    if place.startswith(BUCKET_SCHEMES):
+        try:
+            return f"{place} {describe(Address.parse(place)).stamp}"
+        except ObjectError as error:
+            raise StorageError(f"{place} {error}.") from None
     path = Path(place)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else place
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from edgedistill import logs
 from edgedistill.console import Console
@@ -22,6 +22,7 @@ from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedStep
 StepDone = Callable[[str, Path], None]
 """Told of each step that has just been done: its name, and the folder that its outputs lie in."""
 
+_INPUT_FLAG = "--executor_input"
 _METRICS_TYPES = ("system.Metrics", "system.ClassificationMetrics")
 
 
@@ -37,20 +38,30 @@ class StepFailedError(Exception):
 class StepStoppedError(Exception):
     """SIGTERM ended a step, and not by way of this run."""
 
+    def __init__(self, sentence: str, log: Path):
+        super().__init__(sentence)
+        self.log = log
+
 
 class Steps:
-    """The steps of one run in order: starts each that KFP asks for, and tells what was reused."""
+    """The steps of one run in order: starts each that KFP asks for, and tells what was reused.
+
+    `parameters`: values that steps take in place of those that KFP was given.
+    """
 
     def __init__(
         self,
         order: list[str],
         console: Console,
+        *,
         environment: Mapping[str, str],
+        parameters: Mapping[str, Any],
         step_done: StepDone | None = None,
     ):
         self._order = order
         self._console = console
         self._environment = environment
+        self._parameters = parameters
         self._step_done = step_done
         self._shown: list[str] = []
         self._ran: set[str] = set()
@@ -75,13 +86,13 @@ class Steps:
             }
             output = _StepOutput(self._console, file)
             status = run_logged(
-                full_command,
+                wanted.with_parameters(self._parameters),
                 environment,
                 Lines(output.line, self._console.progress),
                 on_wait=self._tell_wait,
             )
         if status in (-signal.SIGTERM, STOPPED_STATUS):  # the shell's, or that of the step in it
-            raise StepStoppedError(f"{wanted.step}: {_how_stopped(output.last)}")
+            raise StepStoppedError(f"{wanted.step}: {_how_stopped(output.last)}", log)
         if status != 0:
             raise StepFailedError(
                 wanted.step, _reason(status, output.last), log,
@@ -130,8 +141,17 @@ class _StepCommand:
     def __init__(self, full_command: list[str]):
         flags = dict(itertools.pairwise(full_command))
         self.step = flags["--function_to_execute"]
-        self._outputs = json.loads(flags["--executor_input"])["outputs"]
+        self._command = full_command
+        self._input = json.loads(flags[_INPUT_FLAG])
+        self._outputs = self._input["outputs"]
         self.folder = Path(self._outputs["outputFile"]).parent
+
+    def with_parameters(self, values: Mapping[str, Any]) -> list[str]:
+        """The command with these values for those of its parameters that have such a name."""
+        given = self._input.get("inputs", {}).get("parameterValues", {})
+        given.update((name, value) for name, value in values.items() if name in given)
+        place = self._command.index(_INPUT_FLAG) + 1
+        return [*self._command[:place], json.dumps(self._input), *self._command[place + 1 :]]
 
     def give_metrics_a_file(self) -> None:
         """Makes the empty file that KFP's cache looks for; an artifact without one is redone."""

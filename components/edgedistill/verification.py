@@ -31,6 +31,9 @@ _MEANINGS = {
 }
 """By part, what it means where it is the first to differ."""
 
+_OF_THE_MACHINE = {"processor": "processor", "gpus": "GPUs"}
+"""By key in run_metadata.json: what of the machine may change a result, as users call it."""
+
 
 class Judged(Exception):  # noqa: N818 - no error: nothing that is left to do can change the verdict
     """Ends a repetition as soon as its verdict is known."""
@@ -64,8 +67,8 @@ class RecordedRun:
             )
         metadata = RUN_METADATA.read(output_dir)
         digests, threads = metadata["digests"], metadata["compute_threads"]
-        if not isinstance(digests, dict) or set(digests) != {part.name for part in PARTS}:
-            raise ArtifactError(f"{output_dir / RUN_METADATA.name} is damaged: its digests.")
+        if damaged := _damaged_key(metadata):
+            raise ArtifactError(f"{output_dir / RUN_METADATA.name} is damaged: its {damaged}.")
         if file_digest(output_dir / MODEL_FILE) != digests["file"]:
             raise ArtifactError(
                 f"{output_dir / MODEL_FILE} must be the file whose SHA-256 stands in "
@@ -91,7 +94,7 @@ class RecordedRun:
         if data_dir is not None:
             changed["data_dir"] = data_dir
         settings = resolve({**self.settings, **changed})
-        check_apart(self.output_dir, Path(str(settings["data_dir"])))
+        check_apart(self.output_dir, settings)
         return settings
 
     def heading(self, work: Path) -> list[str]:
@@ -119,6 +122,18 @@ class RecordedRun:
         ]
 
 
+def _damaged_key(metadata: Mapping[str, Any]) -> str | None:
+    """The first key whose value is of another kind than a run writes there."""
+    names = {"digests": [part.name for part in PARTS], "machine": _OF_THE_MACHINE, "packages": ()}
+    for key, needed in names.items():
+        found = metadata[key]
+        if not isinstance(found, dict) or not all(
+            isinstance(found.get(name), str) for name in needed or found
+        ):
+            return key
+    return None if type(metadata["compute_threads"]) is int else "compute_threads"
+
+
 def _settings(output_dir: Path) -> dict[str, Value]:
     settings = TRAINING_CONFIG.read(output_dir)["settings"]
     known = all_settings()
@@ -137,8 +152,7 @@ def _named(made_with: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Python": made_with["python"],
         **made_with["packages"],
-        "processor": machine["processor"],
-        "GPUs": machine["gpus"],
+        **{name: machine[key] for key, name in _OF_THE_MACHINE.items()},
         "git revision": made_with["git_revision"] or "unknown",
     }
 
