@@ -1,8 +1,10 @@
 """Weights from users' files: as Keras 2, Keras 3 and torch write them, and what is refused."""
 
 import os
+import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgedistill.errors import WeightsError
+from edgedistill.errors import StorageError, WeightsError
 from edgedistill.tf.torch_weights import read_torch_state
 from tests.tf.torch_files import save_zip, state_dict
 
@@ -261,6 +263,25 @@ def test_what_holds_no_weights_is_one_sentence_before_anything_is_computed(
         ensure_available(arch, str(tmp_path / "weights.h5"))
     assert str(tmp_path / "weights.h5") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_room_to_read_a_file_in_is_no_fault_of_the_file(tmp_path: Path, student: Any) -> None:
+    from edgedistill.tf.weights import ensure_available
+
+    path = tmp_path / "student.weights.h5"
+    student.save_weights(path)
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(StorageError) as caught:
+            ensure_available(LITE1, str(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value) == (
+        f"{path} finds no room in {tempfile.gettempdir()} to be read (File too large): free some "
+        "space there, or set TMPDIR to another folder."
+    )
+    ensure_available(LITE1, str(path))
 
 
 def test_a_torch_file_is_for_lite_alone() -> None:
