@@ -118,7 +118,16 @@ class Distilled(Trained):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherSettings(TeacherChoice, Trained):
+class FineTuned(Trained):
+    """What the two trainings share that start from pretrained weights."""
+
+    pretrained_rate: float = setting(
+        0.5, "Learning rate of pretrained layers, as a share of the head's.", gt=0, le=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSettings(TeacherChoice, FineTuned):
     """Settings of the step teacher."""
 
     teacher_weights: str = setting(
@@ -135,7 +144,7 @@ class TeacherSettings(TeacherChoice, Trained):
     )
     lr_teacher: float = setting(
         1e-3,
-        "Highest learning rate of the teacher; its pretrained layers learn at a tenth of it.",
+        "Highest learning rate of the teacher.",
         gt=0,
         le=1,
     )
@@ -169,7 +178,7 @@ class TeacherSettings(TeacherChoice, Trained):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillerSettings(Distilled):
+class DistillerSettings(Distilled, FineTuned):
     """Settings of the step distiller."""
 
     student_weights: str = setting(
@@ -180,7 +189,7 @@ class DistillerSettings(Distilled):
     )
     lr_student: float = setting(
         1e-3,
-        "Highest learning rate of the student; its pretrained layers learn at a tenth of it.",
+        "Highest learning rate of the student.",
         gt=0,
         le=1,
     )

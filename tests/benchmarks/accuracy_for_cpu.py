@@ -135,6 +135,7 @@ def by_ours(arguments: argparse.Namespace, folder: Path) -> Curve:
             Validation(validation.pixels_at(size_px), validation.label_indices),
             Schedule.of(settings, stage=stage, epochs=epochs, learning_rate=rate),
             pretrained=True,
+            pretrained_rate=settings.pretrained_rate,
             trained_layers=arguments.layers,
             distillation=distillation,
             surroundings=Surroundings(

@@ -118,7 +118,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(tmp_path: Path) -> 
 def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
     from edgedistill.tf.runtime import keras, tf
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @tf.custom_gradient
     def steep(logits: Any) -> Any:
         return tf.identity(logits), lambda gradient: gradient * np.inf
 

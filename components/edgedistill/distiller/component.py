@@ -35,6 +35,7 @@ def distiller(
     data_workers: int,
     mixed_precision: str,
     xla: str,
+    pretrained_rate: float,
     distill_alpha: float,
     distill_temperature: float,
     teacher_views: int,

@@ -81,7 +81,7 @@ def distil_student(
     gain = _teacher_gain(teacher, history, settings)
     taught = training_photos(photos, photos.student_pixels, settings)
     more = [
-        *_gain_section(gain),
+        *_gain_section(gain, settings),
         augmentation_section(*example_views(taught, seed=settings.seed), level=settings.augment),
     ]
     title = f"Student: {STUDENT_ARCH}"
@@ -139,6 +139,7 @@ def _distil(
             learning_rate=settings.lr_student,
         ),
         pretrained=settings.student_weights != RANDOM,
+        pretrained_rate=settings.pretrained_rate,
         trained_layers=settings.trained_layers,
         distillation=distillation,
         surroundings=Surroundings.of(
@@ -162,20 +163,19 @@ def _teacher_gain(
     return {"teacher_gain": gain}
 
 
-def _gain_section(gain: dict[str, float]) -> list[Section]:
+def _gain_section(gain: dict[str, float], settings: DistillerSettings) -> list[Section]:
     """What the teacher is worth to the student, and what to do where that is nothing."""
     if not gain:
         return []
     points = 100 * gain["teacher_gain"]
     if points >= 0:
-        says = "so it has something to teach."
+        says = "better than a plain student, whose head alone was fitted to the labels: it has "
+        says += "something to teach."
     else:
-        says = (
-            "so it teaches little. Raise epochs_teacher or teacher_img_size, choose another "
-            "teacher_arch, or train without it: distill_alpha 1."
-        )
-    sentence = (
-        f"On the validation photos the teacher is {points:+.1f} points better than a plain "
-        f"student, whose head alone was fitted to the labels, {says}"
-    )
-    return [Section("What the teacher knows more", paragraphs=[sentence])]
+        says = "worse than a plain student, whose head alone was fitted to the labels: it teaches "
+        says += "little. Raise epochs_teacher or teacher_img_size, choose another teacher_arch, or "
+        says += "train without it: distill_alpha 1."
+    sentences = [f"On the validation photos the teacher is {abs(points):.1f} points {says}"]
+    if settings.distill_alpha == 1:
+        sentences.append("This training did not ask it: distill_alpha is 1.")
+    return [Section("What the teacher knows more", paragraphs=[" ".join(sentences)])]

@@ -7,10 +7,20 @@ from edgedistill.core.best_epoch import best_epoch
 from edgedistill.report.page import Picture, Section, Table, render_page
 from edgedistill.report.plots import learning_curves
 
-_COLUMNS = (
-    "stage", "epoch", "loss", "hard_loss", "distillation_loss", "train_accuracy", "val_loss",
-    "val_accuracy", "lr", "images_per_s", "seconds",
-)  # fmt: skip
+_COLUMNS = {
+    "stage": "stage",
+    "epoch": "epoch",
+    "loss": "loss",
+    "hard_loss": "hard",
+    "distillation_loss": "distilled",
+    "train_accuracy": "accuracy",
+    "val_loss": "val loss",
+    "val_accuracy": "val accuracy",
+    "lr": "rate",
+    "images_per_s": "images/s",
+    "seconds": "s",
+}
+"""Keys of a row, with their headings: short, so that the table fits the page."""
 
 History = Sequence[Mapping[str, Any]]
 
@@ -34,18 +44,16 @@ def render_training_page(
 def training_section(history: History) -> Section:
     """The curves, with the rows that they are drawn from; the kept one is marked."""
     kept = best_epoch(history)
-    rows = [
-        [*(_cell(row[name]) for name in _COLUMNS), "kept" if number == kept else ""]
-        for number, row in enumerate(history)
-    ]
+    rows = [[_cell(row[name]) for name in _COLUMNS] for row in history]
+    rows[kept][1] += ", kept"
     return Section(
         "Training",
         images=[Picture(learning_curves(history), "Loss and accuracy by epoch", wide=True)],
-        table=Table([*(name.replace("_", " ") for name in _COLUMNS), ""], rows),
+        table=Table(list(_COLUMNS.values()), rows),
     )
 
 
 def _cell(value: float | str | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -34,6 +34,7 @@ def teacher(
     data_workers: int,
     mixed_precision: str,
     xla: str,
+    pretrained_rate: float,
     teacher_arch: str,
     teacher_weights: str,
     epochs_teacher: int,

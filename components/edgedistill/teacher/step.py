@@ -152,6 +152,7 @@ def _train_one(
             learning_rate=settings.lr_teacher,
         ),
         pretrained=start != RANDOM,
+        pretrained_rate=settings.pretrained_rate,
         trained_layers=settings.trained_layers,
         surroundings=Surroundings.of(settings, checkpoints, folder / TENSORBOARD_FOLDER / arch),
     )

@@ -12,9 +12,6 @@ from edgedistill.tf.runtime import keras
 from edgedistill.tf.training import Surroundings, train
 from edgedistill.tf.training_step import Distillation
 
-PRETRAINED_RATE = 0.1
-"""Learning rate of pretrained layers, as a share of the new layer's."""
-
 LATER = "later"
 _LATER_STRIDE = 16
 """Later layers see the photo at this fraction of its side, or smaller."""
@@ -49,6 +46,7 @@ def fine_tune(
     schedule: Schedule,
     *,
     pretrained: bool,
+    pretrained_rate: float = 1.0,
     trained_layers: str = "all",
     distillation: Distillation | None = None,
     surroundings: Surroundings | None = None,
@@ -64,6 +62,7 @@ def fine_tune(
         validation: what to choose the epoch on.
         schedule: epochs and rates.
         pretrained: whether the network starts from pretrained weights.
+        pretrained_rate: learning rate of pretrained layers, as a share of the head's.
         trained_layers: `all`, or `later`: without `freeze_early_layers`' layers.
         distillation: the teachers and their weight; None: the hard loss alone.
         surroundings: where the state is saved, threads, TensorBoard.
@@ -76,7 +75,7 @@ def fine_tune(
         freeze_statistics(network)
         if trained_layers == LATER:
             freeze_early_layers(network)
-        schedule = replace(schedule, body_rate=PRETRAINED_RATE)
+        schedule = replace(schedule, body_rate=pretrained_rate)
 
         def prepare() -> HistoryRow:
             return train_head(network, photos, validation, seed=schedule.seed)

@@ -15,7 +15,7 @@ class Schedule:
     """How long and how fast to train.
 
     `learning_rate` is the highest, of the layer `logits`: warm-up, then a cosine to 0. All other
-    layers learn at `body_rate` times it: pretrained ones at a tenth, or they forget what they know.
+    layers learn at `body_rate` times it: pretrained ones slower, or they forget what they know.
     `ema_decay` is that of the weights' moving average, 0 for none; after `patience` epochs without
     a lower validation loss training ends, with 0 never.
     """
