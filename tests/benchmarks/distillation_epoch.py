@@ -30,6 +30,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from edgedistill.settings import DistillerSettings
 from tests.benchmarks import usual_script
 from tests.benchmarks.clothing import Jpegs, jpegs, pack
 from tests.benchmarks.timing import Spent, in_turns, median, ratio_line, timed
