@@ -35,10 +35,10 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def start(photos: Path, out: Path) -> subprocess.Popen[str]:
+def start(photos: Path, out: Path, *flags: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(REPOSITORY / "pipeline.py"), "run", "--data_dir", str(photos),
-         "--output_dir", str(out), "--teacher_arch", "efficientnet_lite2"],
+         "--output_dir", str(out), "--teacher_arch", "efficientnet_lite2", *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -187,6 +187,17 @@ def out(tmp_path: Path, readable: Path) -> Path:
     made_with = {**environment(), "compute_threads": 2, "digests": digests}
     RUN_METADATA.write(folder, {**dict.fromkeys(RUN_METADATA.keys), **made_with})
     return folder
+
+
+def test_settings_without_effect_redo_no_finished_step(readable: Path, tmp_path: Path) -> None:
+    others = ["--log_level", "DEBUG", "--checkpoint_uri", str(tmp_path / "states")]
+    for flags, n_reused in (([], 0), ([*others, "--data_workers", "1"], 2), (["--seed", "7"], 1)):
+        run = start(readable, tmp_path / "new", *flags)
+        assert run.stdout is not None
+        lines = list(iter(run.stdout.readline, "[3/7] teacher\n"))
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+        assert sum("reused from an earlier run" in line for line in lines) == n_reused, lines
 
 
 def verify(out: Path, *flags: str) -> subprocess.Popen[str]:
