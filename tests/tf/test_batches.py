@@ -105,6 +105,30 @@ def test_a_fixed_number_of_views_is_shown_in_turn(tmp_path: Path) -> None:
     assert not all(np.array_equal(shown[1][row], shown[2][row]) for row in range(6))
 
 
+def test_examples_are_the_views_that_the_first_epochs_show(tmp_path: Path) -> None:
+    from edgedistill.tf.batches import EpochBatches, example_views
+
+    photos = _photos(tmp_path, 6, level="standard", mixup=0.0)
+    originals, views = example_views(photos, seed=5, n_photos=4, n_views=3)
+    assert (len(originals), views.shape[:2]) == (4, (4, 3))
+    everything = photos.pixels.take(np.arange(6))
+    for original, row in zip(originals, views, strict=True):
+        (photo,) = np.flatnonzero((everything == original).all(axis=(1, 2, 3)))
+        for epoch, view in enumerate(row, start=1):
+            (batch,) = EpochBatches(photos, 6, seed=5, epoch=epoch)
+            np.testing.assert_array_equal(view, batch.images[batch.rows.tolist().index(photo)])
+
+
+@pytest.mark.parametrize(("n_views", "shown"), [(0, 7), (2, 2), (9, 7)])
+def test_examples_show_each_of_few_views_once(tmp_path: Path, n_views: int, shown: int) -> None:
+    from edgedistill.tf.batches import example_views
+
+    photos = replace(_photos(tmp_path, 3, level="standard"), n_views=n_views)
+    _, views = example_views(photos, seed=5)
+    assert views.shape[:2] == (3, shown)
+    assert len(np.unique(views[0], axis=0)) == shown
+
+
 def test_mixed_photos_have_mixed_labels_and_weights(tmp_path: Path) -> None:
     from edgedistill.tf.batches import EpochBatches
 

@@ -13,7 +13,7 @@ from edgedistill.report.page import Section
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.storage.s3 import use_endpoint
-from edgedistill.tf.batches import example_views, training_photos
+from edgedistill.tf.batches import TrainingPhotos, example_views, training_photos
 from edgedistill.tf.devices import computed_by, use_precision
 from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.inference import Validation
@@ -72,18 +72,14 @@ def distil_student(
         load_pretrained(network, STUDENT_ARCH, start)
     _log.info("student %s at %d px on %d photos", STUDENT_ARCH, photos.student_px, len(photos))
     with complete_folder(model) as folder:
-        history = _distil(
+        history, shown = _distil(
             network, teachers, photos, validation, settings, folder, precision=precision
         )
         weights = origin(settings.student_weights)
         record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
         save_network(network, folder, record)
     gain = _teacher_gain(teacher, history, settings)
-    taught = training_photos(photos, photos.student_pixels, settings)
-    more = [
-        *_gain_section(gain, settings),
-        augmentation_section(*example_views(taught, seed=settings.seed), level=settings.augment),
-    ]
+    more = [*_gain_section(gain, settings), _varied_section(shown, settings)]
     title = f"Student: {STUDENT_ARCH}"
     write_file(report, render_training_page(title, history, n_val=len(validation), more=more))
     results = {**training_metrics(history), **gain}
@@ -109,8 +105,8 @@ def _distil(
     folder: Path,
     *,
     precision: str,
-) -> list[HistoryRow]:
-    """Trains the network in place; gives its history."""
+) -> tuple[list[HistoryRow], TrainingPhotos]:
+    """Trains the network in place; gives its history, and the photos as they were trained on."""
     what = {
         "data_digest": photos.digest,
         "val_digest": validation.digest,
@@ -128,7 +124,7 @@ def _distil(
         data_workers=settings.data_workers,
         kept_answers=training_checkpoints("distiller", "student-answers", settings, **what),
     )
-    return fine_tune(
+    history = fine_tune(
         network,
         taught,
         Validation(validation.student_pixels, validation.label_indices),
@@ -147,6 +143,17 @@ def _distil(
             training_checkpoints("distiller", "student", settings, **what),
             folder / TENSORBOARD_FOLDER,
         ),
+    )
+    return history, taught
+
+
+def _varied_section(shown: TrainingPhotos, settings: DistillerSettings) -> Section:
+    return augmentation_section(
+        *example_views(shown, seed=settings.seed),
+        level=settings.augment,
+        flip=settings.augment_flip,
+        mixup=settings.mixup,
+        n_in_turn=shown.n_views,
     )
 
 

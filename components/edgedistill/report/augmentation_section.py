@@ -20,24 +20,33 @@ _FIRST_GAP_PX: Final = 16
 """Between the photo and its views."""
 
 _VARIED: Final = {
-    "light": "mirrored, moved a little, a little lighter or darker",
-    "standard": "mirrored, nearer or farther, moved, turned by a few degrees, in other light and "
-    "colour, now and then with a part covered",
-    "phone": "mirrored, nearer or farther, moved, turned by a few degrees, in light, contrast and "
-    "colour as phones meet them, now and then with a part covered, out of focus, shaken, noisy or "
-    "compressed as a JPEG",
+    "light": "moved a little, a little lighter or darker",
+    "standard": "nearer or farther, moved, turned by a few degrees, in other light and colour, now "
+    "and then with a part covered",
+    "phone": "nearer or farther, moved, turned by a few degrees, in light, contrast and colour as "
+    "phones meet them, now and then with a part covered, out of focus, shaken, noisy or compressed "
+    "as a JPEG",
 }
 
 
 def augmentation_section(
-    originals: NDArray[np.uint8], views: NDArray[np.uint8], *, level: str
+    originals: NDArray[np.uint8],
+    views: NDArray[np.uint8],
+    *,
+    level: str,
+    flip: bool,
+    mixup: float,
+    n_in_turn: int = 0,
 ) -> Section:
     """A sheet of photos, a row each: the photo as it is, then its views.
 
     Args:
         originals: shape (k, size, size, 3), k at least 1.
         views: shape (k, v, size, size, 3), v at least 1.
-        level: the setting `augment`; with none there is no sheet, as nothing is varied.
+        level: the setting `augment`; with none there is no sheet, as no photo is varied by itself.
+        flip: the setting `augment_flip`.
+        mixup: the setting of this name; the sheet shows photos before they are blended.
+        n_in_turn: how many views of a photo the epochs show in turn; 0: another one in each.
 
     Raises:
         ValueError: the images are not of uint8, or shapes do not agree.
@@ -47,7 +56,7 @@ def augmentation_section(
         return Section(
             title,
             ["Every epoch shows the photos as they are: augment is none. Levels light, standard "
-             "and phone show another view of every photo in each epoch."],
+             f"and phone show another view of every photo in each epoch.{_blend(mixup)}"],
         )  # fmt: skip
     _check(originals, views)
     n_views = views.shape[1]
@@ -57,14 +66,35 @@ def augmentation_section(
         "Left: the photo as the network gets it without augmentation. Then views of it.",
         wide=True,
     )
+    which = {0: "another view of every photo", 1: "the same view of every photo"}.get(
+        n_in_turn, f"one of {n_in_turn} views of every photo, in turn"
+    )
+    mirrored = "mirrored, " if flip else ""
     return Section(
         title,
-        [f"Each epoch shows another view of every photo: {_VARIED[level]}. The setting augment is "
+        [f"Each epoch shows {which}: {mirrored}{_VARIED[level]}. The setting augment is "
          f"{level}; none switches this off. If a view no longer shows its class, take a weaker "
-         "level. Where left and right matter, as in text, set augment_flip to false: no view is "
-         "mirrored then."],
+         f"level.{_mirroring(flip)}{_blend(mixup)}"],
         images=[sheet],
     )  # fmt: skip
+
+
+def _mirroring(flip: bool) -> str:
+    if flip:
+        return (
+            " Where left and right matter, as in text, set augment_flip to false: no view is "
+            "mirrored then."
+        )
+    return " No view is mirrored: augment_flip is false."
+
+
+def _blend(mixup: float) -> str:
+    if mixup == 0:
+        return ""
+    return (
+        " In training each photo is also blended with another one, and so are their labels: mixup "
+        f"is {mixup:g}; 0 switches this off."
+    )
 
 
 def _check(originals: NDArray[np.uint8], views: NDArray[np.uint8]) -> None:

@@ -81,7 +81,12 @@ def train_teacher(
         figures = {name: results[name] for name in ("val_accuracy", "val_loss")}
         TEACHERS.write(folder, {"archs": list(histories), **figures})
     taught = _training_photos(photos, size_px(photos, settings.teacher_archs[0]), settings)
-    sheet = augmentation_section(*example_views(taught, seed=settings.seed), level=settings.augment)
+    sheet = augmentation_section(
+        *example_views(taught, seed=settings.seed),
+        level=settings.augment,
+        flip=settings.augment_flip,
+        mixup=settings.mixup,
+    )
     write_file(report, render_teacher_page(histories, results, len(validation), [sheet]))
     _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])
     return {

@@ -79,6 +79,12 @@ def example_views(
 ) -> tuple[Images, NDArray[np.uint8]]:
     """Some photos and the views that the first epochs show of them, blended with none.
 
+    Args:
+        photos: as they are trained on; of those with fewer views each view is shown once.
+        seed: that of the training.
+        n_photos: most photos.
+        n_views: most views of each.
+
     Returns:
         Photos, shape (k, size, size, 3), and views, shape (k, v, size, size, 3).
     """
@@ -89,7 +95,7 @@ def example_views(
             images,
             draw_views(seed, photos.view_number(epoch), rows, level=how.level, flip=how.flip),
         )
-        for epoch in range(1, n_views + 1)
+        for epoch in range(1, min(n_views, photos.n_views or n_views) + 1)
     ]
     return images, np.stack(shown, axis=1)
 
