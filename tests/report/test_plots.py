@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from edgedistill.report.plots import (
@@ -16,7 +17,7 @@ from edgedistill.report.plots import (
 HISTORY = [
     {"stage": stage, "epoch": epoch, "loss": 1 / epoch, "train_accuracy": 1 - 0.5 / epoch,
      "val_loss": 1.2 / epoch, "val_accuracy": 1 - 0.6 / epoch, "lr": 1e-3, "seconds": 1.0}
-    for stage, epoch in [("head", 1), ("network", 2), ("network", 3)]
+    for stage, epoch in [("ranges", 1), ("network", 2), ("network", 3)]
 ]  # fmt: skip
 
 
@@ -68,6 +69,35 @@ def test_no_figure_is_left_in_pyplots_global_state():
 
 def test_one_epoch_gives_a_curve_too():
     assert picture(learning_curves(HISTORY[:1])).std() > 5
+
+
+def test_every_row_stands_at_its_epoch_the_head_at_0_and_the_kept_one_is_ringed(monkeypatch):
+    drawn: list[Figure] = []
+    save = Figure.savefig
+
+    def spy(figure, *args, **options):
+        drawn.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", spy)
+    head = {**HISTORY[0], "stage": "head", "epoch": 0, "val_accuracy": 0.5, "val_loss": 1.0}
+    epochs = [
+        {**HISTORY[0], "stage": "network", "epoch": epoch, "val_accuracy": a, "val_loss": 1 - a}
+        for epoch, a in ((1, 0.75), (2, 0.7))
+    ]
+    learning_curves([head, *epochs])
+    (figure,) = drawn
+    for panel in figure.axes:
+        curves = [line for line in panel.lines if line.get_marker() == "o"]
+        # Of each stage the training photos' and the validation photos'.
+        assert [list(line.get_xdata()) for line in curves] == [[0], [1, 2]] * 2
+        (border,) = [line for line in panel.lines if line.get_linestyle() == ":"]
+        assert list(border.get_xdata()) == [0.5, 0.5]
+        assert [(text.get_text(), text.xy[0]) for text in panel.texts] == [
+            ("head", 0), ("network", 0.5),
+        ]  # fmt: skip
+    (ring,) = figure.axes[1].collections
+    np.testing.assert_array_equal(ring.get_offsets(), [[1, 0.75]])
 
 
 def test_a_row_without_training_leaves_its_place_on_the_training_line_empty():

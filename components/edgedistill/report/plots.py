@@ -27,12 +27,12 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
     """Loss and accuracy by epoch, of training and validation photos.
 
     Args:
-        history: one row an epoch, at least one, with stage, loss, train_accuracy (both None where
-            nothing was trained), val_loss and val_accuracy; epochs are counted through all
-            stages. Stages are not joined by a line: their losses are not of one kind.
+        history: at least one row, with stage, epoch (0: the head, fitted alone), loss,
+            train_accuracy (both None where nothing was trained), val_loss and val_accuracy; each
+            stands at its epoch. Stages are not joined by a line: their losses are not of one kind.
     """
     figure = Figure(figsize=(9.5, 3.9), layout="constrained")
-    epochs = np.arange(1, len(history) + 1)
+    epochs = [row["epoch"] for row in history]
     panels = figure.subplots(1, 2)
     stages = _stages([str(row["stage"]) for row in history])
     for axes, title, keys in zip(
@@ -50,7 +50,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> bytes:
                 axes.plot(epochs[first:last], values, "o-", color=colour, ms=3.5, label=label)
         _style(axes, title, "epoch", "")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        _mark_stages(axes, {first: str(history[first]["stage"]) for first, _ in stages})
+        _mark_stages(axes, {epochs[first]: str(history[first]["stage"]) for first, _ in stages})
     low, high = panels[1].get_ylim()
     panels[1].set_ylim(max(0.0, low - 0.03), min(1.015, high + 0.03))
     # Steps of whole percents, or the labels would be rounded.
@@ -241,14 +241,14 @@ def _stages(names: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _mark_stages(axes: Axes, names: Mapping[int, str]) -> None:
-    """A line and the stage's name where another stage begins, given by its first row."""
+    """A line and the stage's name where another stage begins, given by its first epoch."""
     if len(names) < 2:
         return
-    for start, name in names.items():
-        if start:
-            axes.axvline(start + 0.5, color=_GREY, linewidth=1, linestyle=":")
+    for n, (start, name) in enumerate(names.items()):
+        if n:
+            axes.axvline(start - 0.5, color=_GREY, linewidth=1, linestyle=":")
         axes.annotate(
-            name, (start + (0.5 if start else 1), 1), xycoords=("data", "axes fraction"),
+            name, (start - 0.5 if n else start, 1), xycoords=("data", "axes fraction"),
             xytext=(3, 3), textcoords="offset points", fontsize=8, color=_GREY,
         )  # fmt: skip
 
