@@ -4,16 +4,12 @@ import platform
 
 from edgedistill.checkpoints import Checkpoints, checkpoints_for
 from edgedistill.declaration import Value, declared_settings
-from edgedistill.reuse import code_digest, compute_threads, package_versions
+from edgedistill.reuse import WITHOUT_EFFECT, code_digest, compute_threads, package_versions
 from edgedistill.training_settings import Trained
 
-_NO_MATTER = frozenset(
+_NO_MATTER = WITHOUT_EFFECT | frozenset(
     {
-        "log_level",
         "save_tensorboard",
-        "checkpoint_uri",
-        "checkpoint_steps",
-        "data_workers",
         "s3_endpoint",
         "quant_max_drop",
         "budget_latency_ms",

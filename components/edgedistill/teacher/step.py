@@ -31,9 +31,9 @@ from edgedistill.tf.runtime import prepare, seed_everything
 from edgedistill.tf.teachers import Teachers
 from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics
-from edgedistill.tf.weights import RANDOM, ensure_available, load_pretrained, origin
+from edgedistill.tf.weights import RANDOM, load_pretrained, origin
 from edgedistill.training_identity import training_checkpoints
-from edgedistill.weights_file import check_weights_object, is_weights_object, local_weights
+from edgedistill.weights_file import check_weights, local_weights
 
 _log = logging.getLogger(__name__)
 
@@ -68,10 +68,7 @@ def train_teacher(
     use_endpoint(settings.s3_endpoint)
     for arch, start in starts.items():  # all, before hours go into the first
         size_px(photos, arch)
-        if is_weights_object(start):
-            check_weights_object(start)
-        else:
-            ensure_available(arch, start)
+        check_weights(arch, start)
     with complete_folder(model) as folder:
         histories = {
             arch: _train_one(arch, start, photos, validation, folder, settings)
