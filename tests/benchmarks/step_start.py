@@ -18,10 +18,11 @@ share of imports by package and the ten modules that cost most by themselves.
 
 Wanted (issue 4): measured, and everything avoidable avoided.
 
-Seen on 2026-11-23, machine crowded (seconds of the processor for imports: all four 3.5 to 4.0):
-beyond TensorFlow itself the largest are scikit-learn, of which scipy.stats is two thirds (imported
-by core.metrics and core.linear_head), matplotlib (report.plots), and in qat_export Keras 3, which
-tfmot imports for its pruning and which brings matplotlib.pyplot along.
+Seen on 2026-11-23, on a crowded machine, CPU seconds of imports: TensorFlow alone 2.7, teacher,
+distiller and evaluate 3.8 to 3.9, qat_export 4.7. Beyond TensorFlow the largest are scikit-learn,
+with scipy.stats that it takes along (imported by core.metrics and core.linear_head), matplotlib
+(report.plots), and in qat_export pkg_resources (tfmot, by distutils) and Keras 3, which tfmot
+imports for its pruning.
 
 Figures of a quiet machine (entered by the lead):
 
