@@ -1,4 +1,6 @@
+import errno
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgedistill.errors import ArtifactError
+from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.pixels import PackedPixels, ShardWriter, remove_rows
 
 SIZE = 4
@@ -170,16 +172,39 @@ def test_a_shard_that_is_cut_after_it_was_opened_is_refused(packed):
         pixels.take([5])
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at Linux's /proc")
-def test_files_are_closed_with_the_set(packed):
-    def open_files() -> int:
-        links = [f.readlink() for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
-        return sum(link.parent == packed for link in links)
+@contextmanager
+def files_left_to_open(number: int) -> Iterator[None]:
+    """The kernel opens so many files more, and refuses the next."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + number, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
+
+def test_a_set_of_more_shards_than_a_process_may_open_is_read(tmp_path):
+    folder = write(tmp_path / "packed", range(30))  # 10 shards
+    # Two at once: NumPy maps a file by a second descriptor.
+    with files_left_to_open(2):
+        pixels = PackedPixels(folder, 30)
+        found = pixels.take(np.arange(30))
+    assert np.array_equal(found, [image(n) for n in range(30)])
+
+
+def test_what_the_system_refuses_is_said_in_its_own_words_and_is_no_damage(packed):
+    # No more descriptors may be had: EMFILE, whose words follow the C library.
+    words = re.escape(os.strerror(errno.EMFILE))
     pixels = PackedPixels(packed, N_IMAGES)
-    assert open_files() == 3
-    del pixels
-    assert open_files() == 0
+    with files_left_to_open(0), pytest.raises(StorageError, match=f"read: {words}"):
+        pixels.take([0])
+    with files_left_to_open(1), pytest.raises(StorageError, match=f"read: {words}"):
+        PackedPixels(packed, N_IMAGES)
+    (packed / "00001.npy").unlink()
+    with pytest.raises(StorageError, match=rf"1\.npy cannot be read: {os.strerror(errno.ENOENT)}"):
+        pixels.take([5])
 
 
 def test_taken_rows_are_a_copy(packed):

@@ -7,7 +7,6 @@ this process's memory, which would so grow with the set.
 
 import math
 import os
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.errors import ArtifactError
+from edgedistill.errors import ArtifactError, StorageError
 
 MAX_SHARD_BYTES = 256 * 2**20
 _MOVED_BYTES = 8 * 2**20
@@ -212,21 +211,17 @@ def _read(file: FileIO, n_bytes: int) -> bytearray:
 
 
 class _Shard:
-    """A shard that is open as long as this object lives, for any number of threads at once.
-
-    Each read says where it reads, so that threads share no position in the file.
-    """
+    """A shard, open only while it is read: a large set has more shards than a process may open."""
 
     def __init__(self, path: Path):
         self._path = path
         try:
             # For its checks alone, of the header and of the file's length: nothing is read by it.
             mapped = np.lib.format.open_memmap(path, mode="r")
-            file = FileIO(path)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise ArtifactError(f"{path} is damaged: {error}.") from None
-        weakref.finalize(self, file.close)
-        self._descriptor = file.fileno()
+        except OSError as error:
+            raise _unreadable(path, error) from error
         self.n_rows: int = len(mapped) if mapped.ndim else 0
         shape = mapped.shape[1:]
         is_square = len(shape) == 3 and shape[0] == shape[1] and shape[2] == 3
@@ -238,15 +233,26 @@ class _Shard:
         self.size_px: int = shape[0]
         self._data_start, self._row_bytes = mapped.offset, math.prod(shape)
 
-    def read_into(self, image: Pixels, row: int) -> None:
-        """Fills an image, shape (size, size, 3), with that of a row."""
-        left = image.data.cast("B")
-        position = self._data_start + row * self._row_bytes
+    def read_into(self, images: Pixels, numbers: Iterable[int], rows: Iterable[int]) -> None:
+        """Fills the images of these numbers, each of shape (size, size, 3), with those rows."""
+        try:
+            with FileIO(self._path) as file:
+                for number, row in zip(numbers, rows, strict=True):
+                    file.seek(self._data_start + row * self._row_bytes)
+                    self._fill(file, images[number].data.cast("B"))
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+
+    def _fill(self, file: FileIO, left: memoryview) -> None:
         while left:
-            n_read = os.preadv(self._descriptor, [left], position)
+            n_read = file.readinto(left)
             if not n_read:
                 raise ArtifactError(f"{self._path} is damaged: it ends before its last row.")
-            left, position = left[n_read:], position + n_read
+            left = left[n_read:]
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error.strerror or error}.")
 
 
 class PackedPixels:
@@ -294,14 +300,18 @@ class PackedPixels:
 
         Raises:
             IndexError: there is no such row.
-            ArtifactError: a shard has been cut since it was opened.
+            ArtifactError: a shard has been cut since the set was opened.
+            StorageError: the system does not let a shard be read.
         """
         images = np.empty((len(indices), self.size_px, self.size_px, 3), np.uint8)
-        for image, index in zip(images, indices, strict=True):
+        wanted: dict[int, dict[int, int]] = {}  # by shard: number of the image and its row there
+        for number, index in enumerate(indices):
             if not 0 <= index < self._n_photos:
                 raise IndexError(f"rows must be in 0..{self._n_photos - 1}; got {index}")
-            number, row = divmod(int(index), self._rows_per_shard)
-            self._shards[number].read_into(image, row)
+            shard, row = divmod(int(index), self._rows_per_shard)
+            wanted.setdefault(shard, {})[number] = row
+        for shard, rows in wanted.items():
+            self._shards[shard].read_into(images, rows.keys(), rows.values())
         return images
 
     def batches(self, batch_size: int, rows: NDArray[np.int64] | None = None) -> Iterator[Pixels]:
