@@ -80,6 +80,14 @@ def test_two_are_kept_and_the_newest_is_found(place):
     assert names(place) == ["checkpoint-00000004.ckpt", "checkpoint-00000005.ckpt"]
 
 
+def test_a_saved_state_is_no_news(place, bucket, caplog):
+    caplog.set_level(logging.INFO, "edgedistill")
+    for where in (place, f"{bucket.address}/states"):
+        save(kept(where), 0)
+        assert epoch_of(kept(where)) == 0
+    assert caplog.messages == []
+
+
 def test_a_later_run_goes_on_with_the_numbers(place):
     save(kept(place), 0)
     save(kept(place), 1)

@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 import zipfile
@@ -260,7 +261,8 @@ def steps_before(tmp_path: Path) -> dict[str, str]:
     return folders
 
 
-def test_the_bundle_is_exported_under_its_version_and_digest(tmp_path, steps_before):
+def test_the_bundle_is_exported_under_its_version_and_digest(tmp_path, steps_before, caplog):
+    caplog.set_level(logging.INFO, "edgedistill")
     settings = CalibrateSettings(export_uri=str(tmp_path / "shelf"), model_version="7.1")
     done = calibrate_threshold(
         **steps_before, bundle=str(tmp_path / "b"), report=str(tmp_path / "r"), settings=settings
@@ -270,6 +272,7 @@ def test_the_bundle_is_exported_under_its_version_and_digest(tmp_path, steps_bef
     assert exported.name == f"edgedistill-7.1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
     assert exported.read_bytes() == made
     assert done.exported_to == str(exported)
+    assert caplog.messages[-1] == f"calibrate: the bundle is at {exported}"
 
 
 RUN_COMPONENT = """

@@ -178,7 +178,7 @@ def _write_whole(write: Callable[[BinaryIO], object], target: Path) -> None:
     finally:
         part.unlink(missing_ok=True)
     _write_down(target.parent)
-    _log.info("%s: put there, %d bytes", target, n_bytes)
+    _log.debug("%s: put there, %d bytes", target, n_bytes)
 
 
 def _locked(file: BinaryIO) -> bool:

@@ -83,7 +83,7 @@ def _put(address: Address, file: Path) -> None:
         return
     try:
         store(address).create(address, file)
-        _log.info("%s: put there, %d bytes", address, file.stat().st_size)
+        _log.debug("%s: put there, %d bytes", address, file.stat().st_size)
     except GoneError:
         raise no_bucket(address) from None
     except ExistsError:
