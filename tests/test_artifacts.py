@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from edgedistill.artifacts import (
+    NETWORK,
     OUTPUT_FILES,
+    QUANTIZATION,
     TRAINING_CONFIG,
     log_metrics,
     read_labels,
@@ -67,6 +69,14 @@ def test_the_output_folder_has_the_names_that_were_promised():
     }  # fmt: skip
     assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 26
     assert TRAINING_CONFIG.keys == {"settings"}
+
+
+@pytest.mark.parametrize("document", [NETWORK, QUANTIZATION])
+def test_a_history_of_an_earlier_version_is_refused(tmp_path, document):
+    # Rows of version 2 had neither the parts of the loss nor the speed, which pages now show.
+    (tmp_path / document.name).write_text('{"version": 2, "history": []}')
+    with pytest.raises(ArtifactError, match="must have version 3; got 2"):
+        document.read(tmp_path)
 
 
 def test_labels_come_back_in_their_order(tmp_path):
