@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from edgedistill.datasets import PackedDataset
+from edgedistill.errors import SettingError
 from edgedistill.qat_export.choice import Candidate
 from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
-from edgedistill.tf.devices import computed_by
+from edgedistill.tf.devices import computed_by, has_gpu, uses_xla
 from edgedistill.tf.export import convert_quantised
 from edgedistill.tf.fine_tuning import LATER, freeze_early_layers
 from edgedistill.tf.inference import Predictor, Validation
@@ -23,9 +24,38 @@ from edgedistill.tf.qat import quantise_aware
 from edgedistill.tf.teachers import load_teachers_for
 from edgedistill.tf.teaching import taught_by, teachers_digest
 from edgedistill.tf.training import Surroundings, train
+from edgedistill.tf.weights import RANDOM
 from edgedistill.training_identity import training_checkpoints
 
 _log = logging.getLogger(__name__)
+
+
+def require_trainable(settings: QatExportSettings) -> None:
+    """Refuses a fine-tuning that TensorFlow could not do: its gradients of rounded ranges.
+
+    Of that operator it has no deterministic form for GPUs; XLA compiles one of its own.
+
+    Raises:
+        SettingError: there is a GPU, and XLA is off.
+    """
+    if settings.qat and has_gpu() and not uses_xla(settings.xla):
+        raise SettingError(
+            "xla must be auto or on for quantisation-aware training on a GPU, which TensorFlow "
+            "alone cannot repeat to the same bytes; got off: change it, or set qat to false."
+        )
+
+
+def freeze_as_trained(network: Any, start: str, settings: QatExportSettings) -> None:
+    """Leaves those layers untrained that the student's own training left untrained.
+
+    Args:
+        network: what `quantise_student` made.
+        start: what the student started from, as its record has it; of a random one all layers were
+            trained.
+        settings: which layers are trained.
+    """
+    if settings.trained_layers == LATER and start != RANDOM:
+        freeze_early_layers(network)
 
 
 def quantise_student(student: Any, photos: PackedDataset, settings: QatExportSettings) -> Any:
@@ -56,6 +86,7 @@ def fine_tune_quantised(
     validation: PackedDataset,
     settings: QatExportSettings,
     *,
+    start: str,
     curves: Path,
 ) -> list[HistoryRow]:
     """Trains a quantised student in place, the distillation loss kept, to its best epoch.
@@ -66,6 +97,7 @@ def fine_tune_quantised(
         photos: the training split.
         validation: photos to choose the epoch on.
         settings: epochs, rates.
+        start: what the student started from, as its record has it.
         curves: folder for TensorBoard logs.
 
     Returns:
@@ -89,8 +121,7 @@ def fine_tune_quantised(
         data_workers=settings.data_workers,
         kept_answers=training_checkpoints("qat_export", "qat-answers", settings, **what),
     )
-    if settings.trained_layers == LATER:
-        freeze_early_layers(network)
+    freeze_as_trained(network, start, settings)
     return train(
         network,
         taught,

@@ -27,6 +27,7 @@ from edgedistill.qat_export.candidates import (
     as_candidate,
     fine_tune_quantised,
     quantise_student,
+    require_trainable,
 )
 from edgedistill.qat_export.choice import Candidate, best_candidate
 from edgedistill.qat_export.description import describe_model
@@ -87,17 +88,21 @@ def export_int8(
         quantisation-aware training val_accuracy_qat and best_epoch.
 
     Raises:
+        SettingError: the fine-tuning cannot be done on this machine's GPU.
         ExportError: a file is not what was promised, or beyond a limit.
         ArtifactError: an input is missing, damaged, or of other classes.
     """
     begun = time.monotonic()
     use_endpoint(settings.s3_endpoint)
     threads = prepare(settings.seed, settings.compute_threads)
+    require_trainable(settings)
     photos, validation = PackedDataset.open_parts(train, val)
     network, record = load_student_for(photos, student)
     float_logits = Predictor(network).outputs(validation.student_pixels)
     with complete_folder(tflite) as folder:
-        candidates, history = _quantise(network, teacher, photos, validation, settings, folder)
+        candidates, history = _quantise(
+            network, teacher, photos, validation, settings, folder, start=record.weights
+        )
         chosen = best_candidate(list(candidates.values()), validation.label_indices)
         errors = _layer_errors(chosen, network, validation, settings)
         write_labels(folder, photos.label_names)
@@ -137,6 +142,8 @@ def _quantise(
     validation: PackedDataset,
     settings: QatExportSettings,
     folder: Path,
+    *,
+    start: str,
 ) -> tuple[dict[str, Candidate], list[HistoryRow]]:
     """The candidates by their keys in the metrics, and the epochs of the fine-tuning."""
     quantised = quantise_student(network, photos, settings)
@@ -148,7 +155,8 @@ def _quantise(
     if not settings.qat:
         return candidates, []
     history = fine_tune_quantised(
-        quantised, teacher, photos, validation, settings, curves=folder / TENSORBOARD_FOLDER
+        quantised, teacher, photos, validation, settings, start=start,
+        curves=folder / TENSORBOARD_FOLDER,
     )  # fmt: skip
     candidates["qat"] = as_candidate(QUANTISATION_AWARE, quantised, validation, settings)
     return candidates, history

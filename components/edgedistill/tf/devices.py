@@ -30,9 +30,14 @@ def use_precision(mixed_precision: str) -> str:
     return policy
 
 
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def uses_xla(xla: str) -> bool:
     """Whether XLA compiles the training step: on, off, or auto: where there is a GPU."""
-    return xla == "on" or (xla == "auto" and bool(tf.config.list_physical_devices("GPU")))
+    return xla == "on" or (xla == "auto" and has_gpu())
 
 
 def device_name() -> str:
