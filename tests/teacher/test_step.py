@@ -100,6 +100,8 @@ def test_the_figures_of_several_are_those_of_the_mean_of_their_probabilities(
         accuracy = (probabilities.argmax(axis=1) == labels).mean()
         assert metrics[f"val_accuracy_{arch}"] == pytest.approx(accuracy)
         assert metrics[f"best_epoch_{arch}"] == 0
+    # A process has one peak, whoever caused it.
+    assert [name for name in metrics if name.startswith("peak")] == ["peak_memory_gb"]
     page = (folder / "both.html").read_text(encoding="utf-8")
     assert "<h2>resnet101</h2>" in page
     assert "<h2>efficientnet_lite2</h2>" in page

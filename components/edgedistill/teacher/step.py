@@ -1,4 +1,4 @@
-"""Trains the teachers one after the other: pretrained backbone, head first, then all of it."""
+"""Trains the teachers one after the other: pretrained backbone, head first, then its layers."""
 
 import logging
 import time
@@ -54,8 +54,8 @@ def train_teacher(
     Returns:
         Metrics: n_train, compute_threads and seconds, and of one teacher those of
         `training_metrics`; of several val_accuracy and val_loss are those of the mean of their
-        probabilities, and each one's metrics follow, with its network behind the name, such as
-        val_accuracy_resnet101.
+        probabilities, peak_memory_gb that of the process, and each one's other metrics follow,
+        with its network behind the name, such as val_accuracy_resnet101.
 
     Raises:
         WeightsError: pretrained weights cannot be had or do not fit.
@@ -177,5 +177,6 @@ def _together(
     release_networks()
     teachers = Teachers(tuple(load_network(folder / arch)[0] for arch in own))
     together = judge(teachers.log_probabilities(validation), validation.label_indices)
+    peak_gb = max(figures.pop("peak_memory_gb") for figures in own.values())
     alone = {f"{name}_{arch}": v for arch, figures in own.items() for name, v in figures.items()}
-    return {**together, **alone}
+    return {**together, "peak_memory_gb": peak_gb, **alone}
