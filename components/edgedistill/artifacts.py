@@ -147,9 +147,9 @@ QUANTIZATION = JsonFile(
 
 `candidates`: {way of quantising: its file's accuracy on the validation photos}. `agreement`: share
 of those on which the file and the float student name one class. `history`: one row an epoch of the
-fine-tuning, with the keys of `NETWORK`'s. `layers`: each operator's `layer`,
-`operator`, and signal to quantisation noise in dB, null where there is no noise: `sqnr_db` with the
-noise of the layers before it, `own_sqnr_db` without.
+fine-tuning, with the keys of `NETWORK`'s. `layers`: each operator's `layer`, `operator`, and signal
+to quantisation noise in dB, null where there is no noise: `sqnr_db` with the noise of the layers
+before it, `own_sqnr_db` without.
 """
 
 PERFORMANCE = JsonFile(

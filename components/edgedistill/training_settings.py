@@ -93,7 +93,10 @@ class Trained(Seeded, InBuckets):
         choices=AUTO_ON_OFF,
     )
     xla: str = setting(
-        "auto", "Compile the training step with XLA; auto: on a GPU.", choices=AUTO_ON_OFF
+        "auto",
+        "Compile the training step with XLA; auto: on a GPU, where quantisation-aware training "
+        "cannot do without.",
+        choices=AUTO_ON_OFF,
     )
 
 
@@ -137,7 +140,7 @@ class TeacherSettings(TeacherChoice, FineTuned):
     )
     epochs_teacher: int = setting(
         10,
-        "Most passes of the whole teacher; 0 trains its head alone.",
+        "Most passes of the teacher's training after its head; 0 trains its head alone.",
         unit="epochs",
         ge=0,
         le=10_000,

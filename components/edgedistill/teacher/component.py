@@ -40,7 +40,7 @@ def teacher(
     epochs_teacher: int,
     lr_teacher: float,
 ) -> None:
-    """Trains the teacher: its head alone, then the whole network.
+    """Trains the teacher: its head alone, then all its layers or the later ones.
 
     Args:
         train: Photos to train on.
