@@ -15,8 +15,10 @@ INVERSE_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the penalty on the weights (scikit-learn's `C`) that are tried."""
 
 _MAX_ITERATIONS = 300
-# Of the gradient's largest entry: nearer to the optimum no validation loss changed in 3 digits.
-_TOLERANCE = 1e-3
+# Of the gradient's largest entry, by the number of classes: each entry is of one class, and from
+# no weights at all starts at a share of a photo's. With 1e-3 for any number the weak penalties of
+# 100 classes ended at twice the lowest loss; nearer than this the lowest moved by 0.001 at most.
+_TOLERANCE_BY_CLASSES = 1e-3
 
 
 @dataclass(frozen=True)
@@ -55,30 +57,38 @@ def fit_linear_head(
         validation_features: shape (m, n_features).
         validation_labels: shape (m,).
 
-    The same inputs give the same bytes with any number of threads.
+    The same inputs give the same bytes with any number of threads. The time grows with photos times
+    classes: 20,000 photos of 1,000 classes and 1,280 features take about 6 minutes, estimated from
+    the 4 s that 2,000 of 100 took.
 
     Raises:
         ValueError: the labels are of one class alone.
     """
+    # From one penalty to the next weaker one the optimum moves little: each starts at the last.
+    tolerance = _TOLERANCE_BY_CLASSES / n_classes
+    model = LogisticRegression(max_iter=_MAX_ITERATIONS, tol=tolerance, warm_start=True)
     # One thread: the last bits of BLAS depend on their number, which follows the machine.
     with threadpool_limits(1, user_api="blas"):
         heads = (
-            _fit(features, label_indices, photo_weights, n_classes, inverse_penalty)
+            _fit(
+                model.set_params(C=inverse_penalty),
+                features, label_indices, photo_weights, n_classes,
+            )
             for inverse_penalty in INVERSE_PENALTIES
-        )
+        )  # fmt: skip
         return min(
             heads, key=lambda h: cross_entropy(h.logits(validation_features), validation_labels)
         )
 
 
 def _fit(
+    model: LogisticRegression,
     features: NDArray[np.float32],
     label_indices: NDArray[np.int64],
     photo_weights: NDArray[np.float32],
     n_classes: int,
-    inverse_penalty: float,
 ) -> LinearHead:
-    model = LogisticRegression(C=inverse_penalty, max_iter=_MAX_ITERATIONS, tol=_TOLERANCE)
+    """One fit, begun where the model's last one ended."""
     with warnings.catch_warnings():
         # With hardly any penalty separable features have no optimum; the head serves all the same.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -90,4 +100,4 @@ def _fit(
     bias = np.full(n_classes, biases.min(), np.float32)
     kernel[:, model.classes_] = weights.T
     bias[model.classes_] = biases
-    return LinearHead(kernel, bias, inverse_penalty)
+    return LinearHead(kernel, bias, model.C)
