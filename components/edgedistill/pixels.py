@@ -6,7 +6,6 @@ this process's memory, which would so grow with the set.
 """
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
