@@ -109,6 +109,7 @@ def _facts(run: FinishedRun, folder: Path) -> RunFacts:
         run=RUN_METADATA.read(folder),
         model=MODEL_METADATA.read(folder),
         teachers=_teachers(run.artifacts["teacher"]),
+        together=TEACHERS.read(run.artifacts["teacher"]),
         student=NETWORK.read(run.artifacts["student"]),
         quantization=QUANTIZATION.read(run.artifacts["tflite"]),
         performance=PERFORMANCE.read(folder),

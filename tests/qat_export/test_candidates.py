@@ -14,8 +14,10 @@ def _begin(folder: Path, settings: QatExportSettings) -> None:
     """Begins the step where none of its inputs is there."""
     from edgedistill.qat_export.step import export_int8
 
-    places = (str(folder / name) for name in ("train", "val", "student", "teacher", "tflite", "r"))
-    export_int8(*places, settings)
+    train, val, student, teacher, tflite, report = (
+        str(folder / name) for name in ("train", "val", "student", "teacher", "tflite", "report")
+    )
+    export_int8(train, val, student, teacher, tflite, report, settings)
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def good_run() -> RunFacts:
             "output": {"dtype": "int8", "quantization": {"scale": 0.02, "zero_point": -3}},
         },
         teachers=[network("efficientnet_b3")],
+        together={"archs": ["efficientnet_b3"], "val_accuracy": 0.93, "val_loss": 0.3},
         student=network("efficientnet_lite1"),
         quantization=example_documents.quantization(history=history(0.9, 0.91, 0.91)),
         performance=example_documents.performance(),
@@ -89,6 +90,14 @@ def taught_by(*histories: list[dict[str, Any]]) -> RunFacts:
         for arch, h, size_px in zip(archs, histories, (260, 224), strict=False)
     ]
     return dataclasses.replace(good_run(), teachers=teachers)
+
+
+def compared(plain: float, distill_alpha: float = 0.5) -> RunFacts:
+    """A run whose teacher is right on 93 % of the validation photos, a plain student on `plain`."""
+    head = {**history(plain)[0], "stage": "head", "epoch": 0}
+    run = changed("student", history=[head, *good_run().student["history"]])
+    settings = {**run.config["settings"], "distill_alpha": distill_alpha}
+    return dataclasses.replace(run, config={"settings": settings})
 
 
 def advice(run: RunFacts) -> str:
@@ -151,11 +160,11 @@ def test_where_nothing_stands_out_the_phones_own_photos_come_next():
         (taught_by(history(0.8, 0.9)), "raise epochs_teacher (now 10)."),
         (
             taught_by(history(0.9, 0.8)),
-            "No epoch of the whole teacher improved on its start, which is what is kept: raise",
+            "No epoch of the teacher's training improved on its start, which is what is kept",
         ),
         (
             taught_by(history(0.8, 0.9, 0.9), history(0.9, 0.8)),
-            "No epoch of the whole teacher resnet101 improved on its start",
+            "No epoch of the teacher's training (resnet101) improved on its start",
         ),
         (
             taught_by(history(0.8, 0.9), history(0.8, 0.9)),
@@ -212,6 +221,39 @@ def test_post_training_quantisation_that_costs_much_leads_to_training():
     settings = {**run.config["settings"], "qat": False}
     run = dataclasses.replace(run, config={"settings": settings})
     assert "Quantisation costs 2.5 points of accuracy: set qat to true." in advice(run)
+
+
+def test_a_teacher_worse_than_a_plain_student_is_named_with_what_to_do():
+    said = (
+        "On the validation photos the teacher is 3.0 points worse than a plain student, whose head "
+        "alone was fitted to the labels: it teaches little. Raise epochs_teacher or "
+        "teacher_img_size, choose another teacher_arch, or train without it: distill_alpha 1."
+    )
+    run = compared(0.96)
+    assert said in advice(run)
+    assert said in html.unescape(render_run_page(run)).split("The three models on")[1]
+    # Once: that its student was better on the test photos too says no more.
+    worse = dataclasses.replace(run, metrics={**run.metrics, "top1_teacher": 0.8})
+    assert advice(worse).count("teaches") == 1
+
+
+def test_a_teacher_better_than_a_plain_student_needs_no_advice():
+    run = compared(0.9)
+    assert "plain student" not in advice(run)
+    assert "teacher is 3.0 points better than a plain student" in render_run_page(run)
+
+
+def test_a_teacher_that_was_not_asked_needs_no_advice():
+    run = compared(0.96, distill_alpha=1)
+    run = dataclasses.replace(run, metrics={**run.metrics, "top1_teacher": 0.8})
+    assert "teach" not in advice(run).replace("epochs_teacher", "")
+    page = render_run_page(run)
+    assert "3.0 points worse than a plain student" in page
+    assert "this training did not ask it, as distill_alpha is 1." in page
+
+
+def test_without_a_fitted_head_there_is_nothing_to_hold_the_teacher_against():
+    assert "plain student" not in render_run_page(good_run())
 
 
 def test_differences_below_a_point_are_no_matter():

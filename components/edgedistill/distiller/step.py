@@ -10,6 +10,7 @@ from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.augmentation_section import augmentation_section
 from edgedistill.report.page import Section
+from edgedistill.report.teacher_gain import gain_in_words, teacher_gain, teaches_little
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.storage.s3 import use_endpoint
@@ -78,18 +79,16 @@ def distil_student(
         weights = origin(settings.student_weights)
         record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
         save_network(network, folder, record)
-    gain = _teacher_gain(teacher, history, settings)
-    more = [*_gain_section(gain, settings), _varied_section(shown, settings)]
+    gain = teacher_gain(TEACHERS.read(Path(teacher)), history)
+    more = [*_gain_sections(gain, settings), _varied_section(shown, settings)]
     title = f"Student: {STUDENT_ARCH}"
     write_file(report, render_training_page(title, history, n_val=len(validation), more=more))
-    results = {**training_metrics(history), **gain}
+    results = training_metrics(history)
     _log.info("student done: val_accuracy=%.3f", results["val_accuracy"])
-    if results["best_epoch"] == 0:
-        _log.warning(
-            "distillation did not improve on the head alone, which is kept: raise epochs_student"
-        )
+    _warn(gain, results["best_epoch"], settings)
     return {
         **results,
+        **({} if gain is None else {"teacher_gain": gain}),
         "n_train": len(photos),
         "compute_threads": threads,
         "seconds": time.monotonic() - begun,
@@ -157,32 +156,19 @@ def _varied_section(shown: TrainingPhotos, settings: DistillerSettings) -> Secti
     )
 
 
-def _teacher_gain(
-    teacher: str, history: list[HistoryRow], settings: DistillerSettings
-) -> dict[str, float]:
-    """What the teacher knows more than a student that never met it, and a loud word if nothing."""
-    plain = [row["val_accuracy"] for row in history if row["stage"] == "head"]
-    if not plain:
-        return {}
-    gain = float(TEACHERS.read(Path(teacher))["val_accuracy"]) - float(plain[0])
-    if gain < 0 and settings.distill_alpha < 1:
-        _log.warning("the teacher is worse than a plain student: teacher_gain %+.3f", gain)
-    return {"teacher_gain": gain}
-
-
-def _gain_section(gain: dict[str, float], settings: DistillerSettings) -> list[Section]:
-    """What the teacher is worth to the student, and what to do where that is nothing."""
-    if not gain:
+def _gain_sections(gain: float | None, settings: DistillerSettings) -> list[Section]:
+    if gain is None:
         return []
-    points = 100 * gain["teacher_gain"]
-    if points >= 0:
-        says = "better than a plain student, whose head alone was fitted to the labels: it has "
-        says += "something to teach."
-    else:
-        says = "worse than a plain student, whose head alone was fitted to the labels: it teaches "
-        says += "little. Raise epochs_teacher or teacher_img_size, choose another teacher_arch, or "
-        says += "train without it: distill_alpha 1."
-    sentences = [f"On the validation photos the teacher is {abs(points):.1f} points {says}"]
-    if settings.distill_alpha == 1:
-        sentences.append("This training did not ask it: distill_alpha is 1.")
-    return [Section("What the teacher knows more", paragraphs=[" ".join(sentences)])]
+    words = gain_in_words(gain, settings.distill_alpha)
+    return [Section("What the teacher knows more", paragraphs=[words])]
+
+
+def _warn(gain: float | None, best_epoch: float, settings: DistillerSettings) -> None:
+    """Loudly, of what the training was not worth."""
+    if gain is not None and teaches_little(gain, settings.distill_alpha):
+        _log.warning("teacher_gain %+.3f: %s", gain, gain_in_words(gain, settings.distill_alpha))
+    if best_epoch == 0:
+        _log.warning(
+            "no epoch improved on the head alone, which is kept: raise epochs_student (now %d)",
+            settings.epochs_student,
+        )

@@ -7,6 +7,7 @@ from edgedistill.artifacts import CONFLICT, OTHER_LABEL, QUANTISATION_AWARE
 from edgedistill.core.best_epoch import best_epoch
 from edgedistill.core.bounds import wilson_interval
 from edgedistill.report.run_facts import RunFacts
+from edgedistill.report.teacher_gain import gain_in_words, teacher_gain, teaches_little
 
 _DROP = 0.01
 """A point: less than that, between two models, is not worth an advice."""
@@ -16,8 +17,8 @@ _WEAK_F1 = 0.7
 _MAX_NAMED_CLASSES = 6
 _IMBALANCE = 10
 _TRAININGS = {
-    "teacher": "the whole teacher",
-    "student": "the student's distillation",
+    "teacher": "the teacher's training",
+    "student": "the student's training",
     "qat": "the quantisation-aware fine-tuning",
 }
 
@@ -49,7 +50,8 @@ def verdict(facts: RunFacts) -> str:
 def next_steps(facts: RunFacts) -> list[str]:
     """What to do next, the most telling first; never empty."""
     steps = [
-        *_about_networks(facts.metrics, facts.config["settings"]),
+        *_about_quantisation(facts.metrics, facts.config["settings"]),
+        *_about_teacher(facts),
         *_about_epochs(facts),
         *_about_threshold(facts.threshold),
         *_about_photos(facts),
@@ -63,8 +65,8 @@ def next_steps(facts: RunFacts) -> list[str]:
     ]
 
 
-def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
-    teacher, student, file = metrics["top1_teacher"], metrics["top1_student"], metrics["top1"]
+def _about_quantisation(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
+    student, file = metrics["top1_student"], metrics["top1"]
     if student - file > _DROP:
         remedy = (
             f"give it more photos, raise epochs_qat (now {settings['epochs_qat']}) or change "
@@ -73,11 +75,19 @@ def _about_networks(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             else "set qat to true"
         )
         yield f"Quantisation costs {_points(student - file)} of accuracy: {remedy}."
-    if student - teacher > _DROP:
+
+
+def _about_teacher(facts: RunFacts) -> Iterator[str]:
+    settings = facts.config["settings"]
+    teacher, student = facts.metrics["top1_teacher"], facts.metrics["top1_student"]
+    alpha, gain = settings["distill_alpha"], teacher_gain(facts.together, facts.student["history"])
+    if gain is not None and teaches_little(gain, alpha):
+        yield gain_in_words(gain, alpha)
+    elif student - teacher > _DROP and alpha < 1:
         yield (
             f"The teacher is {_points(student - teacher)} worse than its student and teaches it "
             f"little: raise epochs_teacher (now {settings['epochs_teacher']}), choose another "
-            f"teacher_arch, or raise distill_alpha (now {settings['distill_alpha']:g})."
+            f"teacher_arch, or raise distill_alpha (now {alpha:g})."
         )
     elif teacher - student > _STUDENT_GAP:
         yield (
@@ -98,7 +108,9 @@ def _about_epochs(facts: RunFacts) -> Iterator[str]:
     ):
         history = document["history"]
         if _start_was_best(name, document):
-            which = f" {document['arch']}" if name == "teacher" and len(facts.teachers) > 1 else ""
+            which = (
+                f" ({document['arch']})" if name == "teacher" and len(facts.teachers) > 1 else ""
+            )
             yield (
                 f"No epoch of {_TRAININGS[name]}{which} improved on its start, which is what is "
                 f"kept: raise epochs_{name} (now {epochs[name]})."

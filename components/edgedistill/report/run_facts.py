@@ -11,8 +11,9 @@ Document = Mapping[str, Any]
 class RunFacts:
     """What the page is made of: the documents of artifacts.py as read, and four pictures.
 
-    `teachers` has a document for each; `bad_files` are the lines of bad_files.txt; `images` holds
-    the PNG files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and CONFIDENCE_PNG by file name.
+    `teachers` has a document for each, `together` is teachers.json; `bad_files` are the lines of
+    bad_files.txt; `images` holds the PNG files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and
+    CONFIDENCE_PNG by file name.
     """
 
     metrics: Document
@@ -22,6 +23,7 @@ class RunFacts:
     run: Document
     model: Document
     teachers: Sequence[Document]
+    together: Document
     student: Document
     quantization: Document
     performance: Document

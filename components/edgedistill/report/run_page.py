@@ -11,6 +11,7 @@ from edgedistill.report.performance_section import performance_section
 from edgedistill.report.plots import learning_curves
 from edgedistill.report.quantisation_section import quantisation_section
 from edgedistill.report.run_facts import RunFacts
+from edgedistill.report.teacher_gain import gain_in_words, teacher_gain
 
 _MAX_BAD_FILES = 50
 _MAX_NARROW = 15
@@ -80,12 +81,15 @@ def _models_section(facts: RunFacts) -> Section:
         row(f"student, float ({student['arch']})", student["img_size_px"], "_student"),
         row("student, int8 file", facts.model["input"]["width"], ""),
     ]
+    gain = teacher_gain(facts.together, student["history"])
+    alpha = facts.config["settings"]["distill_alpha"]
     return Section(
         "The three models on the same test photos",
         paragraphs=[
             "Top-1: share of photos whose class is named right. Macro-F1: the same care for every "
             "class, however rare. ECE, expected calibration error: mean gap between confidence and "
-            "accuracy, 0 is perfect; the picture shows that of the int8 file."
+            "accuracy, 0 is perfect; the picture shows that of the int8 file.",
+            *([] if gain is None else [gain_in_words(gain, alpha)]),
         ],
         images=[Picture(facts.images[RELIABILITY_PNG], "Accuracy against confidence")],
         table=Table(["model", "image, px", "top-1", "macro-F1", "ECE"], rows),
