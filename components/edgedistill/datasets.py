@@ -1,7 +1,7 @@
 """Packed photos: a table, the class names, and shards of uint8 pixels at the sizes of the networks.
 
 Photos are decoded once, in scan. Every later step reads what is written here: photos.csv, whose
-rows the pixels follow, and pixels/<size>/00000.npy of shape (n, size, size, 3), memory-mapped.
+rows the pixels follow, and pixels/<size>/00000.npy of shape (n, size, size, 3), read row by row.
 """
 
 import csv
