@@ -97,7 +97,7 @@ def test_each_operator_is_named_by_its_layer_and_the_last_one_is_the_files_answe
     noise = exact - _logits_of_file(model, images, tmp_path)
     expected = 10 * math.log10((exact**2).sum() / (noise**2).sum())
     # LiteRT's own kernels and XNNPACK's, which answered here, may differ by a rounding.
-    assert errors[-1].sqnr_db == pytest.approx(expected, abs=1.0)
+    assert errors[-1].sqnr_db == pytest.approx(expected, abs=2.0)
 
 
 def test_noise_adds_up_but_each_layers_own_does_not(trained: tuple[Any, PackedPixels]) -> None:
