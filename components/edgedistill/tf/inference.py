@@ -1,6 +1,7 @@
 """A network's answers to many photos, and what they are worth on validation photos."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.core.metrics import cross_entropy
-from edgedistill.pixels import PackedPixels
+from edgedistill.errors import TrainingError
+from edgedistill.pixels import PackedPixels, Pixels
 from edgedistill.tf.runtime import tf
 
 _INFERENCE_BATCH = 64
+
+_log = logging.getLogger(__name__)
 
 
 def _go_on() -> None:
@@ -26,6 +30,68 @@ class Validation:
     label_indices: NDArray[np.int64]
 
 
+class InferenceGraph:
+    """A graph from photos to answers, asked about as many at once as memory holds.
+
+    Inference has no state, so that parts of a batch may be asked about one after the other.
+    """
+
+    def __init__(self, infer: Callable[..., Any], sizes_px: Sequence[int]):
+        """Args:
+        infer: from one batch of the same photos for each size, uint8, to one row a photo.
+        sizes_px: side of the photos in each of those batches.
+        """
+        signature = [tf.TensorSpec((None, size, size, 3), tf.uint8) for size in sizes_px]
+        self._graph = tf.function(infer, input_signature=signature, autograph=False)
+        self._at_once = _INFERENCE_BATCH
+
+    def __call__(self, *images: Pixels) -> NDArray[np.float32]:
+        """Answers of one batch, in order.
+
+        Raises:
+            TrainingError: memory does not hold a single photo.
+        """
+        answers: list[NDArray[np.float32]] = []
+        n_photos, done = len(images[0]), 0
+        while done < n_photos:
+            count = min(self._at_once, n_photos - done)
+            try:
+                answers.append(self._graph(*(x[done : done + count] for x in images)).numpy())
+                done += count
+            except tf.errors.ResourceExhaustedError:
+                self._ask_about_half_of(count)
+        return np.concatenate(answers)
+
+    def answers(
+        self,
+        sets: Sequence[PackedPixels],
+        rows: NDArray[np.int64] | None = None,
+        *,
+        between: Callable[[], None] = _go_on,
+    ) -> NDArray[np.float32]:
+        """Answers to these rows (None: all photos) of the sets, in order.
+
+        Args:
+            sets: the same photos at each of the sizes.
+            rows: which photos.
+            between: called before each batch; what it raises ends the call.
+        """
+        found = []
+        for images in zip(*(s.batches(_INFERENCE_BATCH, rows) for s in sets), strict=True):
+            between()
+            found.append(self(*images))
+        return np.concatenate(found)
+
+    def _ask_about_half_of(self, count: int) -> None:
+        if count == 1:
+            raise TrainingError(
+                "memory does not hold a single photo's way through the network: use smaller "
+                "images (student_img_size, teacher_img_size), or a machine with more memory."
+            )
+        self._at_once = count // 2
+        _log.warning("memory ran out: %d photos at once are asked about", self._at_once)
+
+
 class Predictor:
     """A network's inference as a graph, traced once, however often the weights change."""
 
@@ -33,8 +99,7 @@ class Predictor:
         def infer(images: Any) -> Any:
             return tf.cast(network(tf.cast(images, tf.float32), training=False), tf.float32)
 
-        images = tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8)
-        self._graph = tf.function(infer, input_signature=[images], autograph=False)
+        self._graph = InferenceGraph(infer, [network.input_shape[1]])
 
     def outputs(
         self,
@@ -46,12 +111,11 @@ class Predictor:
         """Outputs for these rows (None: all photos), in order, shape (n, n_outputs).
 
         `between` is called before each batch; what it raises ends the call.
+
+        Raises:
+            TrainingError: memory does not hold a single photo.
         """
-        answers = []
-        for batch in pixels.batches(_INFERENCE_BATCH, rows):
-            between()
-            answers.append(self._graph(batch).numpy())
-        return np.concatenate(answers)
+        return self._graph.answers([pixels], rows, between=between)
 
 
 def judge(logits: NDArray[np.float32], label_indices: NDArray[np.int64]) -> dict[str, float]:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from edgedistill.artifacts import TEACHERS
 from edgedistill.datasets import PackedDataset
+from edgedistill.tf.inference import InferenceGraph
 from edgedistill.tf.networks import load_network_for
 from edgedistill.tf.runtime import tf
-
-_INFERENCE_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -62,18 +61,18 @@ class Teachers:
 
         Raises:
             ArtifactError: the photos are not packed at a size that a network takes.
+            TrainingError: memory does not hold a single photo.
         """
+        sets = [photos.pixels_at(size) for size in self.sizes_px]
+        return self.graph(1.0).answers(sets)
+
+    def graph(self, temperature: float) -> InferenceGraph:
+        """`softened` at this temperature as a graph, traced once."""
 
         def infer(*images: Any) -> Any:
-            return self.softened(images, 1.0)
+            return self.softened(images, temperature)
 
-        signature = [tf.TensorSpec((None, size, size, 3), tf.uint8) for size in self.sizes_px]
-        graph = tf.function(infer, input_signature=signature, autograph=False)
-        batches = zip(
-            *(photos.pixels_at(size).batches(_INFERENCE_BATCH) for size in self.sizes_px),
-            strict=True,
-        )
-        return np.concatenate([graph(*images).numpy() for images in batches])
+        return InferenceGraph(infer, self.sizes_px)
 
 
 def load_teachers_for(photos: PackedDataset, folder: str | Path) -> Teachers:

@@ -12,10 +12,11 @@ from edgedistill.datasets import PackedDataset
 from edgedistill.progress import progress_bar
 from edgedistill.tf.batches import TrainingPhotos, n_batches, view_batches
 from edgedistill.tf.common_settings import DistillationSettings
+from edgedistill.tf.inference import InferenceGraph
 from edgedistill.tf.networks import weights_digest
 from edgedistill.tf.teachers import Teachers
 from edgedistill.tf.training_state import Checkpoints
-from edgedistill.tf.training_step import Distillation, TeacherGraph
+from edgedistill.tf.training_step import Distillation
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def taught_by(
         answers = saved.arrays["answers"]
     else:
         asked = replace(photos, pixels=taught[0], taught=taught[1:])
-        graph = TeacherGraph(teachers, settings.distill_temperature)
+        graph = teachers.graph(settings.distill_temperature)
         answers = _answers(graph, asked, n_views, seed=seed, data_workers=data_workers)
         if kept_answers is not None:
             kept_answers.save({"answers": answers}, {})
@@ -69,7 +70,7 @@ def taught_by(
 
 
 def _answers(
-    graph: TeacherGraph, asked: TrainingPhotos, n_views: int, *, seed: int, data_workers: int
+    graph: InferenceGraph, asked: TrainingPhotos, n_views: int, *, seed: int, data_workers: int
 ) -> NDArray[np.float32]:
     """What the teachers say of all views, shape (n_views, n, n_classes)."""
     begun = time.monotonic()
@@ -80,7 +81,7 @@ def _answers(
             for batch in view_batches(
                 asked, _ASKED_AT_ONCE, seed=seed, view=view, workers=data_workers
             ):
-                answers[view - 1, batch.rows] = graph([batch.images, *batch.taught]).numpy()
+                answers[view - 1, batch.rows] = graph(batch.images, *batch.taught)
                 bar.update()
     _log.info(
         "teacher answered %d views of %d photos, %.1f s",

@@ -35,8 +35,10 @@ class TrainingStep:
     """Changes a network's weights by one batch.
 
     The graph is traced once. Where memory does not hold a batch at once, `n_parts` of it come one
-    after the other and their gradients are added up: what the step does to the weights is the same
-    but for rounding (and for batch normalisation's statistics where these are not frozen).
+    after the other and their gradients are added up. That is comparable to a whole batch, not the
+    same: each part draws dropout masks of its own, and what moves with every pass, such as ranges
+    of quantisation-aware training and batch normalisation's statistics where these are not frozen,
+    moves once a part. Without these the change of the weights is the same but for rounding.
     """
 
     def __init__(
@@ -61,15 +63,15 @@ class TrainingStep:
             tf.TensorSpec((None,), tf.float32),
             tf.TensorSpec((None, n_classes), tf.float32),
         ]
-        graph = {"input_signature": signature, "autograph": False, "jit_compile": compile_xla}
         # None instead of False: TensorFlow may then choose by itself where a model asks for it.
-        graph["jit_compile"] = True if compile_xla else None
+        xla = True if compile_xla else None
+        graph = {"input_signature": signature, "autograph": False, "jit_compile": xla}
         self._whole = tf.function(self._learn, **graph)
         self._part = tf.function(self._add_gradients, **graph)
         self._apply_sums = tf.function(self._learn_from_sums, autograph=False)
         self._ask = None
         if distillation is not None and distillation.answers is None:
-            self._ask = TeacherGraph(distillation.teachers, distillation.temperature)
+            self._ask = distillation.teachers.graph(distillation.temperature)
 
     def __call__(self, batch: Batch, view: int, n_parts: int = 1) -> NDArray[np.float64]:
         """Learns from a batch.
@@ -77,19 +79,19 @@ class TrainingStep:
         Args:
             batch: the photos.
             view: number of their views, for what teachers said of these.
-            n_parts: into how many parts the batch is cut.
+            n_parts: into how many parts the batch is cut, or as many as it has photos.
 
         Returns:
             Shape (4,): `SUMS`.
         """
         if n_parts == 1:
             return np.asarray(self._whole(*self._inputs(batch, view, slice(None))), np.float64)
-        sums = np.zeros(len(SUMS))
+        sums, n_photos = np.zeros(len(SUMS)), len(batch.rows)
         self._clear_sums()
-        for rows in np.array_split(np.arange(len(batch.rows)), n_parts):
+        for rows in np.array_split(np.arange(n_photos), min(n_parts, n_photos)):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             sums += self._part(*self._inputs(batch, view, part)).numpy()
-        self._apply_sums(tf.constant(len(batch.rows), tf.float32))
+        self._apply_sums(tf.constant(n_photos, tf.float32))
         return sums
 
     def _inputs(self, batch: Batch, view: int, part: slice) -> tuple[Any, ...]:
@@ -97,7 +99,7 @@ class TrainingStep:
         log_softened = np.zeros((len(images), targets.shape[1]), np.float32)
         distillation = self._distillation
         if self._ask is not None:
-            log_softened = self._ask([taught[part] for taught in batch.taught])
+            log_softened = self._ask(*(taught[part] for taught in batch.taught))
         elif distillation is not None and distillation.answers is not None:
             log_softened = distillation.answers[view - 1, batch.rows[part]]
         return images, targets, batch.photo_weights[part], log_softened
@@ -145,24 +147,3 @@ class TrainingStep:
             self._sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self._variables]
         for total in self._sums:
             total.assign(tf.zeros_like(total))
-
-
-class TeacherGraph:
-    """What teachers say of a batch, as a graph that is traced once."""
-
-    def __init__(self, teachers: Teachers, temperature: float):
-        signature = [tf.TensorSpec((None, size, size, 3), tf.uint8) for size in teachers.sizes_px]
-
-        def ask(*images: Any) -> Any:
-            floats = [tf.cast(batch, tf.float32) for batch in images]
-            return teachers.softened(floats, temperature)
-
-        self._graph = tf.function(ask, input_signature=signature, autograph=False)
-
-    def __call__(self, images: list[NDArray[np.uint8]]) -> Any:
-        """Shape (n, n_classes), float32, as `Teachers.softened` gives it.
-
-        Args:
-            images: uint8, shape (n, size, size, 3), one for each of the teachers' sizes.
-        """
-        return self._graph(*images)
