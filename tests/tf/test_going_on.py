@@ -50,12 +50,16 @@ def _train(folder: Path, checkpoints: Checkpoints | None, **changes: Any) -> tup
     photos = TrainingPhotos(
         pixels, (), labels, np.ones(N_CLASSES, np.float32), 0.1, Augmentation("standard")
     )
+    around = {
+        "save_every_steps": changes.pop("save_every_steps", 2),
+        "checkpoint_uri": changes.pop("checkpoint_uri", ""),
+    }
     schedule = Schedule(
         stage="network", epochs=3, batch_size=8, learning_rate=0.02, weight_decay=0.01,
         ema_decay=0.9, patience=2, seed=3,
     )  # fmt: skip
     schedule = replace(schedule, **changes)
-    surroundings = Surroundings(checkpoints=checkpoints, save_every_steps=2)
+    surroundings = Surroundings(checkpoints=checkpoints, **around)
     validation = Validation(packed(folder / "val", images[:9]), labels[:9])
     history = train(network, photos, validation, schedule, surroundings=surroundings)
     return network, history
@@ -115,7 +119,29 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(tmp_path: Path) -> 
     assert kept.progress["epochs"] >= good.progress["epochs"]
 
 
-def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
+STEEP_FALL = [
+    # The first step breaks the weights; what is looked at first finds it.
+    (
+        {"batch_size": 24, "save_every_steps": 1},
+        "weights of network are no numbers after step 1 of epoch 1: try a tenth of 0.02.",
+    ),
+    (
+        {"batch_size": 24},
+        "the validation loss of network is nan after epoch 1: try a tenth of 0.02.",
+    ),
+    # 6 steps in all: the first has the highest rate, 5 fall: 0.02 * (1 + cos(pi / 6)) / 2.
+    (
+        {"batch_size": 12, "checkpoint_uri": "s3://b/states"},
+        "the loss of network is nan in step 2 of epoch 1, at learning rate 0.0187: try a tenth of "
+        "0.02, with another checkpoint_uri or the states there deleted.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), STEEP_FALL)
+def test_weights_that_are_no_numbers_are_never_saved(
+    tmp_path: Path, settings: dict[str, Any], sentence: str
+) -> None:
     from edgedistill.tf.runtime import keras, tf
 
     @tf.custom_gradient
@@ -134,8 +160,9 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
         return keras.Model(inputs, Cliff()(keras.layers.Dense(N_CLASSES, name="logits")(x)))
 
     states = Checkpoints(str(tmp_path / "states"), {"seed": 3})
-    with pytest.raises(TrainingError, match="the loss of network is nan"):
-        _train(tmp_path, states, network=network, batch_size=24, weight_decay=0.0)
+    with pytest.raises(TrainingError) as error:
+        _train(tmp_path, states, network=network, weight_decay=0.0, **settings)
+    assert str(error.value) == sentence
     assert states.latest() is None
 
 
@@ -177,7 +204,7 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_said_so(
     plain, rows = _train(tmp_path / "1", None, network=lambda: _hungry(100), **settings)
     with caplog.at_level("WARNING"):
         tight, tight_rows = _train(tmp_path / "2", None, network=lambda: _hungry(9), **settings)
-    assert "memory ran out: epoch 1 begins again with 6 photos at once" in caplog.text
+    assert "memory ran out: network goes on from epoch 1, step 1 with 6 photos" in caplog.text
     assert [row["photos_at_once"] for row in tight_rows] == [6] * len(tight_rows)
     for row, tight_row in zip(rows, tight_rows, strict=True):
         assert tight_row["loss"] == pytest.approx(row["loss"], rel=1e-3)
@@ -185,6 +212,92 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_said_so(
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
+def test_a_batch_goes_down_to_single_photos_whatever_its_size(tmp_path: Path) -> None:
+    # 24 photos in batches of at most 5: four of 5 and one of 4.
+    _, rows = _train(tmp_path, None, network=lambda: _hungry(1), batch_size=5, patience=0)
+    assert [row["photos_at_once"] for row in rows] == [1] * 3
+    assert rows[-1]["val_accuracy"] > 0  # the validation too: its 9 photos one by one
+
+
 def test_a_photo_that_memory_does_not_hold_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="memory does not hold the training of a single photo"):
         _train(tmp_path, None, network=lambda: _hungry(0))
+
+
+def test_memory_that_runs_out_in_validation_leaves_the_batches_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, rows = _train(tmp_path / "1", None, network=lambda: _hungry(100), batch_size=8)
+    with caplog.at_level("WARNING"):
+        tight, tight_rows = _train(
+            tmp_path / "2", None, network=lambda: _hungry(8), batch_size=8
+        )  # fmt: skip
+    # 9 validation photos do not fit, 4 do; they are halved once for all three epochs.
+    assert caplog.text.count("memory ran out: 4 photos at once are asked about") == 1
+    assert caplog.text.count("memory ran out") == 1
+    assert [row["photos_at_once"] for row in tight_rows] == [8] * len(tight_rows)
+    assert [r["val_loss"] for r in tight_rows] == pytest.approx([r["val_loss"] for r in rows])
+    assert _same(plain, tight)
+
+
+def test_a_step_that_ran_out_of_memory_leaves_nothing_behind(tmp_path: Path) -> None:
+    from edgedistill.tf.runtime import keras, tf
+
+    class Counting(keras.layers.Layer):  # type: ignore[misc]
+        """Counts its passes in the network's own weights, as statistics do."""
+
+        def build(self, shape: Any) -> None:
+            self.passes = self.add_weight("passes", (), trainable=False, initializer="zeros")
+
+        def call(self, images: Any, training: bool = False) -> Any:
+            with tf.control_dependencies([self.passes.assign_add(1.0 if training else 0.0)]):
+                return tf.identity(images)
+
+    def network() -> Any:
+        inputs = keras.Input((16, 16, 3))
+        return keras.Model(inputs, _hungry(6)(Counting(name="counting")(inputs)))
+
+    # A batch of 24 is tried whole and halved before it is learned from in 4 parts.
+    counted, _ = _train(tmp_path, None, network=network, batch_size=24, epochs=1)
+    assert counted.get_layer("counting").get_weights() == [4]
+
+
+def test_a_photo_that_memory_does_not_hold_cannot_be_asked_about(tmp_path: Path) -> None:
+    from edgedistill.tf.inference import Predictor
+
+    images, _ = colour_photos(3, seed=0)
+    with pytest.raises(TrainingError, match="memory does not hold a single photo's way through"):
+        Predictor(_hungry(0)).outputs(packed(tmp_path / "p", images))
+
+
+def test_memory_that_runs_out_after_an_epochs_first_step_ends_the_training_in_words(
+    tmp_path: Path,
+) -> None:
+    from edgedistill.tf.runtime import keras, tf
+
+    calls = tf.Variable(0, trainable=False)
+
+    class Filling(keras.layers.Layer):  # type: ignore[misc]
+        """Another program takes the memory in the third step."""
+
+        def call(self, features: Any, training: bool = False) -> Any:
+            n_calls = calls.assign_add(1) if training else tf.constant(0)
+            petabyte = tf.cast(tf.where(n_calls == 3, 2**48, 1), tf.int64)
+            return features + 0.0 * tf.reduce_sum(tf.zeros(petabyte[None]))
+
+    def network() -> Any:
+        inputs = keras.Input((16, 16, 3))
+        x = Filling()(keras.layers.GlobalAveragePooling2D(name="pool")(inputs))
+        return keras.Model(inputs, keras.layers.Dense(N_CLASSES, name="logits")(x))
+
+    states = Checkpoints(str(tmp_path / "states"), {"seed": 3})
+    with pytest.raises(TrainingError) as error:
+        _train(tmp_path / "1", states, network=network)
+    assert str(error.value) == (
+        "memory ran out in step 3 of epoch 1 of network, though it held the steps before: end what "
+        "else takes it, and start the same command again; it goes on from the last saved state."
+    )
+    # As it says: two steps were saved, the third and the two other epochs follow.
+    _, rows = _train(tmp_path / "2", states, network=network)
+    assert [row["photos_at_once"] for row in rows] == [8] * 3
+    assert calls.numpy() == 3 + 1 + 3 + 3

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from edgedistill.core.best_epoch import best_epoch, epochs_without_gain
 from edgedistill.errors import TrainingError
 from edgedistill.interruption import Stopped, StopRequest, heeded
@@ -27,7 +25,7 @@ from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
 from edgedistill.tf.random_states import dropout_states
-from edgedistill.tf.runtime import tf
+from edgedistill.tf.step_in_memory import StepInMemory
 from edgedistill.tf.training_state import Checkpoints, TrainingState
 from edgedistill.tf.training_step import SUMS, Distillation, TrainingStep
 
@@ -40,6 +38,7 @@ class Surroundings:
 
     Attributes:
         checkpoints: where its state is saved; None: nowhere.
+        checkpoint_uri: that place as it was wished; "": it follows from the settings.
         save_every_steps: steps between two saves within an epoch; 0: at its end alone.
         data_workers: threads that make batches.
         compile_xla: whether XLA compiles the step.
@@ -47,6 +46,7 @@ class Surroundings:
     """
 
     checkpoints: Checkpoints | None = None
+    checkpoint_uri: str = ""
     save_every_steps: int = 0
     data_workers: int = 1
     compile_xla: bool = False
@@ -65,6 +65,7 @@ class Surroundings:
         """
         return cls(
             checkpoints=checkpoints,
+            checkpoint_uri=settings.checkpoint_uri,
             save_every_steps=settings.checkpoint_steps,
             data_workers=settings.data_workers,
             compile_xla=uses_xla(settings.xla),
@@ -102,7 +103,8 @@ def train(
         images_per_s, input_wait_share, photos_at_once, seconds.
 
     Raises:
-        TrainingError: the loss is no longer finite, or memory does not hold a single photo.
+        TrainingError: the loss is no longer finite, memory does not hold a single photo, or it
+            runs out in an epoch whose first step it held.
         Stopped: SIGTERM came; the state is saved.
     """
     training = _Training(
@@ -135,7 +137,7 @@ class _Training:
         self._average = None
         if schedule.ema_decay > 0:
             self._average = WeightAverage(network.trainable_variables, schedule.ema_decay)
-        self._step = TrainingStep(
+        step = TrainingStep(
             network, self._optimizers, distillation=distillation, average=self._average,
             compile_xla=surroundings.compile_xla,
         )  # fmt: skip
@@ -144,6 +146,10 @@ class _Training:
         if self._average is not None:
             others["average"] = self._average.state
         self._state = TrainingState(network, others)
+        self._step = StepInMemory(
+            step, self._state, schedule.stage,
+            largest_batch=-(-len(photos) // self._n_steps), is_saved=self._checkpoints is not None,
+        )  # fmt: skip
         self._stop: StopRequest | None = None
 
     def run(self, prepare: Callable[[], HistoryRow] | None) -> list[HistoryRow]:
@@ -156,7 +162,7 @@ class _Training:
         ):
             try:
                 while not self._is_finished():
-                    curves.write(self._epoch_in_memory())
+                    curves.write(self._epoch())
             except Stopped:
                 self._save()
                 raise
@@ -197,24 +203,6 @@ class _Training:
             )  # fmt: skip
         return ends_early
 
-    def _epoch_in_memory(self) -> HistoryRow:
-        """One epoch; where memory runs out, from its start again in smaller parts of a batch."""
-        state = self._state
-        before = state.arrays(), state.progress.as_json()
-        while True:
-            try:
-                return self._epoch()
-            except tf.errors.ResourceExhaustedError:
-                n_parts = 2 * state.progress.n_parts
-                self._require_a_photo(n_parts)
-            state.restore(*before)
-            state.progress.n_parts = n_parts
-            _log.warning(
-                "memory ran out: epoch %d begins again with %d photos at once, whose gradients are "
-                "added up to those of a batch",
-                state.progress.epochs + 1, self._photos_at_once(),
-            )  # fmt: skip
-
     def _epoch(self) -> HistoryRow:
         progress, schedule = self._state.progress, self._schedule
         begun, epoch = time.monotonic() - progress.seconds, progress.epochs + 1
@@ -232,7 +220,7 @@ class _Training:
             "lr": self._optimizers.highest_rate(epoch),
             "images_per_s": n_photos / trained_s,
             "input_wait_share": progress.waited_s / trained_s,
-            "photos_at_once": self._photos_at_once(),
+            "photos_at_once": self._step.photos_at_once,
             "seconds": time.monotonic() - begun,
         }
         progress.end_epoch(row)
@@ -250,9 +238,9 @@ class _Training:
         waited_s, view = progress.waited_s, self._photos.view_number(epoch)
         title = f"{self._schedule.stage} {epoch}/{self._schedule.epochs}"
         with progress_bar(title, total=self._n_steps, unit="steps", done=progress.steps) as bar:
-            for batch in batches:
-                sums = self._step(batch, view, progress.n_parts)
-                self._require_finite(sums[0], epoch)
+            for number, batch in enumerate(batches):
+                sums = self._step(batch, view, is_first=number == 0)
+                self._require_finite_loss(sums[0])
                 progress.add_step(sums)
                 progress.seconds = time.monotonic() - begun
                 progress.waited_s = waited_s + batches.waited_s
@@ -267,8 +255,12 @@ class _Training:
         with nullcontext() if self._average is None else self._average.shown():
             logits = self._predictor.outputs(self._validation.pixels, between=self._heed_stop)
             judged = judge(logits, self._validation.label_indices)
-            history = self._state.progress.history
-            self._require_finite(judged["val_loss"], self._state.progress.epochs + 1)
+            history, loss = self._state.progress.history, judged["val_loss"]
+            if not math.isfinite(loss):
+                raise self._astray(
+                    f"the validation loss of {self._schedule.stage} is {loss:g} after epoch "
+                    f"{self._state.progress.epochs + 1}"
+                )
             if best_epoch([*history, judged]) == len(history):
                 self._state.keep_as_best()
         return judged
@@ -278,7 +270,12 @@ class _Training:
         if self._checkpoints is None:
             return
         if not self._state.is_finite():
-            self._require_finite(math.nan, self._state.progress.epochs + 1)
+            done = self._state.progress.epochs * self._n_steps + self._state.progress.steps
+            epoch, step = divmod(done - 1, self._n_steps)
+            raise self._astray(
+                f"weights of {self._schedule.stage} are no numbers after step {step + 1} of epoch "
+                f"{epoch + 1}"
+            )
         self._checkpoints.save(self._state.arrays(), self._state.progress.as_json())
 
     def _heed_stop(self) -> None:
@@ -290,29 +287,23 @@ class _Training:
                 "same command goes on from there."
             )
 
-    def _photos_at_once(self) -> int:
-        largest = -(-len(self._photos) // self._n_steps)
-        return -(-largest // self._state.progress.n_parts)
-
-    def _require_a_photo(self, n_parts: int) -> None:
-        """Refuses to cut a batch into more parts than it has photos."""
-        if len(self._photos) // self._n_steps < n_parts:
-            raise TrainingError(
-                "memory does not hold the training of a single photo: use smaller images "
-                "(student_img_size, teacher_img_size), or a machine with more memory."
-            )
-
-    def _require_finite(self, loss: float, epoch: int) -> None:
-        if np.isfinite(loss):
+    def _require_finite_loss(self, loss: float) -> None:
+        """Refuses the loss of the step that comes after those which are counted."""
+        if math.isfinite(loss):
             return
         progress = self._state.progress
-        step = (epoch - 1) * self._n_steps + progress.steps
-        anew = "" if self._checkpoints is None else "; the states saved at this rate stay behind"
-        raise TrainingError(
+        rate = self._optimizers.rate(progress.epochs * self._n_steps + progress.steps)
+        raise self._astray(
             f"the loss of {self._schedule.stage} is {loss:g} in step {progress.steps + 1} of epoch "
-            f"{epoch}, at learning rate {self._optimizers.rate(step):.3g}: try a tenth of "
-            f"{self._schedule.learning_rate:g}{anew}."
+            f"{progress.epochs + 1}, at learning rate {rate:.3g}"
         )
+
+    def _astray(self, what: str) -> TrainingError:
+        """What is no number, and what to do."""
+        anew = ""
+        if self._surroundings.checkpoint_uri:
+            anew = ", with another checkpoint_uri or the states there deleted"
+        return TrainingError(f"{what}: try a tenth of {self._schedule.learning_rate:g}{anew}.")
 
     def _log_epoch(self, row: HistoryRow) -> None:
         left_s = float(row["seconds"]) * (self._schedule.epochs - int(row["epoch"]))
