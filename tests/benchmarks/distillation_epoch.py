@@ -44,13 +44,13 @@ TAUGHT = {"distill_alpha": 0.5, "distill_temperature": 4.0}
 def our_epochs(photos: Any, distillation: Any, arguments: argparse.Namespace) -> Callable[[], None]:
     """A function that trains one epoch more at each call."""
     from edgedistill.tf.batches import EpochBatches, n_batches
-    from edgedistill.tf.fine_tuning import freeze_statistics
+    from edgedistill.tf.fine_tuning import freeze_normalisation
     from edgedistill.tf.networks import STUDENT_ARCH, build
     from edgedistill.tf.optimizers import Optimizers, Schedule
     from edgedistill.tf.training_step import TrainingStep
 
     student = build(STUDENT_ARCH, arguments.student_px, len(photos.class_weights))
-    freeze_statistics(student)
+    freeze_normalisation(student)
     schedule = Schedule(
         stage="network", epochs=100, batch_size=arguments.batch, learning_rate=1e-3,
         body_rate=DistillerSettings().pretrained_rate, weight_decay=0.0, seed=SEED,

@@ -87,7 +87,7 @@ def step_of(trained: Any, images: Any, taught: tuple[Any, ...], distillation: An
 
 def begin(step: str, file: Path, folder: Path, size_px: int) -> Infer:
     """Makes the step's networks; gives a function that takes a batch through them."""
-    from edgedistill.tf.fine_tuning import freeze_statistics
+    from edgedistill.tf.fine_tuning import freeze_normalisation
     from edgedistill.tf.inference import Predictor
     from edgedistill.tf.interpreter import predict_outputs
     from edgedistill.tf.runtime import prepare
@@ -100,7 +100,7 @@ def begin(step: str, file: Path, folder: Path, size_px: int) -> Infer:
     images = pixels.take(np.arange(BATCH_SIZE))
     if step == "teacher":
         trained = network("efficientnet_lite2", size_px)
-        freeze_statistics(trained)
+        freeze_normalisation(trained)
         return step_of(trained, images, (), None)
     student = network("efficientnet_lite1", size_px)
     if step == "qat_export":
@@ -111,7 +111,7 @@ def begin(step: str, file: Path, folder: Path, size_px: int) -> Infer:
         return step_of(quantised, images, (), None)
     teacher = network("efficientnet_lite2", size_px)
     if step == "distiller":
-        freeze_statistics(student)
+        freeze_normalisation(student)
         return step_of(student, images, (images,), Distillation(Teachers((teacher,)), 0.5, 4.0))
     predictors = Predictor(student), Predictor(teacher)
     return lambda: (predict_outputs(file, pixels), [p.outputs(pixels) for p in predictors])

@@ -62,7 +62,7 @@ def noise(folder: Path, n_photos: int, size_px: int) -> PackedPixels:
 def train_once(kind: str, n_photos: int, size_px: int, folder: Path) -> dict[str, float]:
     """In a fresh process: trains an epoch, and tells the peak before it and in all."""
     from edgedistill.tf.batches import Augmentation, TrainingPhotos
-    from edgedistill.tf.fine_tuning import freeze_statistics
+    from edgedistill.tf.fine_tuning import freeze_normalisation
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.networks import build
     from edgedistill.tf.optimizers import Schedule
@@ -86,7 +86,7 @@ def train_once(kind: str, n_photos: int, size_px: int, folder: Path) -> dict[str
     else:
         arch = "efficientnet_lite2" if kind == "teacher" else "efficientnet_lite1"
         network = build(arch, side, N_CLASSES)
-        freeze_statistics(network)
+        freeze_normalisation(network)
     if kind in ("student", "student, stored", "QAT"):
         teachers = Teachers((build("efficientnet_lite2", teacher_px, N_CLASSES),))
         answers = np.log(np.full((1, n_photos, N_CLASSES), 1 / N_CLASSES, np.float32))

@@ -68,7 +68,7 @@ class OurEpochs:
 
 def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) -> list[str]:
     from edgedistill.tf.batches import Augmentation, TrainingPhotos
-    from edgedistill.tf.fine_tuning import LATER, freeze_early_layers, freeze_statistics
+    from edgedistill.tf.fine_tuning import LATER, freeze_early_layers, freeze_normalisation
     from edgedistill.tf.networks import STUDENT_ARCH, build, release_networks
     from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import prepare
@@ -85,7 +85,7 @@ def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) ->
         if quantised:
             rows = np.arange(min(32, len(pixels)))
             network = quantise_aware(network, pixels, rows, full_input_range=True)
-        freeze_statistics(network)
+        freeze_normalisation(network)
         if trained_layers == LATER:
             freeze_early_layers(network)
         return network

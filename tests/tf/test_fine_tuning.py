@@ -39,12 +39,12 @@ def test_of_each_teacher_some_layers_are_later_ones(arch: str) -> None:
 
 
 def test_frozen_statistics_are_used_and_kept() -> None:
-    from edgedistill.tf.fine_tuning import freeze_statistics
+    from edgedistill.tf.fine_tuning import freeze_normalisation
     from tests.tf.tiny import tiny_network
 
     network = tiny_network()
     network.get_layer("dropout").rate = 0.0
-    freeze_statistics(network)
+    freeze_normalisation(network)
     images = np.full((4, 16, 16, 3), 200, np.float32)
     trained = network(images, training=True).numpy()
     np.testing.assert_array_equal(trained, network(images, training=False).numpy())

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def _stepped(folder: Path, n_parts: int, *, frozen: bool = True) -> tuple[Any, Any, Any]:
     """A network after a step of 12 photos; the network before, in weights; what the step gave."""
     from edgedistill.tf.batches import EpochBatches, TrainingPhotos
-    from edgedistill.tf.fine_tuning import freeze_statistics
+    from edgedistill.tf.fine_tuning import freeze_normalisation
     from edgedistill.tf.optimizers import Optimizers, Schedule
     from edgedistill.tf.runtime import seed_everything
     from edgedistill.tf.training_step import TrainingStep
@@ -24,7 +24,7 @@ def _stepped(folder: Path, n_parts: int, *, frozen: bool = True) -> tuple[Any, A
     network = tiny_network()
     network.get_layer("dropout").rate = 0.0  # drawn a part at a time
     if frozen:
-        freeze_statistics(network)
+        freeze_normalisation(network)
     before = network.get_weights()
     images, labels = colour_photos(12, seed=0)
     photos = TrainingPhotos(packed(folder, images), (), labels, np.array([1, 2, 4], np.float32))
@@ -71,7 +71,7 @@ def test_parts_of_a_batch_change_the_weights_as_the_batch_does(
 
 def test_the_gradient_of_parts_is_that_of_their_mean(tmp_path: Path) -> None:
     from edgedistill.tf.batches import EpochBatches, TrainingPhotos
-    from edgedistill.tf.fine_tuning import freeze_statistics
+    from edgedistill.tf.fine_tuning import freeze_normalisation
     from edgedistill.tf.runtime import keras, seed_everything
     from edgedistill.tf.training_step import TrainingStep
 
@@ -90,7 +90,7 @@ def test_the_gradient_of_parts_is_that_of_their_mean(tmp_path: Path) -> None:
         seed_everything(3)
         network = tiny_network()
         network.get_layer("dropout").rate = 0.0
-        freeze_statistics(network)
+        freeze_normalisation(network)
         images, labels = colour_photos(12, seed=0)
         pixels = packed(tmp_path / str(n_parts), images)
         photos = TrainingPhotos(pixels, (), labels, np.ones(N_CLASSES, np.float32))

@@ -17,10 +17,11 @@ _LATER_STRIDE = 16
 """Later layers see the photo at this fraction of its side, or smaller."""
 
 
-def freeze_statistics(network: Any) -> None:
-    """Makes batch normalisation compute with its pretrained statistics and keep them.
+def freeze_normalisation(network: Any) -> None:
+    """Leaves batch normalisation as it is pretrained: statistics, scales and shifts (gamma, beta).
 
-    With those of each batch instead, all features would shift under the head that was just fitted.
+    With statistics of each batch instead, all features would shift under the head that was just
+    fitted.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -72,7 +73,7 @@ def fine_tune(
     """
     prepare = None
     if pretrained:
-        freeze_statistics(network)
+        freeze_normalisation(network)
         if trained_layers == LATER:
             freeze_early_layers(network)
         schedule = replace(schedule, body_rate=pretrained_rate)

@@ -23,7 +23,8 @@ _BATCH = 32
 def quantise_aware(
     network: Any, pixels: PackedPixels, rows: NDArray[np.int64], *, full_input_range: bool
 ) -> Any:
-    """The network with fake quantisation in it, its ranges set, its batch normalisation frozen.
+    """The network with fake quantisation in it, its ranges set, its batch normalisation frozen:
+    neither statistics nor scales and shifts (gamma, beta) are trained.
 
     As it comes it is the network quantised after training, in a better way than the converter's
     own: its ranges are means and not extremes, and its biases are corrected for the rounding of
@@ -40,7 +41,7 @@ def quantise_aware(
         A Keras network of its own; weights as in `network` but for the biases.
     """
     quantised = quantise_layers(network)
-    _freeze_wrapped_statistics(quantised)
+    _freeze_wrapped_normalisation(quantised)
     correct_biases(quantised, network, _float_batches(pixels, rows), prefix=_PREFIX)
     _set_output_ranges(quantised, network, pixels, rows)
     highest = 255.0
@@ -59,7 +60,7 @@ def output_range_names(quantised: Any) -> list[str]:
     ]
 
 
-def _freeze_wrapped_statistics(quantised: Any) -> None:
+def _freeze_wrapped_normalisation(quantised: Any) -> None:
     for layer in quantised.layers:
         inner = getattr(layer, "layer", None)
         if isinstance(inner, keras.layers.BatchNormalization):
