@@ -69,6 +69,11 @@ class TrainingPhotos:
     def __len__(self) -> int:
         return len(self.label_indices)
 
+    def smoothed(self, targets: Floats) -> Floats:
+        """Distributions over the classes, shape (n, n_classes), with the share spread over all."""
+        share = np.float32(self.label_smoothing)
+        return targets * (1 - share) + share / np.float32(len(self.class_weights))
+
     def view_number(self, epoch: int) -> int:
         """Which view an epoch, counted from 1, shows: the number that views are drawn from."""
         return epoch if self.n_views == 0 else (epoch - 1) % self.n_views + 1
@@ -234,12 +239,11 @@ class _BatchMaker:
             share = partners.share[:, None].astype(np.float32)
             targets = share * targets + (1 - share) * others
         weights = targets @ photos.class_weights
-        smoothing = np.float32(photos.label_smoothing)
         return Batch(
             rows,
             self._images(photos.pixels, *shown),
             tuple(self._images(pixels, *shown) for pixels in photos.taught),
-            targets * (1 - smoothing) + smoothing / np.float32(n_classes),
+            photos.smoothed(targets),
             weights,
         )
 

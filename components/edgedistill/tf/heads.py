@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.core.linear_head import fit_linear_head
-from edgedistill.core.metrics import cross_entropy
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.inference import Predictor, Validation, judge
+from edgedistill.tf.losses import hard_loss
 from edgedistill.tf.networks import HistoryRow, feature_extractor
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ def train_head(
         seed: start of that random part.
 
     Returns:
-        One history row, of stage `head`; it has no epochs, so no learning rate: 0.
+        One history row, of stage `head`, its hard loss weighted and smoothed as that of epochs; it
+        has no epochs, so no learning rate: 0.
     """
     begun = time.monotonic()
     rows = _rows(len(photos), seed)
@@ -49,7 +50,7 @@ def train_head(
     )  # fmt: skip
     network.get_layer("logits").set_weights([head.kernel, head.bias])
     logits, seconds = head.logits(features), time.monotonic() - begun
-    loss = cross_entropy(logits, labels)
+    loss = _hard_loss(logits, labels, photos)
     row: HistoryRow = {
         "stage": "head",
         "epoch": 0,
@@ -69,6 +70,14 @@ def train_head(
         len(rows), row["loss"], row["val_loss"], row["val_accuracy"], seconds,
     )  # fmt: skip
     return row
+
+
+def _hard_loss(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], photos: TrainingPhotos
+) -> float:
+    """The hard loss as epochs have it: with class weights and label smoothing."""
+    targets = photos.smoothed(np.eye(logits.shape[1], dtype=np.float32)[labels])
+    return float(hard_loss(targets, logits, photos.class_weights[labels]))
 
 
 def _rows(n_photos: int, seed: int) -> NDArray[np.int64]:
