@@ -1,5 +1,6 @@
 import io
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from edgedistill.report.augmentation_section import augmentation_section
 from edgedistill.report.page import Section, render_page
 
 SIDE = 40
-PLAIN = {"flip": True, "mixup": 0.0}
+PLAIN: dict[str, Any] = {"flip": True, "mixup": 0.0}
 """The settings' defaults."""
 RED, GREEN, BLUE, GREY = (200, 20, 20), (20, 180, 20), (20, 20, 200), (120, 120, 120)
 

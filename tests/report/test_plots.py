@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from PIL import Image
 
 from edgedistill.report.plots import (
@@ -90,10 +91,10 @@ def test_every_row_stands_at_its_epoch_the_head_at_0_and_the_kept_one_is_ringed(
     for panel in figure.axes:
         curves = [line for line in panel.lines if line.get_marker() == "o"]
         # Of each stage the training photos' and the validation photos'.
-        assert [list(line.get_xdata()) for line in curves] == [[0], [1, 2]] * 2
+        assert [np.asarray(line.get_xdata()).tolist() for line in curves] == [[0], [1, 2]] * 2
         (border,) = [line for line in panel.lines if line.get_linestyle() == ":"]
-        assert list(border.get_xdata()) == [0.5, 0.5]
-        assert [(text.get_text(), text.xy[0]) for text in panel.texts] == [
+        np.testing.assert_array_equal(border.get_xdata(), [0.5, 0.5])
+        assert [(t.get_text(), t.xy[0]) for t in panel.texts if isinstance(t, Annotation)] == [
             ("head", 0), ("network", 0.5),
         ]  # fmt: skip
     (ring,) = figure.axes[1].collections
