@@ -500,7 +500,7 @@ def test_what_is_no_place_is_refused_as_it_was_written(uri, tmp_path, monkeypatc
 
 def after_writing(proxy, monkeypatch, *faults, then) -> None:
     """From the moment when a place was found to be writable on, connections get these faults."""
-    check_target = checkpoints.check_target
+    check_target = checkpoints.check_target  # type: ignore[attr-defined]
 
     def check_and_begin(*args, **named):
         check_target(*args, **named)

@@ -55,7 +55,7 @@ def test_a_run_of_other_settings_is_refused_by_the_first_that_differs(
 
 
 def test_what_leaves_each_file_as_it_is_is_no_difference(settings: dict[str, Value]) -> None:
-    others = {
+    others: dict[str, Value] = {
         "log_level": "DEBUG", "data_workers": 7, "checkpoint_uri": "gs://states",
         "checkpoint_steps": 9,
     }  # fmt: skip

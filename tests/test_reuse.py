@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgedistill import reuse
+from edgedistill.declaration import Value
 from edgedistill.errors import StorageError
 from edgedistill.machine import available_cores
 from edgedistill.presets import resolve
@@ -101,7 +102,7 @@ def test_changed_weights_in_an_object_of_the_same_name_change_the_key(bucket: Bu
 
 def test_settings_without_effect_change_no_key() -> None:
     settings = resolve({"data_dir": "photos"})
-    others = {"log_level": "DEBUG", "data_workers": 7, "checkpoint_steps": 9}
+    others: dict[str, Value] = {"log_level": "DEBUG", "data_workers": 7, "checkpoint_steps": 9}
     assert reuse.step_keys({**settings, **others}, "a") == reuse.step_keys(settings, "a")
 
 
