@@ -176,9 +176,11 @@ def test_a_shard_that_is_cut_after_it_was_opened_is_refused(packed):
 def files_left_to_open(number: int) -> Iterator[None]:
     """The kernel opens so many files more, and refuses the next."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + number, hard))
+    # Each is the lowest number that is free; between them may lie some that are taken.
+    free = [os.dup(0) for _ in range(number + 1)]
+    for descriptor in free:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1], hard))
     try:
         yield
     finally:
