@@ -24,6 +24,7 @@ THRESHOLD_PNG = "threshold_analysis.png"
 RELIABILITY_PNG = "reliability_diagram.png"
 CONFIDENCE_PNG = "confidence_histogram.png"
 REPORT_HTML = "report.html"
+LABEL_REVIEW_CSV = "label_review.csv"
 # To trace.
 BAD_FILES = "bad_files.txt"
 FINDINGS_CSV = "findings.csv"
@@ -44,6 +45,12 @@ QUANTISATION_AWARE = "quantisation-aware training"
 PHOTOS_CSV = "photos.csv"
 PIXELS_FOLDER = "pixels"
 LOGITS_FILE = "logits.npy"
+UNKNOWN_FOLDER = "unknown"
+RESIZED_FOLDER = "resized"
+CANDIDATES_FOLDER = "candidates"
+WITHOUT_TEACHER_FOLDER = "without_teacher"
+MISTAKES_FOLDER = "mistakes"
+UNKNOWN_LABEL = "_unknown"
 PREDICTIONS_CSV = "predictions.csv"
 WEIGHTS_FILE = "network.weights.h5"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -196,6 +203,48 @@ METRICS = JsonFile(
     ),
 )
 """Without suffix: the int8 file. `per_class`: {label_name: {precision, recall, f1, support}}."""
+
+EVALUATION = JsonFile(
+    "evaluation.json",
+    1,
+    frozenset(
+        {
+            "confidence_level",
+            "models",
+            "comparisons",
+            "calibration",
+            "confused_pairs",
+            "slices",
+            "robustness",
+            "mistakes",
+            "n_unknown",
+        }
+    ),
+)
+"""All that the test photos say, beyond the figures of metrics.json.
+
+Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1].
+
+`models`, in the order of the waterfall, each with `name` (teacher, student_without_teacher,
+student, post_training, quantisation_aware, file), `title`, `top1`, `macro_f1`, `ece`, each of these
+three with its `_interval`, `ece_equal_mass`, `brier`, `nll`. `comparisons`: of a model with the one
+before it on the same photos: `from`, `to` (names), `difference` of top-1, `difference_interval`,
+`only_from_right`, `only_to_right` (photos), `p_value` (McNemar's exact test). `calibration`:
+`equal_width` and `equal_mass`, rows of `low`, `high`, `count`, `mean_confidence`, `accuracy`,
+`accuracy_interval` (null where there is no photo); `histogram` with `edges`, `right`, `wrong`
+(photos). `confused_pairs`: `true`, `predicted`, `count`, most first. `slices`: {size, brightness,
+folder: rows of `name`, `n_photos`, `top1`, `top1_interval`}. `robustness`: `n_photos`,
+`clean_top1`, `mean_top1`, `damages`: rows of `name`, `strength` (1, 2), `setting` in words,
+`n_photos`, `clean_top1` (of the same photos), `top1`, `top1_interval`; null where none was asked
+for. `mistakes`: `filepath`, `label_name`, `predicted_name`, `confidence`, `image` (a file below
+this folder), worst first. `n_unknown`: photos of no class that were asked.
+"""
+
+GATE = JsonFile(
+    "gate.json", 1, frozenset({"ship", "reasons", "min_top1", "max_regression", "baseline"})
+)
+"""Whether the model may ship. `reasons`: sentences, empty where it may. `baseline`: null, or `uri`,
+`top1`, `top1_interval`, `difference` (file less baseline), `difference_interval`, `p_value`."""
 
 THRESHOLD = JsonFile(
     "threshold_recommendation.json",

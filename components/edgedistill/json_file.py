@@ -11,11 +11,12 @@ from edgedistill.errors import ArtifactError
 
 @dataclass(frozen=True)
 class JsonFile:
-    """A JSON document with a fixed set of top-level keys and a `version`."""
+    """A JSON document with a fixed set of top-level keys, some optional, and a `version`."""
 
     name: str
     version: int
     keys: frozenset[str]
+    optional: frozenset[str] = frozenset()
 
     def write(self, folder: Path, content: Mapping[str, object]) -> Path:
         """Writes `content` with the version behind it; returns the file's path.
@@ -23,7 +24,7 @@ class JsonFile:
         Raises:
             ValueError: the keys are not this document's, or a number is not finite.
         """
-        if set(content) != self.keys:
+        if self._odd_keys(content):
             raise ValueError(f"{self.name} has keys {sorted(content)}; wants {sorted(self.keys)}")
         path = folder / self.name
         document = {**content, "version": self.version}
@@ -42,10 +43,13 @@ class JsonFile:
         version = content.pop("version", None)
         if version != self.version:
             raise ArtifactError(f"{path} must have version {self.version}; got {version}.")
-        if set(content) != self.keys:
-            odd = ", ".join(sorted(set(content) ^ self.keys))
-            raise ArtifactError(f"{path} has missing or unknown keys: {odd}.")
+        if odd := self._odd_keys(content):
+            raise ArtifactError(f"{path} has missing or unknown keys: {', '.join(odd)}.")
         return content
+
+    def _odd_keys(self, content: Mapping[str, object]) -> list[str]:
+        """Those that are missing, and those that nobody knows."""
+        return sorted((set(content) ^ self.keys) - (set(content) & self.optional))
 
 
 def _load_json(path: Path) -> dict[str, Any]:

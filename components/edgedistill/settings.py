@@ -54,6 +54,11 @@ class ScanSettings(TeacherChoice, InBuckets):
         "Photos: a folder with one folder a class, an archive of one, a CSV or JSONL manifest, any "
         "of them in a bucket (gs://, s3://), or 'sample': the digits of scikit-learn."
     )
+    unknown_uri: str = setting(
+        "",
+        "Photos that belong to no class, a place as data_dir may be, beside those in a folder "
+        "_unknown of data_dir; the file is asked what it makes of them. Empty: none besides.",
+    )
     teacher_img_size: str = setting(
         "auto",
         "Side of the teachers' images; auto: for each what its network was published for.",
@@ -101,6 +106,13 @@ class SplitSettings(Seeded):
         0.1, "Share of photos to choose epochs and the threshold on.", gt=0, lt=1
     )
     test_frac: float = setting(0.1, "Share of photos to report on, seen once.", gt=0, lt=1)
+    calib_frac: float = setting(
+        0.0,
+        "Share of photos, taken out of train_frac, to choose the threshold on and nothing else; 0: "
+        "it is chosen on the photos that epochs were chosen on.",
+        ge=0,
+        lt=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,11 +122,44 @@ class SplitSettings(Seeded):
                 "train_frac, val_frac and test_frac must add up to 1; "
                 f"got {self.train_frac:g} + {self.val_frac:g} + {self.test_frac:g} = {total:g}."
             )
+        if self.calib_frac >= self.train_frac:
+            raise SettingError(
+                "calib_frac is taken out of train_frac and must be less than it; "
+                f"got {self.calib_frac:g} of {self.train_frac:g}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(StepSettings):
-    """evaluate has nothing to set but what all steps share."""
+class EvaluateSettings(Seeded, InBuckets):
+    """Settings of the step evaluate."""
+
+    robustness_photos: int = setting(
+        500,
+        "Most test photos that are damaged as phones do, to see what the file makes of them; 0: "
+        "none.",
+        unit="photos",
+        ge=0,
+        le=1_000_000,
+    )
+    min_top1: float = setting(
+        0.0,
+        "Least top-1 of the file on the test photos; below it the model is marked 'do not ship' "
+        "and not exported. 0: any will do.",
+        ge=0,
+        le=1,
+    )
+    baseline_uri: str = setting(
+        "",
+        "An earlier bundle, a folder or zip, here or in a bucket (gs://, s3://), to be judged on "
+        "the same test photos; empty: none.",
+    )
+    max_regression: float = setting(
+        0.01,
+        "Most top-1 that may be lost against the bundle of baseline_uri; beyond it the model is "
+        "marked 'do not ship' and not exported.",
+        ge=0,
+        le=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +174,9 @@ class CalibrateSettings(InBuckets):
     )
     threshold_penalty_incorrect: float = setting(
         3.0, "Cost of a wrong answer, in right answers, where no threshold meets both wishes.", ge=0
+    )
+    threshold_per_class: bool = setting(
+        False, "Add a threshold for each class, by its own answers, to the one for all."
     )
     model_version: str = setting(
         "1", "Version of the model, for the bundle's name and the file's metadata."

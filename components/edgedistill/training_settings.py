@@ -196,6 +196,9 @@ class DistillerSettings(Distilled, FineTuned):
         gt=0,
         le=1,
     )
+    measure_kd_gain: bool = setting(
+        False, "Train a second student, without the teacher, to measure what distillation gains."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ def calibrate(
     threshold_target_accept_accuracy: float,
     threshold_min_coverage: float,
     threshold_penalty_incorrect: float,
+    threshold_per_class: bool,
     model_version: str,
     export_uri: str,
 ) -> None:

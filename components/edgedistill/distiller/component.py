@@ -42,6 +42,7 @@ def distiller(
     student_weights: str,
     epochs_student: int,
     lr_student: float,
+    measure_kd_gain: bool,
 ) -> None:
     """Trains the student, EfficientNet-Lite1, on labels and on the teacher's answers.
 

@@ -19,6 +19,12 @@ def evaluate(
     report: Output[HTML],
     *,
     log_level: str,
+    seed: int,
+    s3_endpoint: str,
+    robustness_photos: int,
+    min_top1: float,
+    baseline_uri: str,
+    max_regression: float,
 ) -> None:
     """Runs the TFLite file itself on the test photos, beside the float student and the teacher.
 

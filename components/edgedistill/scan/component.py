@@ -15,6 +15,7 @@ def scan(
     log_level: str,
     teacher_arch: str,
     data_dir: str,
+    unknown_uri: str,
     teacher_img_size: str,
     student_img_size: int,
     max_megapixels: float,

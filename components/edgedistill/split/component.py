@@ -20,6 +20,7 @@ def split(
     train_frac: float,
     val_frac: float,
     test_frac: float,
+    calib_frac: float,
 ) -> None:
     """Divides the photos into train, val and test, each class in the same shares, groups whole.
 
