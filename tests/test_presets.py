@@ -36,7 +36,7 @@ def test_defaults_are_those_of_the_table():
 def test_what_is_given_overrides_the_preset_and_the_preset_the_defaults():
     values = resolve({"data_dir": "x", "epochs_qat": 7}, "quick")
     assert values["epochs_qat"] == 7
-    assert values["epochs_student"] == PRESETS["quick"]["epochs_student"] == 1
+    assert values["epochs_student"] == PRESETS["quick"]["epochs_student"] == 0
     assert values["batch_size"] == 32
 
 
