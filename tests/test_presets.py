@@ -26,6 +26,8 @@ DEFAULTS = {
     "budget_latency_ms": 0.0, "budget_size_mb": 0.0, "model_version": "1", "export_uri": "",
     "threshold_target_accept_accuracy": 0.95, "threshold_min_coverage": 0.60,
     "threshold_penalty_incorrect": 3.0, "log_level": "INFO", "save_tensorboard": True,
+    "unknown_uri": "", "calib_frac": 0.0, "measure_kd_gain": False, "robustness_photos": 500,
+    "min_top1": 0.0, "baseline_uri": "", "max_regression": 0.01, "threshold_per_class": False,
 }  # fmt: skip
 
 
