@@ -8,7 +8,7 @@ from edgedistill.settings import CalibrateSettings
 
 @component(CalibrateSettings)
 def calibrate(
-    val: Input[Dataset],
+    calib: Input[Dataset],
     predictions: Input[Dataset],
     tflite: Input[Model],
     bundle: Output[Model],
@@ -27,7 +27,7 @@ def calibrate(
     """Chooses the threshold below which the app answers 'unknown', and makes the app's bundle.
 
     Args:
-        val: Photos to choose the threshold on.
+        calib: Photos to choose the threshold on.
         predictions: What the step evaluate wrote: the threshold's figures on the test photos.
         tflite: What the step qat_export wrote.
 
@@ -47,7 +47,7 @@ def calibrate(
     # Chosen by their names: every parameter that is no artifact is a setting.
     settings = CalibrateSettings.choose(locals())
     results = calibrate_threshold(
-        val.path, predictions.path, tflite.path, bundle.path, report.path, settings
+        calib.path, predictions.path, tflite.path, bundle.path, report.path, settings
     )
     log_metrics(metrics, results.metrics)
     if results.exported_to:

@@ -59,12 +59,12 @@ class Calibrated:
 
 
 def calibrate_threshold(
-    val: str, predictions: str, tflite: str, bundle: str, report: str, settings: CalibrateSettings
+    calib: str, predictions: str, tflite: str, bundle: str, report: str, settings: CalibrateSettings
 ) -> Calibrated:
     """Chooses the threshold on the validation photos and tells what it does on the test photos.
 
     Args:
-        val: the validation split.
+        calib: the photos to choose the threshold on.
         predictions: what the step evaluate wrote.
         tflite: what the step qat_export wrote.
         bundle: folder to write: what ships, one zip of it, the curve and the pictures.
@@ -83,7 +83,7 @@ def calibrate_threshold(
     use_endpoint(settings.s3_endpoint)
     if settings.export_uri:
         check_target(settings.export_uri)
-    dataset = PackedDataset.open(val)
+    dataset = PackedDataset.open(calib)
     dataset.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
     dataset.require_own(PREDICTIONS.read(Path(predictions))["data_digest"], predictions)
     _log.info("calibrate: the file answers %d validation photos", len(dataset))
