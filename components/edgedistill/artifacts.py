@@ -45,6 +45,7 @@ QUANTISATION_AWARE = "quantisation-aware training"
 PHOTOS_CSV = "photos.csv"
 PIXELS_FOLDER = "pixels"
 LOGITS_FILE = "logits.npy"
+UNKNOWN_LOGITS_FILE = "unknown_logits.npy"
 UNKNOWN_FOLDER = "unknown"
 RESIZED_FOLDER = "resized"
 CANDIDATES_FOLDER = "candidates"
@@ -52,6 +53,7 @@ WITHOUT_TEACHER_FOLDER = "without_teacher"
 MISTAKES_FOLDER = "mistakes"
 UNKNOWN_LABEL = "_unknown"
 PREDICTIONS_CSV = "predictions.csv"
+UNKNOWN_CSV = "unknown.csv"
 WEIGHTS_FILE = "network.weights.h5"
 TENSORBOARD_FOLDER = "tensorboard"
 
@@ -181,28 +183,39 @@ PREDICTIONS = JsonFile("predictions.json", 1, frozenset({"data_digest"}))
 """Beside predictions.csv and logits.npy. `data_digest`, here as in the others: the split of the
 photos, all three parts, that the artifact came from."""
 
+_HEADLINE = ("top1", "macro_f1", "ece")
 METRICS = JsonFile(
     "metrics.json",
-    1,
+    2,
     frozenset(
         {
             "n_test",
-            "top1",
-            "macro_f1",
+            *_HEADLINE,
+            *(f"{figure}_student" for figure in _HEADLINE),
+            *(f"{figure}_teacher" for figure in _HEADLINE),
+            "confidence_level",
+            "intervals",
+            "ece_equal_mass",
+            "brier",
+            "nll",
             "macro_precision",
             "macro_recall",
-            "ece",
-            "top1_student",
-            "macro_f1_student",
-            "ece_student",
-            "top1_teacher",
-            "macro_f1_teacher",
-            "ece_teacher",
             "per_class",
         }
     ),
+    optional=frozenset(
+        {
+            *(f"{figure}_student_without_teacher" for figure in _HEADLINE),
+            *(f"{figure}_post_training" for figure in _HEADLINE),
+            *(f"{figure}_quantisation_aware" for figure in _HEADLINE),
+            "robustness_mean_top1",
+        }
+    ),
 )
-"""Without suffix: the int8 file. `per_class`: {label_name: {precision, recall, f1, support}}."""
+"""Without suffix: the int8 file. `intervals`: {top1, macro_f1 or ece with each suffix that is
+there: [low, high]} at `confidence_level`. `ece_equal_mass`: over bins of as many photos each;
+`nll` in nats. `robustness_mean_top1`: the plain mean over the damages of evaluation.json.
+`per_class`: {label_name: {precision, recall, f1, support}}."""
 
 EVALUATION = JsonFile(
     "evaluation.json",
