@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy, F1, confusion matrix, ROC, and weights of classes."""
+"""How good predictions are: accuracy, F1, confusion matrix, ROC."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-Indices = NDArray[np.integer]
+from edgedistill.core.class_indices import Indices, check_indices
+
 MAX_ROC_POINTS = 200
 """KFP's dashboard draws every point; more are not seen."""
 
@@ -41,39 +42,6 @@ class RocCurve:
     threshold: NDArray[np.float64]
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities, exp(x_i) / sum_j exp(x_j), in double precision.
-
-    Args:
-        logits: shape (..., n_classes), finite.
-
-    Returns:
-        The same shape; the last axis sums to 1.
-
-    Raises:
-        ValueError: a logit is not finite.
-    """
-    if not np.isfinite(logits).all():
-        raise ValueError("logits must be finite")
-    x = np.asarray(logits, np.float64)
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))  # the largest becomes 1: no overflow
-    probabilities: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return probabilities
-
-
-def cross_entropy(logits: NDArray[np.floating], label_indices: Indices) -> float:
-    """Mean of -log(softmax(logits)) at the true classes, in nats.
-
-    Args:
-        logits: shape (n, n_classes), finite, n at least 1.
-        label_indices: shape (n,).
-    """
-    x = np.asarray(logits, np.float64)
-    shifted = x - x.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_probabilities[np.arange(len(x)), label_indices].mean())
-
-
 def classification_scores(
     label_indices: Indices, predicted_indices: Indices, n_classes: int
 ) -> Scores:
@@ -87,7 +55,7 @@ def classification_scores(
     Raises:
         ValueError: shapes differ, n is 0, or an index is not in [0, n_classes).
     """
-    _check_indices(label_indices, predicted_indices, n_classes)
+    check_indices(label_indices, predicted_indices, n_classes)
     precision, recall, f1, support = sk.precision_recall_fscore_support(
         label_indices, predicted_indices, labels=np.arange(n_classes), zero_division=0
     )
@@ -119,7 +87,7 @@ def confusion_matrix(
     Raises:
         ValueError: shapes differ, n is 0, or an index is not in [0, n_classes).
     """
-    _check_indices(label_indices, predicted_indices, n_classes)
+    check_indices(label_indices, predicted_indices, n_classes)
     matrix = sk.confusion_matrix(label_indices, predicted_indices, labels=np.arange(n_classes))
     return np.asarray(matrix, np.int64)
 
@@ -141,44 +109,9 @@ def micro_average_roc(label_indices: Indices, probabilities: NDArray[np.floating
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
         raise ValueError(f"probabilities must be (n, at least 2); got {probabilities.shape}")
     n_classes = probabilities.shape[1]
-    _check_indices(label_indices, probabilities.argmax(axis=1), n_classes)
+    check_indices(label_indices, probabilities.argmax(axis=1), n_classes)
     is_class = label_indices[:, np.newaxis] == np.arange(n_classes)
     fpr, tpr, threshold = sk.roc_curve(is_class.ravel(), probabilities.ravel())
     count = min(MAX_ROC_POINTS, len(fpr))
     kept = np.linspace(0, len(fpr) - 1, count).round().astype(np.int64)
     return RocCurve(fpr[kept], tpr[kept], np.minimum(threshold[kept], 1.0))
-
-
-def class_weights(label_indices: Indices, n_classes: int) -> NDArray[np.float64]:
-    """Weights that let each class count alike: n / (n_classes * photos of the class).
-
-    Args:
-        label_indices: shape (n,), the classes of the photos to train on.
-        n_classes: number of classes, each with at least one photo.
-
-    Returns:
-        Shape (n_classes,); the mean over the photos is 1, so that the loss keeps its size.
-
-    Raises:
-        ValueError: a class has no photo, or an index is not in [0, n_classes).
-    """
-    _check_indices(label_indices, label_indices, n_classes)
-    counts = np.bincount(label_indices, minlength=n_classes)
-    if (counts == 0).any():
-        raise ValueError(f"class {int(counts.argmin())} has no photo")
-    weights: NDArray[np.float64] = len(label_indices) / (n_classes * counts)
-    return weights
-
-
-def _check_indices(label_indices: Indices, predicted_indices: Indices, n_classes: int) -> None:
-    if label_indices.shape != predicted_indices.shape or label_indices.ndim != 1:
-        raise ValueError(
-            f"shapes must be (n,) and equal; got {label_indices.shape}, {predicted_indices.shape}"
-        )
-    if len(label_indices) == 0:
-        raise ValueError("there must be at least one photo")
-    for indices in (label_indices, predicted_indices):
-        if indices.min() < 0 or indices.max() >= n_classes:
-            raise ValueError(
-                f"classes must be in [0, {n_classes}); got {indices.min()} to {indices.max()}"
-            )
