@@ -2,17 +2,14 @@ import warnings
 
 import numpy as np
 import pytest
-import scipy.special
 from sklearn import metrics as sk
-from sklearn.utils.class_weight import compute_class_weight
 
 from edgedistill.core.metrics import (
-    class_weights,
     classification_scores,
     confusion_matrix,
     micro_average_roc,
-    softmax,
 )
+from edgedistill.core.probabilities import softmax
 
 # Class 0: 3 photos, predicted 0, 0, 1. Class 1: 2 photos, predicted 1, 0. Class 2: 1, predicted 1.
 LABELS = np.array([0, 0, 0, 1, 1, 2])
@@ -25,29 +22,6 @@ def random_case(n: int = 400, n_classes: int = 7) -> tuple[np.ndarray, np.ndarra
     logits = random.normal(size=(n, n_classes)).astype(np.float32)
     logits[np.arange(n), labels] += 1.5
     return labels, logits
-
-
-def test_softmax_of_logarithms_gives_their_shares():
-    # exp(log 1), exp(log 2), exp(log 5) are 1, 2, 5 of 8.
-    np.testing.assert_allclose(softmax(np.log([[1.0, 2.0, 5.0]])), [[1 / 8, 2 / 8, 5 / 8]])
-
-
-def test_softmax_of_large_logits_does_not_overflow():
-    logits = np.array([[1000.0, 999.0], [-1000.0, -1000.0]], np.float32)
-    # exp(-1) = 0.3679: 1 / 1.3679 = 0.7311.
-    np.testing.assert_allclose(softmax(logits), [[0.7311, 0.2689], [0.5, 0.5]], atol=5e-5)
-
-
-def test_softmax_of_float32_is_as_exact_as_of_float64():
-    _, logits = random_case()
-    expected = scipy.special.softmax(logits.astype(np.float64), axis=1)
-    np.testing.assert_allclose(softmax(logits), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_softmax_refuses_what_is_not_finite(odd):
-    with pytest.raises(ValueError, match="finite"):
-        softmax(np.array([0.0, odd]))
 
 
 def test_scores_follow_from_the_counts():
@@ -101,20 +75,6 @@ def test_the_roc_of_perfect_predictions_keeps_its_corner():
     points = list(zip(roc.false_positive_rate, roc.true_positive_rate, strict=True))
     assert (0.0, 1.0) in points
     assert roc.threshold.max() == 1.0
-
-
-def test_class_weights_are_those_of_scikit_learn_and_average_to_1_over_the_photos():
-    weights = class_weights(LABELS, 3)
-    # 6 photos, 3 classes: 6 / (3 * 3), 6 / (3 * 2), 6 / (3 * 1).
-    assert weights.tolist() == pytest.approx([2 / 3, 1, 2])
-    expected = compute_class_weight("balanced", classes=np.arange(3), y=LABELS)
-    np.testing.assert_allclose(weights, expected)
-    assert weights[LABELS].mean() == pytest.approx(1)
-
-
-def test_a_class_without_photos_has_no_weight():
-    with pytest.raises(ValueError, match="class 1 has no photo"):
-        class_weights(np.array([0, 2]), 3)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.artifacts import LABELS_FILE, MODEL_FILE, MODEL_METADATA
-from edgedistill.errors import EdgedistillError, SettingError
+from edgedistill.errors import DatasetError, EdgedistillError, SettingError
 from edgedistill.storage.archives import archive_tree, is_archive_name
 from edgedistill.storage.downloads import download
 from edgedistill.storage.files import BUCKET_SCHEMES, FoundFile
@@ -106,9 +106,13 @@ def _read_zip(uri: str) -> dict[str, bytes]:
         if uri.startswith(BUCKET_SCHEMES):
             path = Path(scratch) / "bundle.zip"
             download(uri, path)
+        try:
+            tree = archive_tree(path, Path(scratch), uri)
+        except DatasetError as error:
+            raise _damaged(uri, f"the zip cannot be read ({str(error).rstrip('.')})") from None
         found = {
             file.place: file.content
-            for file in archive_tree(path, Path(scratch), uri).files()
+            for file in tree.files()
             if isinstance(file, FoundFile) and file.place in _WANTED
         }
         if missing := [name for name in _WANTED if name not in found]:
@@ -143,7 +147,9 @@ def _facts(uri: str, model: bytes) -> FileFacts:
     ends = (*facts.inputs, *facts.outputs)
     if len(ends) != 2 or {end.dtype for end in ends} - set(_INTEGERS):
         told = ", ".join(end.dtype for end in ends)
-        raise _damaged(uri, f"{MODEL_FILE} must have one int8 or uint8 input and output; got {told}")
+        raise _damaged(
+            uri, f"{MODEL_FILE} must have one int8 or uint8 input and output; got {told}"
+        )
     return facts
 
 

@@ -70,10 +70,10 @@ def _compared(right: NDArray[np.bool_], baseline: BaselineAnswers) -> dict[str, 
 
 
 def _regression(compared: dict[str, Any], n_photos: int, allowed: float) -> str:
-    low, high = compared["difference_interval"]
+    low, high = (100 * end for end in compared["difference_interval"])
     return (
-        f"The file is right on {-100 * compared['difference']:.2f} points fewer of {n_photos:,} "
-        f"test photos than the bundle of baseline_uri (95 % interval of the difference {100 * low:+.2f} to "
-        f"{100 * high:+.2f} points; McNemar's exact test: p = {compared['p_value']:.2g}), "
-        f"which is more than max_regression allows, {100 * allowed:.2f} points."
+        f"The file's top-1 is {-100 * compared['difference']:.2f} points below that of the bundle "
+        f"of baseline_uri on the same {n_photos:,} test photos (95 % interval of the difference "
+        f"{low:+.2f} to {high:+.2f} points; McNemar's exact test: p = {compared['p_value']:.2g}), "
+        f"more than max_regression allows, {100 * allowed:.2f} points."
     )

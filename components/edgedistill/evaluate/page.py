@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgedistill.artifacts import EVALUATION, GATE, METRICS, UNKNOWN_LABEL
+from edgedistill.artifacts import EVALUATION, GATE, METRICS
 from edgedistill.evaluate.judged import TITLES
 from edgedistill.report.page import (
     Exhibit,
@@ -66,7 +66,11 @@ def _headlines(metrics: Document, told: Document) -> list[Headline]:
     intervals = metrics["intervals"]
     cards = [
         Headline(f"{metrics[name]:.1%}", label, _interval(intervals[name]))
-        for name, label in (("top1", "top-1"), ("macro_f1", "macro F1"), ("ece", "calibration error"))
+        for name, label in (
+            ("top1", "top-1"),
+            ("macro_f1", "macro F1"),
+            ("ece", "calibration error"),
+        )
     ]
     if robustness := told["robustness"]:
         remark = f"undamaged {robustness['clean_top1']:.1%}, {robustness['n_photos']:,} photos"
@@ -79,8 +83,8 @@ def _gate_section(gate: Document) -> Section | None:
     if baseline := gate["baseline"]:
         paragraphs.append(
             f"The bundle {baseline['uri']} is right on {baseline['top1']:.2%} of the same photos "
-            f"({_interval(baseline['top1_interval'])}); the file's top-1 is "
-            f"{_points(baseline['difference'])} from that ({_points_interval(baseline)}; {_p(baseline)})."
+            f"({_interval(baseline['top1_interval'])}). The file against it: "
+            f"{_points(baseline['difference'])} ({_points_interval(baseline)}; {_p(baseline)})."
         )
     return Section("May it ship?", paragraphs=paragraphs) if paragraphs else None
 

@@ -2,39 +2,16 @@
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from edgedistill.artifacts import (
-    CONFUSION_CSV,
-    CONFUSION_PNG,
-    EVALUATION,
-    GATE,
-    LOGITS_FILE,
-    METRICS,
-    MODEL_FILE,
-    PREDICTIONS,
-    PREDICTIONS_CSV,
-    QUANTIZATION,
-)
-from edgedistill.core.metrics import confusion_matrix
+from edgedistill.artifacts import CONFUSION_PNG, QUANTIZATION
 from edgedistill.datasets import PackedDataset
 from edgedistill.evaluate.baseline import Baseline, read_baseline
 from edgedistill.evaluate.dashboard import DashboardViews, dashboard_views
-from edgedistill.evaluate.documents import evaluation_document, metrics_document
-from edgedistill.evaluate.gate import BaselineAnswers, gate_document
+from edgedistill.evaluate.findings import judge_file
 from edgedistill.evaluate.judged import Judged
-from edgedistill.evaluate.mistakes import write_mistakes
 from edgedistill.evaluate.models import answers_of_models
 from edgedistill.evaluate.page import render_evaluation_page
-from edgedistill.evaluate.robustness import measure_robustness
-from edgedistill.evaluate.slicing import slices_document
-from edgedistill.evaluate.tables import write_confusion, write_predictions
-from edgedistill.evaluate.unknown import UnknownAnswers, ask_about_unknown, write_unknown
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.plots import confusion_matrix_plot
 from edgedistill.settings import EvaluateSettings
@@ -82,17 +59,26 @@ def evaluate_file(
         Judged.of(name, logits, photos.label_indices, seed=settings.seed)
         for name, logits in answers.items()
     ]
-    judged = Findings.of(photos, models, Path(tflite) / MODEL_FILE, baseline, settings)
-    picture = confusion_matrix_plot(judged.matrix, photos.label_names)
+    findings = judge_file(photos, models, Path(tflite), baseline, settings)
+    picture = confusion_matrix_plot(findings.matrix, photos.label_names)
     with complete_folder(predictions) as folder:
         (folder / CONFUSION_PNG).write_bytes(picture)
-        judged.write(folder)
+        findings.write(folder, photos)
         page = render_evaluation_page(folder, picture)
     write_file(report, page)
-    for reason in judged.gate["reasons"]:
+    for reason in findings.gate["reasons"]:
         _log.warning("do not ship: %s", reason)
     _log.info("evaluated: %s", ", ".join(f"top1{m.suffix}={m.scores.top1:.3f}" for m in models))
     return dashboard_views(
-        models, judged.matrix, photos.label_names,
-        gate=judged.gate, robustness=judged.robustness, seconds=time.monotonic() - begun,
+        models, findings.matrix, photos.label_names,
+        gate=findings.gate, robustness=findings.robustness, seconds=time.monotonic() - begun,
     )  # fmt: skip
+
+
+def _read_baseline(photos: PackedDataset, settings: EvaluateSettings) -> Baseline | None:
+    """Before any work: what does not fit is told at once."""
+    if not settings.baseline_uri:
+        return None
+    baseline = read_baseline(settings.baseline_uri)
+    baseline.require_fit(photos.label_names, photos.student_px)
+    return baseline
