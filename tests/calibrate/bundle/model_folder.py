@@ -108,5 +108,10 @@ def scores_document(label_names: Sequence[str] = ODD_NAMES) -> dict[str, Any]:
         "top1_teacher": 0.95,
         "macro_f1_teacher": 0.94,
         "ece_teacher": 0.02,
+        "confidence_level": 0.95,
+        "intervals": {"top1": [0.640, 0.948], "macro_f1": [0.64, 0.95], "ece": [0.0, 0.2]},
+        "ece_equal_mass": 0.05,
+        "brier": 0.2,
+        "nll": 0.4,
         "per_class": {name: dict(per_class) for name in label_names},
     }
