@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.artifacts import LOGITS_FILE, PREDICTIONS_CSV
-from edgedistill.core.metrics import softmax
+from edgedistill.core.probabilities import softmax
 from edgedistill.errors import ArtifactError
 from edgedistill.json_file import missing_file
 

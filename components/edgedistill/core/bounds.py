@@ -61,6 +61,33 @@ def exact_interval(n_right: int, n_photos: int, *, confidence: float = 0.95) -> 
     return low, 1 - _share_of_upper_tail(n_photos - int(n_right), n_photos, tail)
 
 
+def binomial_upper_tail(least: int, n_photos: int, share: float) -> float:
+    """P(X >= least) of a binomial X: how often `least` or more of the photos are right by chance.
+
+    Args:
+        least: photos, in [0, n_photos].
+        n_photos: photos that are looked at, at least 1.
+        share: chance of each to be right, in [0, 1].
+
+    Returns:
+        The probability, to nearly the precision of doubles, however small it is.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    if n_photos < 1 or not 0 <= least <= n_photos or not 0 <= share <= 1:
+        raise ValueError(
+            "least must be in [0, n_photos >= 1] and share in [0, 1]; "
+            f"got {least} of {n_photos} and {share}"
+        )
+    if least == 0 or share == 1:
+        return 1.0
+    if share * n_photos <= least:
+        return math.exp(_log_upper_tail(least, n_photos, share))
+    # Fewer than `least` right: at least n - least + 1 wrong, the smaller of the two tails.
+    return 1 - math.exp(_log_upper_tail(n_photos - least + 1, n_photos, 1 - share))
+
+
 def photos_for_half_width(accuracy: float, half_width: float, *, confidence: float = 0.95) -> int:
     """The fewest photos on which that accuracy would be known to plus or minus `half_width`.
 

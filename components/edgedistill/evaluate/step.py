@@ -24,8 +24,8 @@ from edgedistill.core.metrics import (
     classification_scores,
     confusion_matrix,
     micro_average_roc,
-    softmax,
 )
+from edgedistill.core.probabilities import softmax
 from edgedistill.core.reliability import expected_calibration_error
 from edgedistill.datasets import PackedDataset
 from edgedistill.folders import complete_folder, write_file

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.metrics import cross_entropy
+from edgedistill.core.probabilities import cross_entropy
 from edgedistill.errors import TrainingError
 from edgedistill.pixels import PackedPixels, Pixels
 from edgedistill.tf.devices import has_gpu
