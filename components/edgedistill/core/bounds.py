@@ -81,29 +81,31 @@ def exact_lower_bound(n_right: int, n_photos: int, *, confidence: float = 0.95) 
     return _share_of_upper_tail(int(n_right), n_photos, 1 - confidence)
 
 
-def is_surely_at_least(
-    share: float, n_right: int, n_photos: int, *, confidence: float = 0.95
-) -> bool:
-    """Whether `exact_lower_bound` reaches a share, by one tail of the binomial: the exact test.
+def binomial_upper_tail(least: int, n_photos: int, share: float) -> float:
+    """P(X >= least) of a binomial X: how often `least` or more of the photos are right by chance.
 
     Args:
-        share: the share to reach, in [0, 1].
-        n_right: photos that were right, a whole number in [0, n_photos].
-        n_photos: photos that were looked at, at least 1.
-        confidence: how often, at least, a share that is less is told from it, in [0.5, 1).
+        least: photos, in [0, n_photos].
+        n_photos: photos that are looked at, at least 1.
+        share: chance of each to be right, in [0, 1].
+
+    Returns:
+        The probability, to nearly the precision of doubles, however small it is.
 
     Raises:
         ValueError: an argument is out of its range.
     """
-    _check_one_sided(n_right, n_photos, confidence)
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must be in [0, 1]; got {share}")
-    if share == 0:
-        return True
-    # Above n_right / n_photos the tail is more than a half (see `_share_of_upper_tail`).
-    if n_right < share * n_photos or share == 1:
-        return False
-    return _log_upper_tail(int(n_right), n_photos, share) <= math.log(1 - confidence)
+    if n_photos < 1 or not 0 <= least <= n_photos or not 0 <= share <= 1:
+        raise ValueError(
+            "least must be in [0, n_photos >= 1] and share in [0, 1]; "
+            f"got {least} of {n_photos} and {share}"
+        )
+    if least == 0 or share == 1:
+        return 1.0
+    if share * n_photos <= least:
+        return math.exp(_log_upper_tail(least, n_photos, share))
+    # Fewer than `least` right: at least n - least + 1 wrong, the smaller of the two tails.
+    return 1 - math.exp(_log_upper_tail(n_photos - least + 1, n_photos, 1 - share))
 
 
 def photos_for_half_width(accuracy: float, half_width: float, *, confidence: float = 0.95) -> int:

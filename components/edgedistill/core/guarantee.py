@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgedistill.core.bounds import exact_lower_bound, is_surely_at_least
+from edgedistill.core.bounds import binomial_upper_tail, exact_lower_bound
 from edgedistill.core.threshold import N_THRESHOLDS, ThresholdCurve
 
 PROCEDURE = "fixed-sequence testing"
@@ -81,7 +81,7 @@ def photos_needed(n_errors: int, target: float, confidence: float = CONFIDENCE_L
 
     def is_enough(n_photos: int) -> bool:
         right = n_photos - n_errors
-        return is_surely_at_least(target, right, n_photos, confidence=confidence)
+        return _passes(right, n_photos, target, confidence)
 
     too_few, enough = n_errors, n_errors + 1
     while not is_enough(enough):
@@ -138,7 +138,7 @@ def guaranteed_threshold(
     promised = None
     for i in np.flatnonzero(curve.accepted >= least)[::-1].tolist():
         right, accepted = int(curve.correct_accepted[i]), int(curve.accepted[i])
-        if not is_surely_at_least(target, right, accepted, confidence=confidence):
+        if not _passes(right, accepted, target, confidence):
             if promised is None:
                 return _without(curve, i, _photos_missing(curve, i, target, confidence))
             break
@@ -148,6 +148,11 @@ def guaranteed_threshold(
     right, accepted = int(curve.correct_accepted[promised]), int(curve.accepted[promised])
     bound = exact_lower_bound(right, accepted, confidence=confidence)
     return Guarantee(float(curve.threshold[promised]), bound, accepted, right, None, None)
+
+
+def _passes(n_correct: int, n_accepted: int, target: float, confidence: float) -> bool:
+    """The exact test: whether the one-sided lower bound reaches the target, by one tail alone."""
+    return binomial_upper_tail(n_correct, n_accepted, target) <= 1 - confidence
 
 
 def _nearest(curve: ThresholdCurve, target: float, confidence: float) -> Guarantee:
