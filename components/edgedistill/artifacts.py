@@ -278,8 +278,8 @@ THRESHOLD = JsonFile(
     ),
     frozenset({"temperature", "unknown", "per_class"}),
 )
-"""Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1], null where it is of
-no photos.
+"""Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1], null where it is
+of no photos.
 
 `chosen_on`: `validation` or `calibration`, the part of the split whose `n_val` photos the
 thresholds are chosen on. `accept_accuracy_lower_bound`: of the recommended threshold, corrected for
@@ -296,7 +296,8 @@ the target is reached. `test_*`: the recommended threshold on the same test phot
 interval; `auroc` {max_probability, max_logit, energy} against the test photos; `best_score`, and at
 `best_score_threshold`, which accepts 95 % of the photos that it is chosen on,
 `best_score_known_accepted` and `best_score_unknown_accepted`, with interval. `per_class`:
-{label_name: {threshold, coverage, accept_accuracy, n_accepted}} of the photos that were named so."""
+{label_name: {threshold, coverage, accept_accuracy, n_accepted}} of the photos that were named so;
+null where no threshold reaches the target."""
 
 TRAINING_CONFIG = JsonFile("training_config.json", 1, frozenset({"settings"}))
 RUN_METADATA = JsonFile(

@@ -90,8 +90,8 @@ def _unknown(found: Mapping[str, Any], recommended: float) -> Section:
         f"({_range(found['accepted_share_interval'])}) reach {recommended:.2f} and are answered "
         "all the same.",
         f"The {best} tells them best. Accepting what has at least "
-        f"{found['best_score_threshold']:.4g}, which 95% of the photos that it is chosen on have, accepts "
-        f"{found['best_score_known_accepted']:.1%} of the test photos and "
+        f"{found['best_score_threshold']:.4g}, which 95% of the photos that it is chosen on have, "
+        f"accepts {found['best_score_known_accepted']:.1%} of the test photos and "
         f"{found['best_score_unknown_accepted']:.1%} "
         f"({_range(found['best_score_unknown_accepted_interval'])}) of these.",
     )

@@ -1,4 +1,4 @@
-"""The content of threshold_recommendation.json: what is recommended, what is promised, and proof."""
+"""The content of threshold_recommendation.json: what is recommended, promised, and kept."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -117,8 +117,9 @@ def _unknown(found: Mapping[str, Any], recommended: float) -> str:
     rows = [(SCORE_WORDS[name], f"{area:.1%}") for name, area in found["auroc"].items()]
     best = paragraph(
         f"The best is {SCORE_WORDS[found['best_score']]}: accepting what has at least "
-        f"{found['best_score_threshold']:.4g} lets through {found['best_score_known_accepted']:.1%} "
-        f"of the test photos and {found['best_score_unknown_accepted']:.1%} "
+        f"{found['best_score_threshold']:.4g} lets through "
+        f"{found['best_score_known_accepted']:.1%} of the test photos and "
+        f"{found['best_score_unknown_accepted']:.1%} "
         f"({_range(found['best_score_unknown_accepted_interval'])}) of the others."
     )
     return f"{told}\n{table(('figure', 'tells apart'), rows)}\n\n{best}"
