@@ -253,31 +253,15 @@ GATE = JsonFile(
 THRESHOLD = JsonFile(
     "threshold_recommendation.json",
     2,
-    frozenset(
-        {
-            "recommended_threshold",
-            "calibration_notes",
-            "target_accept_accuracy",
-            "min_coverage",
-            "penalty_incorrect",
-            "achieved_accept_accuracy",
-            "achieved_coverage",
-            "accept_accuracy_lower_bound",
-            "confidence_level",
-            "guaranteed_threshold",
-            "guarantee",
-            "selection_method",
-            "grid_step",
-            "chosen_on",
-            "n_val",
-            "test",
-            "test_accept_accuracy",
-            "test_coverage",
-            "n_test",
-        }
-    ),
+    frozenset({
+        "recommended_threshold", "calibration_notes", "target_accept_accuracy", "min_coverage",
+        "penalty_incorrect", "achieved_accept_accuracy", "achieved_coverage",
+        "accept_accuracy_lower_bound", "confidence_level", "guaranteed_threshold", "guarantee",
+        "selection_method", "grid_step", "chosen_on", "n_val", "test", "test_accept_accuracy",
+        "test_coverage", "n_test",
+    }),
     frozenset({"temperature", "unknown", "per_class"}),
-)
+)  # fmt: skip
 """Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1], null where it is
 of no photos.
 

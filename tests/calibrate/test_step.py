@@ -67,13 +67,12 @@ def write_predictions(folder: Path, logits: np.ndarray, labels: list[int]) -> Pa
     return folder
 
 
-def bundle(tmp_path: Path, evidence: Evidence = EVIDENCE, *reasons: str, **settings: float) -> Path:
-    """Written from the evidence; the gate says no where there are reasons."""
+def bundle(tmp_path: Path, evidence: Evidence = EVIDENCE, **settings: float) -> Path:
     if not (tmp_path / "tflite").exists():
         write_model_folder(tmp_path / "tflite", CLASSES)
     out = tmp_path / f"bundle{len(list(tmp_path.iterdir()))}"
     chosen = CalibrateSettings.choose(settings)
-    scores, gate = scores_document(CLASSES), gate_document(*reasons)
+    scores, gate = scores_document(CLASSES), gate_document()
     write_bundle(out, tmp_path / "tflite", scores, gate, evidence, chosen)
     return out
 
@@ -261,10 +260,10 @@ def test_photos_of_no_class_are_told_with_the_score_that_knows_them_best():
     assert unknown_document(calib, test, unknown, 0.99)["accepted_share"] == 0
 
 
-def test_what_may_be_told_besides_is_told_where_it_is_asked_for(made, tmp_path):
+def test_what_may_be_told_besides_is_told_where_it_is_asked_for(made):
     assert not {"unknown", "per_class"} & set(THRESHOLD.read(made))
     evidence = replace(EVIDENCE, unknown_logits=np.zeros((3, 5)))
-    document = THRESHOLD.read(bundle(tmp_path, evidence, threshold_per_class=True))
+    document = recommendation_document(evidence, CalibrateSettings(threshold_per_class=True))
     # Every class as likely: 0.2 sure, and below 0.51.
     assert (document["unknown"]["n_photos"], document["unknown"]["accepted_share"]) == (3, 0.0)
     none = {"threshold": None, "coverage": None, "accept_accuracy": None, "n_accepted": 0}
@@ -364,13 +363,6 @@ def test_the_zip_holds_every_file_of_the_folder_but_itself_and_the_evidence(made
             assert archive.read(name) == (made / name).read_bytes()
         document = json.loads(archive.read("threshold_recommendation.json"))
     assert document["recommended_threshold"] == 0.51
-
-
-def test_a_model_that_must_not_ship_has_no_zip(tmp_path):
-    kept = bundle(tmp_path, EVIDENCE, "Top-1 is 0.85; min_top1 asks for 0.9.")
-    names = {p.name for p in kept.iterdir()}
-    assert {*TO_SHIP, *FOR_JUDGING, "model_card.md"} - names == {"bundle.zip"}
-    assert (kept / "README.md").read_text(encoding="utf-8").startswith("# DO NOT SHIP")
 
 
 def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
@@ -489,7 +481,7 @@ def test_photos_that_were_set_aside_are_told_apart_from_the_validation_photos(
         assert found.label_names == CLASSES
 
 
-def test_a_model_that_must_not_ship_is_not_exported(tmp_path, steps_before, caplog):
+def test_a_model_that_must_not_ship_has_no_zip_and_is_not_exported(tmp_path, steps_before, caplog):
     GATE.write(tmp_path / "predictions", gate_document("Top-1 is 0.85; min_top1 asks for 0.9."))
     done = calibrate_threshold(
         **steps_before,
@@ -502,6 +494,10 @@ def test_a_model_that_must_not_ship_is_not_exported(tmp_path, steps_before, capl
     assert not (tmp_path / "shelf").exists()
     assert "do not ship, and no bundle.zip: Top-1 is 0.85; min_top1" in caplog.messages[-1]
     assert "Do not ship: Top-1 is 0.85; min_top1 asks for 0.9." in (tmp_path / "r").read_text()
+    names = {p.name for p in (tmp_path / "b").iterdir()}
+    assert {*TO_SHIP, *FOR_JUDGING, "model_card.md"} - names == {"bundle.zip"}
+    readme = (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("# DO NOT SHIP")
 
 
 def test_a_place_that_cannot_take_the_bundle_is_told_before_any_work(tmp_path, steps_before):

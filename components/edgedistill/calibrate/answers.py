@@ -29,17 +29,20 @@ class Answers:
     @cached_property
     def predicted_indices(self) -> NDArray[np.int64]:
         """The class that each photo is named, shape (n,)."""
-        return self.probabilities.argmax(axis=1)
+        classes: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return classes
 
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """The probability of that class, shape (n,)."""
-        return self.probabilities.max(axis=1)
+        largest: NDArray[np.float64] = self.probabilities.max(axis=1)
+        return largest
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
         """Whether it is the true one, shape (n,)."""
-        return self.predicted_indices == self.label_indices
+        right: NDArray[np.bool_] = self.predicted_indices == self.label_indices
+        return right
 
 
 def read_test_answers(predictions: Path) -> Answers:

@@ -158,7 +158,8 @@ def _passes(n_correct: int, n_accepted: int, target: float, confidence: float) -
 def _nearest(curve: ThresholdCurve, target: float, confidence: float) -> Guarantee:
     """Where no threshold accepts enough photos to be tested: the one that lacks fewest."""
     missing = [
-        _photos_missing(curve, i, target, confidence) for i in np.flatnonzero(curve.accepted)
+        _photos_missing(curve, i, target, confidence)
+        for i in np.flatnonzero(curve.accepted).tolist()
     ]
     fewest = min(missing)
     return _without(curve, missing.index(fewest), fewest)

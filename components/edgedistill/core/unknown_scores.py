@@ -44,7 +44,8 @@ def max_logit(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Source: Hendrycks et al. 2022, "Scaling Out-of-Distribution Detection for Real-World Settings".
     """
-    return np.asarray(logits, np.float64).max(axis=1)
+    largest: NDArray[np.float64] = np.asarray(logits, np.float64).max(axis=1)
+    return largest
 
 
 def energy(logits: NDArray[np.floating]) -> NDArray[np.float64]:

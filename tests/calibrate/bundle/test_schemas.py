@@ -87,7 +87,7 @@ def test_every_json_file_of_the_bundle_has_a_schema_and_fits_it(made_bundle):
 def test_keys_and_version_are_those_that_are_written(made_bundle, name):
     schema = read(made_bundle / "schemas" / f"{name}.schema.json")
     _, written = DOCUMENTS[name]
-    optional = getattr(written, "optional", frozenset())
+    optional = written.optional
     assert set(schema["required"]) == {*written.keys, "version"}
     assert set(schema["properties"]) == {*written.keys, *optional, "version"}
     assert schema["properties"]["version"]["const"] == written.version
