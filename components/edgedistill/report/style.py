@@ -3,10 +3,12 @@
 STYLE = """
 :root { color-scheme: light dark;
   --ground: #f6f7f9; --card: #ffffff; --ink: #1a2130; --soft: #5b6577; --line: #e1e5eb;
-  --accent: #2457a6; --stripe: #f3f5f8; }
+  --accent: #2457a6; --stripe: #f3f5f8;
+  --c1: #2467b3; --c2: #c75a00; --c3: #0b7f63; --c4: #a8307a; --c5: #7a6a00; --c6: #5c6675; }
 @media (prefers-color-scheme: dark) { :root {
   --ground: #12161d; --card: #1b212b; --ink: #e7ebf2; --soft: #9aa6b8; --line: #2d3542;
-  --accent: #8ab4f8; --stripe: #202733; } }
+  --accent: #8ab4f8; --stripe: #202733;
+  --c1: #6fb1ff; --c2: #ff9f4a; --c3: #4fd1ae; --c4: #f08cc8; --c5: #d9c84a; --c6: #a3adbd; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -74,4 +76,15 @@ details > .gallery { margin-top: 10px; }
   figure:not(.tile) > .shots img { max-width: max(40px, calc(20% - 4px)); }
   figure.wide img { min-width: 620px; } .beside > * { flex-basis: 100% !important; } }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
+.charts { display: grid; gap: 18px 28px; margin-bottom: 12px; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
+.chart { min-width: 0; } .chart.wide { overflow-x: visible; }
+.chart h3 { margin-top: 0; } .chart details { margin: 6px 0 0; font-size: .88rem; }
+.drawing { min-width: 0; min-height: 40px; } .drawing figure { max-width: 100% !important; }
+.drawing svg { display: block; max-width: 100%; overflow: visible; }
+.drawing [aria-label=tip] { --plot-background: var(--card); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+@media print { body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
+  .card, section { border-color: #bbb; } section { margin-top: 10px; padding: 10px 14px; }
+  h2, h3 { break-after: avoid; } tr, .card, .chart, .gallery figure { break-inside: avoid; } }
 """
