@@ -16,8 +16,9 @@ from typing import Any, Final
 
 _FILES: Final = Path(__file__).parent / "files"
 _LIBRARIES: Final = ("d3.min.js", "plot.umd.min.js", "charts.js")
-_NAME_PX: Final = 7.2
+_NAME_PX: Final = 7.8
 """Width of a letter of a name, about."""
+_MOST_NAMES_PX: Final = 230
 _ROW_PX: Final = 30
 
 _NO_SCRIPT: Final = "<noscript>Drawn by a script. Without it, read the numbers below.</noscript>"
@@ -97,7 +98,7 @@ def interval_panel(
         "names_px": names_px([row.name for row in rows]),
         "marginRight": 18,
         "insetLeft": 8,
-        "x": {"percent": True, "label": f"{label}, %", "grid": True},
+        "x": {"percent": True, "label": f"{label}, %", "tickSpacing": 50, "grid": True},
         "y": {"type": "band", "domain": [row.name for row in rows], "label": None, "axis": None},
         "marks": [
             *line,
@@ -113,9 +114,9 @@ REFERENCE_LINE: Final = {"stroke": "currentColor", "strokeDasharray": "4,4", "st
 """Options of a rule that others are held against."""
 
 
-def names_px(names: Sequence[str], *, most: int = 230) -> int:
-    """Room for the longest of the names, in px."""
-    return min(most, 14 + round(_NAME_PX * max(map(len, names), default=0)))
+def names_px(names: Sequence[str]) -> int:
+    """Room for the longest of the names, in px; charts.js knows the limit too."""
+    return min(_MOST_NAMES_PX, 18 + round(_NAME_PX * max(map(len, names), default=0)))
 
 
 def chart_html(chart: Chart, numbers: str) -> str:

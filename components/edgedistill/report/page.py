@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgedistill.report.charts import Chart, chart_html, scripts_html
+from edgedistill.report.matrix import Matrix, matrix_html
 from edgedistill.report.style import STYLE
 
 _JPEG_START = b"\xff\xd8"
@@ -88,7 +89,7 @@ class Section:
 
     A lone picture that is not wide stands beside text and tables where the screen has room. The
     bullets are numbered where they are `ordered`; tables that are not folded stand `abreast`
-    where the screen has room. Charts stand side by side, below the paragraphs and bullets.
+    where the screen has room. Charts stand side by side, below paragraphs, bullets and matrix.
     """
 
     title: str
@@ -101,6 +102,7 @@ class Section:
     ordered: bool = False
     abreast: bool = False
     charts: Sequence[Chart] = ()
+    matrix: Matrix | None = None
 
     @property
     def all_tables(self) -> list[Table]:
@@ -109,7 +111,12 @@ class Section:
 
 
 def render_page(
-    title: str, lead: str, sections: Sequence[Section], headlines: Sequence[Headline] = ()
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    headlines: Sequence[Headline] = (),
+    *,
+    tone: str = "",
 ) -> str:
     """The page as HTML; every text is plain and is escaped here.
 
@@ -118,13 +125,14 @@ def render_page(
         lead: the sentence that a hurried reader reads.
         sections: what follows, in order.
         headlines: numbers shown large between lead and sections.
+        tone: of the lead: "good", "warning", "bad", or plain.
     """
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><main>",
-        f'<h1>{html.escape(title)}</h1><p class="lead">{html.escape(lead)}</p>',
+        f'<h1>{html.escape(title)}</h1><p class="{f"lead {tone}".strip()}">{html.escape(lead)}</p>',
         _headlines_html(headlines),
         *map(_section_html, sections),
         "</main>",
@@ -152,6 +160,8 @@ def _section_html(section: Section) -> str:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in section.bullets)
         tag = "ol" if section.ordered else "ul"
         parts.append(f"<{tag}>{items}</{tag}>")
+    if section.matrix:
+        parts.append(matrix_html(section.matrix))
     if section.charts:
         charts = "\n".join(chart_html(chart, _numbers_html(chart)) for chart in section.charts)
         parts.append(f'<div class="charts">{charts}</div>')

@@ -8,6 +8,9 @@ const charts = {
     });
   },
 
+  /** Room for names that is never exceeded, as names_px in charts.py has it. */
+  longestPx: 230,
+
   /** A panel is the options of Plot.plot; each of its marks is [name, data or null, options]. */
   plotted(panel, width) {
     const { names_px: namesPx, marks, ...options } = panel;
@@ -15,8 +18,10 @@ const charts = {
     const drawn = marks.map(([name, data, rest]) =>
       data === null ? Plot[name](rest) : Plot[name](data, rest));
     if (namesPx) {
-      const cut = { lineWidth: (marginLeft - 8) / 14.5, textOverflow: "ellipsis" };
-      drawn.push(Plot.axisY({ label: null, tickSize: 0, ...cut }));
+      // Only names that were not given their room are cut; lineWidth is in em, as Plot guesses it.
+      const lineWidth = marginLeft < namesPx || namesPx >= charts.longestPx
+        ? (marginLeft - 8) / 14.5 : Infinity;
+      drawn.push(Plot.axisY({ label: null, tickSize: 0, lineWidth, textOverflow: "ellipsis" }));
     }
     const style = { fontSize: "13px", fontFamily: "inherit", background: "none" };
     const room = { marginTop: 14, marginBottom: 44 };
