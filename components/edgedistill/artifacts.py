@@ -132,7 +132,10 @@ MODEL_METADATA = JsonFile(
             "sha256",
         }
     ),
+    frozenset({"temperature", "do_not_ship"}),
 )
+"""In the bundle also, where there is one, the `temperature` that the logits can be divided by, and,
+where the gate says no, `do_not_ship`: why, in sentences."""
 
 QUANTIZATION = JsonFile(
     "quantization.json",
@@ -261,26 +264,36 @@ GATE = JsonFile(
 
 THRESHOLD = JsonFile(
     "threshold_recommendation.json",
-    1,
-    frozenset(
-        {
-            "recommended_threshold",
-            "calibration_notes",
-            "target_accept_accuracy",
-            "min_coverage",
-            "penalty_incorrect",
-            "achieved_accept_accuracy",
-            "achieved_coverage",
-            "selection_method",
-            "grid_step",
-            "n_val",
-            "test_accept_accuracy",
-            "test_coverage",
-            "n_test",
-        }
-    ),
-)
-"""`test_*`: the same threshold on the untouched test split; null where no photo is accepted."""
+    2,
+    frozenset({
+        "recommended_threshold", "calibration_notes", "target_accept_accuracy", "min_coverage",
+        "penalty_incorrect", "achieved_accept_accuracy", "achieved_coverage",
+        "accept_accuracy_lower_bound", "confidence_level", "guaranteed_threshold", "guarantee",
+        "selection_method", "grid_step", "chosen_on", "n_val", "test", "test_accept_accuracy",
+        "test_coverage", "n_test",
+    }),
+    frozenset({"temperature", "unknown", "per_class"}),
+)  # fmt: skip
+"""Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1], null where it is
+of no photos.
+
+`chosen_on`: `validation` or `calibration`, the part of the split whose `n_val` photos the
+thresholds are chosen on. `accept_accuracy_lower_bound`: of the recommended threshold, corrected for
+its having been chosen among 100. `guaranteed_threshold`: null where there is none. `guarantee`:
+`procedure`, `lower_bound`, `accept_accuracy`, `coverage`, `n_accepted` (on the photos that it is
+chosen on; null where there is none), `photos_missing` (accepted photos without a further error
+that a guarantee would take; null where there is one, or where no number of photos would do) and
+`note`. `test`: `recommended` and `guaranteed` (null where there is none), each with `threshold`,
+`n_accepted`, `n_correct`, `accept_accuracy`, `coverage`, both with `_interval`, and `kept`, whether
+the target is reached. `test_*`: the recommended threshold on the same test photos.
+
+`temperature`: `value`, and of the test photos `ece_before`, `ece_after`, `nll_before`, `nll_after`.
+`unknown`, of photos of no class: `n_photos`, `accepted_share` at the recommended threshold, with
+interval; `auroc` {max_probability, max_logit, energy} against the test photos; `best_score`, and at
+`best_score_threshold`, which accepts 95 % of the photos that it is chosen on,
+`best_score_known_accepted` and `best_score_unknown_accepted`, with interval. `per_class`:
+{label_name: {threshold, coverage, accept_accuracy, n_accepted}} of the photos that were named so;
+null where no threshold reaches the target."""
 
 TRAINING_CONFIG = JsonFile("training_config.json", 1, frozenset({"settings"}))
 RUN_METADATA = JsonFile(
