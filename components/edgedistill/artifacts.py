@@ -243,9 +243,11 @@ Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1].
 
 `models`, in the order of the waterfall, each with `name` (teacher, student_without_teacher,
 student, post_training, quantisation_aware, file), `title`, `top1`, `macro_f1`, `ece`, each of these
-three with its `_interval`, `ece_equal_mass`, `brier`, `nll`. `comparisons`: of a model with the one
-before it on the same photos: `from`, `to` (names), `difference` of top-1, `difference_interval`,
-`only_from_right`, `only_to_right` (photos), `p_value` (McNemar's exact test). `calibration`:
+three with its `_interval`, `ece_equal_mass`, `brier`, `nll`. `comparisons`, on the same photos: of
+a model with the one before it, then, where others stand between, of the student with the teacher
+and of the file with the student: `from`, `to` (names), `difference` of top-1,
+`difference_interval`, `only_from_right`, `only_to_right` (photos), `p_value` (McNemar's exact
+test). `calibration`:
 `equal_width` and `equal_mass`, rows of `low`, `high`, `count`, `mean_confidence`, `accuracy`,
 `accuracy_interval` (null where there is no photo); `histogram` with `edges`, `right`, `wrong`
 (photos). `confused_pairs`: `true`, `predicted`, `count`, most first. `slices`: {size, brightness,
