@@ -200,6 +200,14 @@ class DistillerSettings(Distilled, FineTuned):
         False, "Train a second student, without the teacher, to measure what distillation gains."
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.measure_kd_gain and self.distill_alpha == 1:
+            raise SettingError(
+                "measure_kd_gain must be false where distill_alpha is 1: the student itself is "
+                "then trained without the teacher; got true."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class QatExportSettings(Distilled):
