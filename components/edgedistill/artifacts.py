@@ -108,9 +108,12 @@ NETWORK = JsonFile(
 from: `imagenet`, `none` (random) or the name of a file. `weights_sha256`: over the trained ones, as
 `tf.networks.weights_digest` takes it. `history`: one row an epoch."""
 
-TEACHERS = JsonFile("teachers.json", 1, frozenset({"archs", "val_accuracy", "val_loss"}))
+TEACHERS = JsonFile(
+    "teachers.json", 2, frozenset({"archs", "val_accuracy", "val_loss", "label_review"})
+)
 """Beside a folder for each of `archs`, of its name, with network and record. The figures are those
-of all together, by the mean of their probabilities."""
+of all together, by the mean of their probabilities. `label_review`: of label_review.csv beside it,
+`judged_by` {split: who, in words} and `n_suspects` {split: photos}, of train and val."""
 
 MODEL_METADATA = JsonFile(
     "model_metadata.json",
