@@ -79,10 +79,12 @@ DATASET_MANIFEST = JsonFile(
             "digest",
         }
     ),
+    frozenset({"n_unknown"}),
 )
 """`classes`: {label_name: photos}. `splits`: {split: photos}, empty where scan found no division.
 `findings`: {kind: rows of findings.csv}. `sizes_px`: {student: px, teacher: [px]}, what photos are
-packed at. `digest`: over each photo's place, label and pixels."""
+packed at. `digest`: over each photo's place, label and pixels. `n_unknown`: photos of no
+class, where there are some; of all other counts only `n_bad_files` knows of them."""
 
 PACKED_DATASET = JsonFile(
     "dataset.json",
