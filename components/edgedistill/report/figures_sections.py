@@ -123,15 +123,16 @@ def threshold_section(facts: ComparisonFacts) -> Section:
         "photos missing for that": [
             NO_VALUE if t.photos_missing is None else f"{t.photos_missing:,}" for t in found
         ],
-        "unknown photos answered": [_share_or_none(t.unknown_accepted) for t in found],
     }
+    if any(t.unknown_accepted for t in found):
+        rows["unknown photos answered"] = [_share_or_none(t.unknown_accepted) for t in found]
     return Section(
         "When the app says 'unknown'",
         paragraphs=[
             "Recommended threshold, and what it comes to on the run's own test photos, with "
             f"intervals at {levels_text(facts)} confidence. Guaranteed from: the threshold from "
             "which on the wanted share is proven; where there is none, how many more accepted "
-            "photos without a further error that would take."
+            "photos without a further error that would take, if any number would do."
         ],
         table=by_run(facts.runs, rows),
     )
