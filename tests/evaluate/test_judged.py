@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score, log_loss
 
 from edgedistill.evaluate.calibration import calibration_document
-from edgedistill.evaluate.judged import TITLES, Judged, compare_in_order
+from edgedistill.evaluate.judged import TITLES, Judged, comparisons
 
 
 def drawn(seed: int, n_photos: int = 200, n_classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -46,20 +46,20 @@ def test_intervals_repeat_with_the_seed():
     assert once == again
 
 
+def model(name: str, right: list[int]) -> Judged:
+    """Right on these of ten photos."""
+    logits = np.tile(np.array([0, 1], np.float32), (10, 1))
+    logits[right] = [1, 0]
+    return Judged.of(name, logits, np.zeros(10, np.int64), seed=1)
+
+
 def test_each_model_is_compared_with_the_one_before_it():
-    labels = np.zeros(10, np.int64)
-
-    def model(name: str, right: list[int]) -> Judged:
-        logits = np.tile(np.array([0, 1], np.float32), (10, 1))
-        logits[right] = [1, 0]
-        return Judged.of(name, logits, labels, seed=1)
-
     models = [
         model("teacher", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
         model("student", [0, 1, 2]),
         model("file", [0, 1, 2, 9]),
     ]
-    first, second = compare_in_order(models)
+    first, second = comparisons(models)
     assert (first["from"], first["to"]) == ("teacher", "student")
     assert (first["only_from_right"], first["only_to_right"]) == (6, 0)
     assert first["difference"] == pytest.approx(-0.6)
@@ -69,6 +69,20 @@ def test_each_model_is_compared_with_the_one_before_it():
     assert (second["only_from_right"], second["only_to_right"]) == (0, 1)
     assert second["difference"] == pytest.approx(0.1)
     assert second["p_value"] == 1.0
+
+
+def test_the_student_and_the_file_are_compared_across_what_stands_between():
+    told = comparisons([model(name, [n]) for n, name in enumerate(TITLES)])
+    assert [(row["from"], row["to"]) for row in told] == [
+        ("teacher", "student_without_teacher"),
+        ("student_without_teacher", "student"),
+        ("student", "post_training"),
+        ("post_training", "quantisation_aware"),
+        ("quantisation_aware", "file"),
+        ("teacher", "student"),
+        ("student", "file"),
+    ]
+    assert all((r["only_from_right"], r["only_to_right"]) == (1, 1) for r in told)
 
 
 def test_the_models_stand_in_the_order_in_which_one_comes_from_the_other():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgedistill.core.metrics import confused_pairs
 from edgedistill.evaluate.calibration import calibration_document
-from edgedistill.evaluate.judged import CONFIDENCE_LEVEL, Judged, compare_in_order
+from edgedistill.evaluate.judged import CONFIDENCE_LEVEL, Judged, comparisons
 
 
 def metrics_document(
@@ -75,7 +75,7 @@ def evaluation_document(
     return {
         "confidence_level": CONFIDENCE_LEVEL,
         "models": [model.document() for model in models],
-        "comparisons": compare_in_order(models),
+        "comparisons": comparisons(models),
         "calibration": calibration_document(file.confidence, file.right),
         "confused_pairs": [
             {"true": label_names[true], "predicted": label_names[predicted], "count": count}

@@ -40,7 +40,10 @@ TITLES = {
 """Every model that may be judged, in the order in which one comes from the other."""
 
 
-@dataclass(frozen=True)
+_ASKED_FOR = ((TEACHER, STUDENT), (STUDENT, FILE))
+
+
+@dataclass(frozen=True, eq=False)
 class Judged:
     """A model's answers to n photos and the figures that metrics.json and evaluation.json tell.
 
@@ -142,20 +145,32 @@ class Judged:
         }
 
 
-def compare_in_order(models: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Each model with the one before it: `comparisons` of evaluation.json."""
-    rows = []
-    for earlier, later in pairwise(models):
-        paired = compare_paired(earlier.right, later.right, confidence=CONFIDENCE_LEVEL)
-        rows.append(
-            {
-                "from": earlier.name,
-                "to": later.name,
-                "difference": paired.difference,
-                "difference_interval": list(paired.difference_interval),
-                "only_from_right": paired.only_first_right,
-                "only_to_right": paired.only_second_right,
-                "p_value": paired.p_value,
-            }
-        )
-    return rows
+def comparisons(models: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Pairs of models on the same photos: `comparisons` of evaluation.json.
+
+    Each with the one before it; then, where others stand between, the student with the teacher and
+    the file with the student, which are what one asks for first.
+
+    Args:
+        models: in the order of `TITLES`.
+    """
+    pairs = list(pairwise(models))
+    by_name = {model.name: model for model in models}
+    for names in _ASKED_FOR:
+        pair = tuple(by_name[name] for name in names if name in by_name)
+        if len(pair) == 2 and pair not in pairs:
+            pairs.append(pair)
+    return [_compared(earlier, later) for earlier, later in pairs]
+
+
+def _compared(earlier: Judged, later: Judged) -> dict[str, Any]:
+    paired = compare_paired(earlier.right, later.right, confidence=CONFIDENCE_LEVEL)
+    return {
+        "from": earlier.name,
+        "to": later.name,
+        "difference": paired.difference,
+        "difference_interval": list(paired.difference_interval),
+        "only_from_right": paired.only_first_right,
+        "only_to_right": paired.only_second_right,
+        "p_value": paired.p_value,
+    }

@@ -122,11 +122,12 @@ def _models_section(told: Document) -> Section:
             ]
             for row in told["comparisons"]
         ],
-        title="Each with the one before it",
+        title="Differences on the same photos",
     )
     text = (
-        "All models answered the same photos, so each is compared with the one before it photo by "
-        "photo. Lost: photos that only the earlier one got right; won: only the later one."
+        "All models answered the same photos, so two are compared photo by photo: each with the "
+        "one before it, then the student with its teacher and the file with the student. Lost: "
+        "photos that only the first got right; won: only the second."
     )
     return Section("From the teacher to the file", paragraphs=[text], tables=[models, steps])
 

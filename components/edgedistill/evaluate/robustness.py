@@ -172,8 +172,9 @@ def _resized_rights(model: Path, photos: PackedDataset, rows: Rows) -> dict[_Key
     return rights
 
 
-def _place(photo: Photo) -> tuple[str, str]:
-    return photo.data_dir, photo.filepath
+def _place(photo: Photo) -> tuple[str, str, str]:
+    """What no two photos share: a manifest may give one file two labels."""
+    return photo.label_name, photo.data_dir, photo.filepath
 
 
 def _share(right: NDArray[np.bool_]) -> tuple[float, list[float]]:
