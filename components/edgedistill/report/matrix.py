@@ -4,6 +4,9 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_LEVEL = 6
+"""Columns whose names have room beside each other; those of more stand upright."""
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -21,9 +24,10 @@ def matrix_html(matrix: Matrix) -> str:
         f'<tr><th scope="row">{html.escape(name)}</th>{_cells(row, at)}</tr>'
         for at, (name, row) in enumerate(zip(matrix.names, matrix.counts, strict=True))
     )
+    kind = "matrix" if len(matrix.names) <= _LEVEL else "matrix steep"
     corner = '<td class="corner">true, below; predicted, right</td>'
     return (
-        f'<div class="scroll"><table class="matrix"><caption>{html.escape(matrix.title)}</caption>'
+        f'<div class="scroll"><table class="{kind}"><caption>{html.escape(matrix.title)}</caption>'
         f"<thead><tr>{corner}{heads}</tr></thead><tbody>\n{rows}\n</tbody></table></div>"
     )
 

@@ -78,6 +78,7 @@ details > .gallery { margin-top: 10px; }
   .lead { font-size: 1.15rem; } .cards { gap: 10px; grid-template-columns: 1fr 1fr; }
   .card { padding: 11px 13px; } .card .value { font-size: 1.5rem; } th, td { padding: 5px 9px; }
   figure:not(.tile) > .shots img { max-width: max(40px, calc(20% - 4px)); }
+  .scroll th, .scroll td { padding: 5px 7px; }
   figure.wide img { min-width: 620px; } .beside > * { flex-basis: 100% !important; } }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
 .charts { display: grid; gap: 18px 28px; margin-bottom: 12px; align-items: start;
@@ -96,8 +97,10 @@ figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
   transparent); }
 .matrix td.wrong { background: color-mix(in srgb, var(--c2) calc(18% + var(--share) * 50%),
   transparent); }
-.matrix thead th { vertical-align: bottom; white-space: normal; overflow-wrap: anywhere;
-  max-width: 8em; text-align: right; }
+.matrix thead th { vertical-align: bottom; white-space: normal; max-width: 8em;
+  text-align: right; }
+.steep thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 11em;
+  text-align: left; }
 .matrix tbody th { white-space: normal; overflow-wrap: anywhere; max-width: 14em; }
 .matrix .corner { text-align: left; color: var(--soft); font-size: .8rem; min-width: 8em; }
 .controls { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center;
@@ -114,7 +117,9 @@ figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
 .heatmap > div { flex: 1 1 240px; min-width: 0; font-size: .92rem; }
 .heatmap > .map { flex: none; max-width: 100%; }
 @media print { .controls { display: none; }
-  body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
+  :root { font-size: 12px; } body { background: none; font-size: 1rem; }
+  .charts { grid-template-columns: 1fr 1fr; } .cards { grid-template-columns: repeat(4, 1fr); }
+  main { max-width: none; padding: 0; }
   .card, section { border-color: #bbb; } section { margin-top: 10px; padding: 10px 14px; }
   h2, h3 { break-after: avoid; } tr, .card, .chart, .gallery figure { break-inside: avoid; } }
 """

@@ -247,7 +247,7 @@ charts.heatmap = (place, data) => {
       return;
     }
     cursor.row = cursor.column = position[found];
-    view.span = Math.min(n, 24);
+    view.span = Math.min(n, 24, Math.floor(0.74 * side / 20)); // counts have room from 20 px on
     centre();
     say();
   });

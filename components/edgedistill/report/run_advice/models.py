@@ -7,7 +7,7 @@ from edgedistill.artifacts import POST_TRAINING, QUANTISATION_AWARE
 from edgedistill.core.best_epoch import best_epoch
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.teacher_gain import gain_in_words, teacher_gain, teaches_little
-from edgedistill.report.wording import is_noise, p_equals, points
+from edgedistill.report.wording import is_noise, p_equals, points, span
 
 _DROP = 0.01
 """A point: less than that, between two models, is not worth an advice."""
@@ -27,13 +27,11 @@ def about_quantisation(facts: RunFacts) -> Iterator[str]:
     loss = facts.metrics["top1_student"] - facts.metrics["top1"]
     if loss <= _DROP:
         return
-    shipped = _CANDIDATES[facts.quantization["method"]]
-    test = facts.comparison("student", "file") or facts.comparison("student", shipped)
-    if test is not None and is_noise(test["p_value"]):
+    chance = _chance(facts)
+    if chance:
         yield (
-            f"The file is {points(loss)} below the float student, which may be chance "
-            f"({p_equals(test['p_value'])}): more test photos would tell; see that before you "
-            "change the quantisation."
+            f"The file is {points(loss)} below the float student, which may be chance ({chance}): "
+            "more test photos would tell; see that before you change the quantisation."
         )
         return
     remedy = (
@@ -43,6 +41,17 @@ def about_quantisation(facts: RunFacts) -> Iterator[str]:
         else "set qat to true"
     )
     yield f"Quantisation costs {points(loss)} of accuracy: {remedy}."
+
+
+def _chance(facts: RunFacts) -> str:
+    """Why the loss may be chance, in words; empty where it is not."""
+    shipped = _CANDIDATES[facts.quantization["method"]]
+    test = facts.comparison("student", "file") or facts.comparison("student", shipped)
+    if test is not None:
+        return p_equals(test["p_value"]) if is_noise(test["p_value"]) else ""
+    low, high = facts.file["top1_interval"]
+    inside = low <= facts.metrics["top1_student"] <= high
+    return f"the file's interval, {span((low, high))}, holds the student's figure" if inside else ""
 
 
 def about_teacher(facts: RunFacts) -> Iterator[str]:

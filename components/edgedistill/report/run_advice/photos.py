@@ -11,6 +11,8 @@ from edgedistill.report.wording import counted, named, percent
 _FEW_TEST_PHOTOS = 10
 _WEAK_F1 = 0.7
 _IMBALANCE = 10
+_RESIZE = "plain resize"
+"""What the step evaluate calls photos that were resized by another filter than ours."""
 _FRAGILE = 0.1
 """Points of top-1 (a share) that a damage may cost before it is worth an advice."""
 
@@ -23,9 +25,11 @@ def about_robustness(facts: RunFacts) -> Iterator[str]:
     worst = min(robustness["damages"], key=lambda d: d["top1"] - d["clean_top1"])
     lost = worst["clean_top1"] - worst["top1"]
     if lost > _FRAGILE and worst["top1_interval"][1] < worst["clean_top1"]:
-        augment = facts.config["settings"]["augment"]
+        augment, is_resize = facts.config["settings"]["augment"], worst["name"] == _RESIZE
         remedy = (
-            "give photos taken so"
+            "have the app use the letterbox of the bundle, to the pixel"
+            if is_resize
+            else "give photos taken so"
             if augment == "phone"
             else f"set augment to phone (now {augment}), or give photos taken so"
         )

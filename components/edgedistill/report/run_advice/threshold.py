@@ -23,13 +23,14 @@ def about_threshold(facts: RunFacts) -> Iterator[str]:
     elif right is not None and right < target:
         low, high = test["accept_accuracy_interval"]
         chance = "within" if low <= target <= high else "beyond"
+        chosen_on = threshold["chosen_on"]
         yield (
-            f"The threshold's {target:.1%} on validation photos became {right:.1%} on test photos, "
-            f"{chance} what chance explains ({span((low, high))}): for a margin, use the "
+            f"The threshold's {target:.1%} on {chosen_on} photos became {right:.1%} on test "
+            f"photos, {chance} what chance explains ({span((low, high))}): for a margin, use the "
             "guaranteed threshold or raise threshold_target_accept_accuracy."
         )
     missing = threshold["guarantee"]["photos_missing"]
-    if threshold["guaranteed_threshold"] is None:
+    if missing is not None:
         yield (
             f"No threshold is guaranteed: that would take {counted(missing, 'more photo')} that "
             "the app answers, without a further error. Add photos, or raise calib_frac (now "

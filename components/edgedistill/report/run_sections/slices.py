@@ -36,8 +36,8 @@ def slices_section(facts: RunFacts) -> Section:
 
 def _chart(title: str, rows: Sequence[Mapping[str, Any]], overall: float, level: float) -> Chart:
     measured = [
-        Measured(row["name"], row["top1"], row["top1_interval"],
-                 f"{row['name']}: {percent(row['top1'])} ({span(row['top1_interval'])}) of "
+        Measured(_name(row), row["top1"], row["top1_interval"],
+                 f"{_name(row)}: {percent(row['top1'])} ({span(row['top1_interval'])}) of "
                  f"{row['n_photos']:,} photos")
         for row in rows
     ]  # fmt: skip
@@ -46,6 +46,10 @@ def _chart(title: str, rows: Sequence[Mapping[str, Any]], overall: float, level:
         f"{title}: top-1 of each part, with its interval",
         [interval_panel(measured, label="right (top-1)", reference=overall)],
         ["part", "photos", "top-1", f"with {level:.0%} confidence"],
-        [[row["name"], f"{row['n_photos']:,}", percent(row["top1"]), span(row["top1_interval"])]
+        [[_name(row), f"{row['n_photos']:,}", percent(row["top1"]), span(row["top1_interval"])]
          for row in rows],
     )  # fmt: skip
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return str(row["name"]) or "no folder"

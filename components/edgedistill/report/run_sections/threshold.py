@@ -6,7 +6,7 @@ from typing import Any
 from edgedistill.report.charts import Chart
 from edgedistill.report.page import Section, Table
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.wording import counted, percent, span
+from edgedistill.report.wording import percent, span
 
 
 def threshold_section(facts: RunFacts) -> Section:
@@ -23,28 +23,19 @@ def threshold_section(facts: RunFacts) -> Section:
 
 def _guarantee(threshold: Mapping[str, Any]) -> str:
     """What is proved, or what it would take."""
-    guarantee, target = threshold["guarantee"], threshold["target_accept_accuracy"]
-    level = threshold["confidence_level"]
-    proof = f"{guarantee['procedure']}. {guarantee['note']}"
-    t = threshold["guaranteed_threshold"]
-    if t is not None:
-        return (
-            f"Guaranteed threshold: {t:.2f}. Of the {guarantee['n_accepted']:,} answers from there "
-            f"on {percent(guarantee['accept_accuracy'])} are right, which proves with {level:.0%} "
-            f"confidence that at least {target:.1%} are, on photos like these. {proof}"
-        )
-    missing = guarantee["photos_missing"]
-    return (
-        f"No threshold is guaranteed: these photos are too few, or too many answers are wrong, to "
-        f"say with {level:.0%} confidence that {target:.1%} of the answers are right. It would "
-        f"take {counted(missing, 'more answered photo')} without a further error. {proof}"
+    guarantee, t = threshold["guarantee"], threshold["guaranteed_threshold"]
+    found = (
+        "No threshold is guaranteed."
+        if t is None
+        else f"Guaranteed threshold: {t:.2f}, by {guarantee['n_accepted']:,} answers."
     )
+    return f"{found} {guarantee['note']} Procedure: {guarantee['procedure']}."
 
 
 def _slider(facts: RunFacts) -> Chart:
     threshold, curve = facts.threshold, facts.curve
     t, guaranteed = threshold["recommended_threshold"], threshold["guaranteed_threshold"]
-    n_photos = f"{threshold['n_val']:,}"
+    photos = f"{threshold['n_val']:,} {threshold['chosen_on']} photos"
     return Chart(
         "Try a threshold",
         "Share of photos that are answered, and share of right answers, over the threshold; the "
@@ -61,7 +52,7 @@ def _slider(facts: RunFacts) -> Chart:
             [f"{row['threshold']:.2f}", percent(row["coverage"]), percent(row["accept_accuracy"])]
             for row in curve
         ],
-        f"On the {n_photos} photos that the threshold is chosen on. Broken lines: the wanted "
+        f"On the {photos} that the threshold is chosen on. Broken lines: the wanted "
         "accuracy of answers and the least share answered.",
         wide=True,
         kind="threshold",
@@ -101,7 +92,7 @@ def _promise(threshold: Mapping[str, Any]) -> list[Table]:
         strict=True,
     )  # fmt: skip
     titles = (
-        f"On the {threshold['n_val']:,} photos it is chosen on",
+        f"On the {threshold['n_val']:,} {threshold['chosen_on']} photos it is chosen on",
         f"On {threshold['n_test']:,} test photos: is the promise kept?",
     )
     return [
