@@ -115,7 +115,7 @@ def build() -> Any:
         predictions = evaluated.outputs["predictions"]
 
         calibrated = calibrate(
-            val=val, predictions=predictions, tflite=tflite, **given.of("calibrate")
+            calib=val, predictions=predictions, tflite=tflite, **given.of("calibrate")
         ).set_display_name("Choose the threshold")
 
         return Outputs(

@@ -141,8 +141,8 @@ def test_help_of_run_gives_default_unit_and_range(capsys: pytest.CaptureFixture[
     page = capsys.readouterr().out
     for name in all_settings():
         assert page.count(f"\n  --{name} ") == 1
-    epochs = page[page.index("--epochs_student ") :].splitlines()
-    assert epochs[1].endswith("[default 20; epochs; at least 1 and at most")
+    epochs = page[page.index("--epochs_qat ") :].splitlines()
+    assert epochs[1].endswith("[default 10; epochs; at least 1 and at")
     assert page.index("\nscan:") < page.index("--student_img_size") < page.index("\nsplit:")
 
 

@@ -26,6 +26,8 @@ DEFAULTS = {
     "budget_latency_ms": 0.0, "budget_size_mb": 0.0, "model_version": "1", "export_uri": "",
     "threshold_target_accept_accuracy": 0.95, "threshold_min_coverage": 0.60,
     "threshold_penalty_incorrect": 3.0, "log_level": "INFO", "save_tensorboard": True,
+    "unknown_uri": "", "calib_frac": 0.0, "measure_kd_gain": False, "robustness_photos": 500,
+    "min_top1": 0.0, "baseline_uri": "", "max_regression": 0.01, "threshold_per_class": False,
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ def test_defaults_are_those_of_the_table():
 def test_what_is_given_overrides_the_preset_and_the_preset_the_defaults():
     values = resolve({"data_dir": "x", "epochs_qat": 7}, "quick")
     assert values["epochs_qat"] == 7
-    assert values["epochs_student"] == PRESETS["quick"]["epochs_student"] == 1
+    assert values["epochs_student"] == PRESETS["quick"]["epochs_student"] == 0
     assert values["batch_size"] == 32
 
 

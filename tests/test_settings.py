@@ -8,6 +8,7 @@ from edgedistill.presets import resolve
 from edgedistill.settings import (
     STEP_SETTINGS,
     CalibrateSettings,
+    DistillerSettings,
     QatExportSettings,
     ScanSettings,
     SplitSettings,
@@ -174,6 +175,12 @@ def test_a_head_alone_needs_pretrained_weights_of_every_teacher():
     TeacherSettings(teacher_arch=archs, teacher_weights="a.h5,imagenet", epochs_teacher=0)
     with pytest.raises(SettingError, match="epochs_teacher must be at least 1"):
         TeacherSettings(teacher_arch=archs, teacher_weights="imagenet,none", epochs_teacher=0)
+
+
+def test_a_random_student_has_no_head_to_train_alone() -> None:
+    assert DistillerSettings(epochs_student=0).epochs_student == 0
+    with pytest.raises(SettingError, match="epochs_student must be at least 1"):
+        DistillerSettings(epochs_student=0, student_weights="none")
 
 
 @pytest.mark.parametrize("text", ["31", "1025", "-5", "big", "", "3e2", "²56"])

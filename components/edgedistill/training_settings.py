@@ -188,7 +188,11 @@ class DistillerSettings(Distilled, FineTuned):
         "imagenet", "Start of the student: imagenet, none (random), or a file of weights."
     )
     epochs_student: int = setting(
-        20, "Most passes of the student's distillation.", unit="epochs", ge=1, le=10_000
+        20,
+        "Most passes of the student's distillation after its head; 0 trains its head alone.",
+        unit="epochs",
+        ge=0,
+        le=10_000,
     )
     lr_student: float = setting(
         1e-3,
@@ -199,6 +203,14 @@ class DistillerSettings(Distilled, FineTuned):
     measure_kd_gain: bool = setting(
         False, "Train a second student, without the teacher, to measure what distillation gains."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs_student == 0 and self.student_weights == RANDOM:
+            raise SettingError(
+                "epochs_student must be at least 1 where student_weights is none: "
+                "a random network has nothing to train a head on; got 0."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

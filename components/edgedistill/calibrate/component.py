@@ -8,7 +8,7 @@ from edgedistill.settings import CalibrateSettings
 
 @component(CalibrateSettings)
 def calibrate(
-    val: Input[Dataset],
+    calib: Input[Dataset],
     predictions: Input[Dataset],
     tflite: Input[Model],
     bundle: Output[Model],
@@ -27,14 +27,14 @@ def calibrate(
     """Chooses the threshold below which the app answers 'unknown', and makes the app's bundle.
 
     Args:
-        val: Photos to choose the threshold on.
-        predictions: What the step evaluate wrote: the threshold's figures on the test photos.
+        calib: Photos to choose the threshold on: those set aside for it, or the validation photos.
+        predictions: What the step evaluate wrote: answers to the test photos, and the gate.
         tflite: What the step qat_export wrote.
 
     Returns:
-        bundle: Everything to ship, as files and as one zip, with proof that pixels can agree.
-        metrics: The threshold, and its coverage and accuracy on val and test, in [0, 1].
-        report: The curve behind the choice, and how far confidence can be trusted.
+        bundle: Everything to ship, as files and as one zip; no zip where the gate says no.
+        metrics: The thresholds, and their coverage and accuracy on calib and test, in [0, 1].
+        report: The curve behind the choice, what can be promised, and whether it was kept.
     """
     from edgedistill import logs
 
@@ -47,7 +47,7 @@ def calibrate(
     # Chosen by their names: every parameter that is no artifact is a setting.
     settings = CalibrateSettings.choose(locals())
     results = calibrate_threshold(
-        val.path, predictions.path, tflite.path, bundle.path, report.path, settings
+        calib.path, predictions.path, tflite.path, bundle.path, report.path, settings
     )
     log_metrics(metrics, results.metrics)
     if results.exported_to:

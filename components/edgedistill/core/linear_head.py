@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from edgedistill.core.metrics import cross_entropy
+from edgedistill.core.probabilities import cross_entropy
 
 INVERSE_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the penalty on the weights (scikit-learn's `C`) that are tried."""

@@ -167,7 +167,7 @@ def _warn(gain: float | None, best_epoch: float, settings: DistillerSettings) ->
     """Loudly, of what the training was not worth."""
     if gain is not None and teaches_little(gain, settings.distill_alpha):
         _log.warning("teacher_gain %+.3f: %s", gain, gain_in_words(gain, settings.distill_alpha))
-    if best_epoch == 0:
+    if best_epoch == 0 < settings.epochs_student:
         _log.warning(
             "no epoch improved on the head alone, which is kept: raise epochs_student (now %d)",
             settings.epochs_student,

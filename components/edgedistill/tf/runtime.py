@@ -7,11 +7,12 @@ import logging
 import os
 
 from edgedistill.machine import available_cores
+from edgedistill.tf.heap import keep_freed_memory
 from edgedistill.tf.quiet import quiet_native_code
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+keep_freed_memory()
 
 with quiet_native_code():
     import tensorflow as tf

@@ -38,7 +38,7 @@ def taught_by(
 
     Where photos look the same in every epoch, or `teacher_views` are wished, the teachers answer
     each view once, before training; else photos bring the teachers' pixels along, and every step
-    asks. A distillation that counts for nothing is left out.
+    asks. A distillation that counts for nothing, or in no epoch, is left out.
 
     Args:
         teachers: the trained teachers.
@@ -50,7 +50,7 @@ def taught_by(
         data_workers: threads that make batches.
         kept_answers: where answers are kept, for a training that was interrupted; None: nowhere.
     """
-    if settings.distill_alpha == 1:
+    if settings.distill_alpha == 1 or epochs == 0:
         return photos, None
     taught = tuple(dataset.pixels_at(size) for size in teachers.sizes_px)
     n_views = min(settings.teacher_views, epochs) if photos.augmentation.draws else 1
