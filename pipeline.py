@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 from edgedistill import logs
 from edgedistill.arguments import (
     RunArguments,
-    help_page,
+    read_compare_arguments,
     read_flags,
     read_run_arguments,
     read_verify_arguments,
-    verify_help,
 )
 from edgedistill.console import Console
 from edgedistill.declaration import Value
@@ -25,35 +24,9 @@ from edgedistill.output_folder import check_output_dir, folder_bytes, work_folde
 from edgedistill.processes import Interrupted, stop_signals_raise
 from edgedistill.settings import DOWNLOADED_NETWORKS, IMAGENET, WEIGHTS_WORDS, TeacherSettings
 from edgedistill.steps import StepFailedError, StepStoppedError
+from edgedistill.usage import EXAMPLES, usage
 
 _REPOSITORY = Path(__file__).parent
-_EXAMPLES = """\
-Turns folders of photos into an int8 TFLite image classifier for phones.
-
-  Try it on built-in data, in a few minutes:
-    python pipeline.py run --data_dir sample --preset quick --output_dir out
-
-  Train on your own photos, one folder a class:
-    python pipeline.py run --data_dir photos --output_dir out
-
-  Repeat a run, to see whether it gives the same file again:
-    python pipeline.py verify out
-
-  Compile for Kubeflow Pipelines, into manifests/ and component.yaml:
-    python pipeline.py compile
-
-python pipeline.py run --help lists every setting."""
-_RUN_USAGE = (
-    "python pipeline.py run --data_dir FOLDER --output_dir FOLDER [--name value ...]\n\n"
-    "Runs the pipeline on this machine. A second run of the same command reuses finished steps."
-)
-
-_VERIFY_USAGE = (
-    "python pipeline.py verify FOLDER [--data_dir PLACE] [--keep true]\n\n"
-    "Repeats the run that FOLDER holds, and says whether it gives the same file, or where the\n"
-    "first difference is: data, split, teacher, student or file. Exit status 0: the same;\n"
-    "1: it differs; 2: it cannot be judged."
-)
 
 
 @functools.cache
@@ -197,6 +170,16 @@ def verify(words: Sequence[str]) -> int:
     return 0 if comparison.agrees else 1
 
 
+def compare(words: Sequence[str]) -> int:
+    """Writes a page that holds finished runs against the first of them; gives 0."""
+    wanted = read_compare_arguments(words)
+
+    from edgedistill.compare_command import write_comparison
+
+    Console(sys.stdout).text("\n".join(write_comparison(wanted)))
+    return 0
+
+
 def _check_before_run(wanted: RunArguments) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse."""
     from edgedistill import reuse
@@ -268,6 +251,7 @@ def compile_into(repository: Path) -> list[Path]:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "verify": verify,
+    "compare": compare,
     "compile": compile_files,
 }
 
@@ -276,22 +260,18 @@ _AFTER_STOP = {
     "run": "the same command goes on after the last finished step, in a training after its last "
     "finished epoch.",
     "verify": "the run's folder is as it was.",
+    "compare": "no page was written or replaced.",
     "compile": "the files may be of before and after.",
 }
-
-
-def _help(command: str) -> str:
-    pages = {"run": lambda: help_page(_RUN_USAGE), "verify": lambda: verify_help(_VERIFY_USAGE)}
-    return pages[command]() if command in pages else _EXAMPLES
 
 
 def main(words: Sequence[str]) -> int:
     """Does what the command line says; gives the exit status."""
     if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(f"{_EXAMPLES}\n")
+        sys.stdout.write(f"{EXAMPLES}\n")
         return 0
     if "-h" in words or "--help" in words:
-        sys.stdout.write(f"{_help(words[0])}\n")
+        sys.stdout.write(f"{usage(words[0])}\n")
         return 0
     try:
         if words[0] not in COMMANDS:

@@ -26,6 +26,7 @@ CONFIDENCE_PNG = "confidence_histogram.png"
 REPORT_HTML = "report.html"
 LABEL_REVIEW_CSV = "label_review.csv"
 # To trace.
+CALIB_CSV = "calib.csv"
 BAD_FILES = "bad_files.txt"
 FINDINGS_CSV = "findings.csv"
 SCAN_REPORT_HTML = "scan_report.html"
@@ -45,6 +46,7 @@ QUANTISATION_AWARE = "quantisation-aware training"
 PHOTOS_CSV = "photos.csv"
 PIXELS_FOLDER = "pixels"
 LOGITS_FILE = "logits.npy"
+UNKNOWN_LOGITS_FILE = "unknown_logits.npy"
 UNKNOWN_FOLDER = "unknown"
 RESIZED_FOLDER = "resized"
 CANDIDATES_FOLDER = "candidates"
@@ -52,6 +54,7 @@ WITHOUT_TEACHER_FOLDER = "without_teacher"
 MISTAKES_FOLDER = "mistakes"
 UNKNOWN_LABEL = "_unknown"
 PREDICTIONS_CSV = "predictions.csv"
+UNKNOWN_CSV = "unknown.csv"
 WEIGHTS_FILE = "network.weights.h5"
 TENSORBOARD_FOLDER = "tensorboard"
 
@@ -110,9 +113,12 @@ NETWORK = JsonFile(
 from: `imagenet`, `none` (random) or the name of a file. `weights_sha256`: over the trained ones, as
 `tf.networks.weights_digest` takes it. `history`: one row an epoch."""
 
-TEACHERS = JsonFile("teachers.json", 1, frozenset({"archs", "val_accuracy", "val_loss"}))
+TEACHERS = JsonFile(
+    "teachers.json", 2, frozenset({"archs", "val_accuracy", "val_loss", "label_review"})
+)
 """Beside a folder for each of `archs`, of its name, with network and record. The figures are those
-of all together, by the mean of their probabilities."""
+of all together, by the mean of their probabilities. `label_review`: of label_review.csv beside it,
+`judged_by` {split: who, in words} and `n_suspects` {split: photos}, of train and val."""
 
 MODEL_METADATA = JsonFile(
     "model_metadata.json",
@@ -132,7 +138,10 @@ MODEL_METADATA = JsonFile(
             "sha256",
         }
     ),
+    frozenset({"temperature", "do_not_ship"}),
 )
+"""In the bundle also, where there is one, the `temperature` that the logits can be divided by, and,
+where the gate says no, `do_not_ship`: why, in sentences."""
 
 QUANTIZATION = JsonFile(
     "quantization.json",
@@ -183,28 +192,39 @@ PREDICTIONS = JsonFile("predictions.json", 1, frozenset({"data_digest"}))
 """Beside predictions.csv and logits.npy. `data_digest`, here as in the others: the split of the
 photos, all three parts, that the artifact came from."""
 
+_HEADLINE = ("top1", "macro_f1", "ece")
 METRICS = JsonFile(
     "metrics.json",
-    1,
+    2,
     frozenset(
         {
             "n_test",
-            "top1",
-            "macro_f1",
+            *_HEADLINE,
+            *(f"{figure}_student" for figure in _HEADLINE),
+            *(f"{figure}_teacher" for figure in _HEADLINE),
+            "confidence_level",
+            "intervals",
+            "ece_equal_mass",
+            "brier",
+            "nll",
             "macro_precision",
             "macro_recall",
-            "ece",
-            "top1_student",
-            "macro_f1_student",
-            "ece_student",
-            "top1_teacher",
-            "macro_f1_teacher",
-            "ece_teacher",
             "per_class",
         }
     ),
+    optional=frozenset(
+        {
+            *(f"{figure}_student_without_teacher" for figure in _HEADLINE),
+            *(f"{figure}_post_training" for figure in _HEADLINE),
+            *(f"{figure}_quantisation_aware" for figure in _HEADLINE),
+            "robustness_mean_top1",
+        }
+    ),
 )
-"""Without suffix: the int8 file. `per_class`: {label_name: {precision, recall, f1, support}}."""
+"""Without suffix: the int8 file. `intervals`: {top1, macro_f1 or ece with each suffix that is
+there: [low, high]} at `confidence_level`. `ece_equal_mass`: over bins of as many photos each;
+`nll` in nats. `robustness_mean_top1`: the plain mean over the damages of evaluation.json.
+`per_class`: {label_name: {precision, recall, f1, support}}."""
 
 EVALUATION = JsonFile(
     "evaluation.json",
@@ -229,9 +249,11 @@ Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1].
 
 `models`, in the order of the waterfall, each with `name` (teacher, student_without_teacher,
 student, post_training, quantisation_aware, file), `title`, `top1`, `macro_f1`, `ece`, each of these
-three with its `_interval`, `ece_equal_mass`, `brier`, `nll`. `comparisons`: of a model with the one
-before it on the same photos: `from`, `to` (names), `difference` of top-1, `difference_interval`,
-`only_from_right`, `only_to_right` (photos), `p_value` (McNemar's exact test). `calibration`:
+three with its `_interval`, `ece_equal_mass`, `brier`, `nll`. `comparisons`, on the same photos: of
+a model with the one before it, then, where others stand between, of the student with the teacher
+and of the file with the student: `from`, `to` (names), `difference` of top-1,
+`difference_interval`, `only_from_right`, `only_to_right` (photos), `p_value` (McNemar's exact
+test). `calibration`:
 `equal_width` and `equal_mass`, rows of `low`, `high`, `count`, `mean_confidence`, `accuracy`,
 `accuracy_interval` (null where there is no photo); `histogram` with `edges`, `right`, `wrong`
 (photos). `confused_pairs`: `true`, `predicted`, `count`, most first. `slices`: {size, brightness,
@@ -250,26 +272,36 @@ GATE = JsonFile(
 
 THRESHOLD = JsonFile(
     "threshold_recommendation.json",
-    1,
-    frozenset(
-        {
-            "recommended_threshold",
-            "calibration_notes",
-            "target_accept_accuracy",
-            "min_coverage",
-            "penalty_incorrect",
-            "achieved_accept_accuracy",
-            "achieved_coverage",
-            "selection_method",
-            "grid_step",
-            "n_val",
-            "test_accept_accuracy",
-            "test_coverage",
-            "n_test",
-        }
-    ),
-)
-"""`test_*`: the same threshold on the untouched test split; null where no photo is accepted."""
+    2,
+    frozenset({
+        "recommended_threshold", "calibration_notes", "target_accept_accuracy", "min_coverage",
+        "penalty_incorrect", "achieved_accept_accuracy", "achieved_coverage",
+        "accept_accuracy_lower_bound", "confidence_level", "guaranteed_threshold", "guarantee",
+        "selection_method", "grid_step", "chosen_on", "n_val", "test", "test_accept_accuracy",
+        "test_coverage", "n_test",
+    }),
+    frozenset({"temperature", "unknown", "per_class"}),
+)  # fmt: skip
+"""Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1], null where it is
+of no photos.
+
+`chosen_on`: `validation` or `calibration`, the part of the split whose `n_val` photos the
+thresholds are chosen on. `accept_accuracy_lower_bound`: of the recommended threshold, corrected for
+its having been chosen among 100. `guaranteed_threshold`: null where there is none. `guarantee`:
+`procedure`, `lower_bound`, `accept_accuracy`, `coverage`, `n_accepted` (on the photos that it is
+chosen on; null where there is none), `photos_missing` (accepted photos without a further error
+that a guarantee would take; null where there is one, or where no number of photos would do) and
+`note`. `test`: `recommended` and `guaranteed` (null where there is none), each with `threshold`,
+`n_accepted`, `n_correct`, `accept_accuracy`, `coverage`, both with `_interval`, and `kept`, whether
+the target is reached. `test_*`: the recommended threshold on the same test photos.
+
+`temperature`: `value`, and of the test photos `ece_before`, `ece_after`, `nll_before`, `nll_after`.
+`unknown`, of photos of no class: `n_photos`, `accepted_share` at the recommended threshold, with
+interval; `auroc` {max_probability, max_logit, energy} against the test photos; `best_score`, and at
+`best_score_threshold`, which accepts 95 % of the photos that it is chosen on,
+`best_score_known_accepted` and `best_score_unknown_accepted`, with interval. `per_class`:
+{label_name: {threshold, coverage, accept_accuracy, n_accepted}} of the photos that were named so;
+null where no threshold reaches the target."""
 
 TRAINING_CONFIG = JsonFile("training_config.json", 1, frozenset({"settings"}))
 RUN_METADATA = JsonFile(
@@ -299,15 +331,18 @@ TO_SHIP = (
     MODEL_FILE, TASKS_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, BUNDLE_ZIP
 )  # fmt: skip
 TO_JUDGE = (
-    METRICS.name, QUANTIZATION.name, PERFORMANCE.name, CONFUSION_PNG, CONFUSION_CSV,
-    THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
+    METRICS.name, EVALUATION.name, GATE.name, PREDICTIONS_CSV, QUANTIZATION.name, PERFORMANCE.name,
+    CONFUSION_PNG, CONFUSION_CSV, THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG,
+    REPORT_HTML,
 )  # fmt: skip
 TO_TRACE = (
     TRAINING_CONFIG.name, RUN_METADATA.name, DATASET_MANIFEST.name,
-    *(split_csv(s) for s in SPLITS), BAD_FILES, FINDINGS_CSV, SCAN_REPORT_HTML, TRAINING_LOG,
+    *(split_csv(s) for s in SPLITS), BAD_FILES, FINDINGS_CSV, LABEL_REVIEW_CSV,
+    SCAN_REPORT_HTML, TRAINING_LOG,
 )  # fmt: skip
 OUTPUT_FILES = (*TO_SHIP, *TO_JUDGE, *TO_TRACE)
-"""What a local run leaves in its output folder."""
+"""What a local run leaves in its output folder; no BUNDLE_ZIP where GATE lets none ship, and
+besides CALIB_CSV where photos were set aside for the threshold."""
 
 
 def write_labels(folder: Path, label_names: list[str]) -> None:

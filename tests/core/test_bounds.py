@@ -3,7 +3,13 @@ import math
 import pytest
 from scipy.stats import binom, binomtest
 
-from edgedistill.core.bounds import exact_interval, photos_for_half_width, wilson_interval
+from edgedistill.core.bounds import (
+    binomial_upper_tail,
+    exact_interval,
+    exact_lower_bound,
+    photos_for_half_width,
+    wilson_interval,
+)
 
 CASES = [
     (0, 1), (1, 1), (2, 3), (0, 14), (13, 14), (14, 14), (90, 100), (900, 1000), (3, 100_000),
@@ -33,6 +39,16 @@ def test_all_right_of_n_leaves_what_would_happen_once_in_forty_times():
     end = 0.025 ** (1 / 14)
     assert exact_interval(14, 14) == pytest.approx((end, 1.0), abs=1e-12)
     assert exact_interval(0, 14) == pytest.approx((0.0, 1 - end), abs=1e-12)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.9995])
+@pytest.mark.parametrize(("n_right", "n_photos"), CASES)
+def test_the_lower_bound_is_that_of_scipy(n_right, n_photos, confidence):
+    test = binomtest(n_right, n_photos, alternative="greater")
+    expected = test.proportion_ci(confidence, "exact").low
+    assert exact_lower_bound(n_right, n_photos, confidence=confidence) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 def test_the_exact_interval_holds_the_true_share_at_least_as_often_as_it_says():
@@ -77,6 +93,19 @@ def test_more_confidence_takes_more_photos():
     assert photos_for_half_width(0.9, 0.05, confidence=0.99) > photos_for_half_width(0.9, 0.05)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize(("least", "n_photos"), [*CASES, (59, 59), (92, 93), (500, 1000)])
+def test_the_upper_tail_is_that_of_scipy(least, n_photos, share):
+    expected = binom.sf(least - 1, n_photos, share)
+    assert binomial_upper_tail(least, n_photos, share) == pytest.approx(expected, rel=1e-8)
+
+
+def test_59_photos_without_an_error_are_rarer_than_one_in_twenty_at_95_in_100():
+    # 0.95**59 = 0.0485, 0.95**58 = 0.0510.
+    assert binomial_upper_tail(59, 59, 0.95) == pytest.approx(0.95**59)
+    assert binomial_upper_tail(59, 59, 0.95) < 0.05 < binomial_upper_tail(58, 58, 0.95)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -85,7 +114,13 @@ def test_more_confidence_takes_more_photos():
         lambda: wilson_interval(4, 3),
         lambda: wilson_interval(1, 3, confidence=1.0),
         lambda: exact_interval(1, 3, confidence=0.0),
+        lambda: exact_lower_bound(1, 3, confidence=0.4),
+        lambda: exact_lower_bound(4, 3),
         lambda: exact_interval(1.5, 3),  # type: ignore[arg-type]
+        lambda: binomial_upper_tail(2, 1, 0.5),
+        lambda: binomial_upper_tail(-1, 1, 0.5),
+        lambda: binomial_upper_tail(0, 0, 0.5),
+        lambda: binomial_upper_tail(1, 1, 1.5),
         lambda: photos_for_half_width(1.1, 0.05),
         lambda: photos_for_half_width(0.9, 0.0),
         lambda: photos_for_half_width(0.9, 0.5),

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from edgedistill.core.linear_head import INVERSE_PENALTIES, fit_linear_head
-from edgedistill.core.metrics import cross_entropy
+from edgedistill.core.probabilities import cross_entropy
 
 
 def clouds(n: int, seed: int, n_classes: int = 3, spread: float = 0.8):

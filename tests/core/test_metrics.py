@@ -2,17 +2,17 @@ import warnings
 
 import numpy as np
 import pytest
-import scipy.special
 from sklearn import metrics as sk
-from sklearn.utils.class_weight import compute_class_weight
 
 from edgedistill.core.metrics import (
-    class_weights,
     classification_scores,
+    confused_pairs,
     confusion_matrix,
+    correctness_roc,
     micro_average_roc,
-    softmax,
+    shown_confusion,
 )
+from edgedistill.core.probabilities import softmax
 
 # Class 0: 3 photos, predicted 0, 0, 1. Class 1: 2 photos, predicted 1, 0. Class 2: 1, predicted 1.
 LABELS = np.array([0, 0, 0, 1, 1, 2])
@@ -25,29 +25,6 @@ def random_case(n: int = 400, n_classes: int = 7) -> tuple[np.ndarray, np.ndarra
     logits = random.normal(size=(n, n_classes)).astype(np.float32)
     logits[np.arange(n), labels] += 1.5
     return labels, logits
-
-
-def test_softmax_of_logarithms_gives_their_shares():
-    # exp(log 1), exp(log 2), exp(log 5) are 1, 2, 5 of 8.
-    np.testing.assert_allclose(softmax(np.log([[1.0, 2.0, 5.0]])), [[1 / 8, 2 / 8, 5 / 8]])
-
-
-def test_softmax_of_large_logits_does_not_overflow():
-    logits = np.array([[1000.0, 999.0], [-1000.0, -1000.0]], np.float32)
-    # exp(-1) = 0.3679: 1 / 1.3679 = 0.7311.
-    np.testing.assert_allclose(softmax(logits), [[0.7311, 0.2689], [0.5, 0.5]], atol=5e-5)
-
-
-def test_softmax_of_float32_is_as_exact_as_of_float64():
-    _, logits = random_case()
-    expected = scipy.special.softmax(logits.astype(np.float64), axis=1)
-    np.testing.assert_allclose(softmax(logits), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_softmax_refuses_what_is_not_finite(odd):
-    with pytest.raises(ValueError, match="finite"):
-        softmax(np.array([0.0, odd]))
 
 
 def test_scores_follow_from_the_counts():
@@ -103,20 +80,6 @@ def test_the_roc_of_perfect_predictions_keeps_its_corner():
     assert roc.threshold.max() == 1.0
 
 
-def test_class_weights_are_those_of_scikit_learn_and_average_to_1_over_the_photos():
-    weights = class_weights(LABELS, 3)
-    # 6 photos, 3 classes: 6 / (3 * 3), 6 / (3 * 2), 6 / (3 * 1).
-    assert weights.tolist() == pytest.approx([2 / 3, 1, 2])
-    expected = compute_class_weight("balanced", classes=np.arange(3), y=LABELS)
-    np.testing.assert_allclose(weights, expected)
-    assert weights[LABELS].mean() == pytest.approx(1)
-
-
-def test_a_class_without_photos_has_no_weight():
-    with pytest.raises(ValueError, match="class 1 has no photo"):
-        class_weights(np.array([0, 2]), 3)
-
-
 @pytest.mark.parametrize(
     ("labels", "predicted"),
     [([0, 1], [0]), ([], []), ([0, 3], [0, 1]), ([0, 1], [0, -1]), ([[0]], [[0]])],
@@ -131,3 +94,99 @@ def test_indices_that_do_not_fit_are_refused(labels, predicted):
 def test_a_roc_needs_two_classes():
     with pytest.raises(ValueError, match="at least 2"):
         micro_average_roc(np.array([0]), np.array([[1.0]]))
+
+
+def rates(roc):
+    return list(zip(roc.false_positive_rate.tolist(), roc.true_positive_rate.tolist(), strict=True))
+
+
+def test_the_roc_of_right_against_wrong_counts_what_each_threshold_lets_through():
+    # From the surest on: right, wrong, right, wrong; two of each.
+    confidence = np.array([0.4, 0.9, 0.8, 0.6])
+    roc = correctness_roc(confidence, np.array([False, True, False, True]))
+    assert rates(roc) == [(0, 0), (0, 0.5), (0.5, 0.5), (0.5, 1), (1, 1)]
+    assert roc.threshold.tolist() == [1, 0.9, 0.8, 0.6, 0.4]
+
+
+def test_the_roc_of_many_photos_has_200_finite_points_and_its_area():
+    random = np.random.default_rng(5)
+    confidence = random.random(5000)
+    correct = random.random(5000) < confidence
+    roc = correctness_roc(confidence, correct)
+    assert len(roc.threshold) == 200
+    assert np.isfinite(roc.threshold).all()
+    assert (rates(roc)[0], rates(roc)[-1]) == ((0, 0), (1, 1))
+    area = np.trapezoid(roc.true_positive_rate, roc.false_positive_rate)
+    assert area == pytest.approx(sk.roc_auc_score(correct, confidence), abs=2e-3)
+
+
+def test_without_a_wrong_answer_the_roc_goes_up_and_without_a_right_one_across():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        right = correctness_roc(np.array([0.7, 0.9]), np.array([True, True]))
+        wrong = correctness_roc(np.array([0.7, 0.9]), np.array([False, False]))
+    assert rates(right) == [(0, 0), (0, 1), (1, 1)]
+    assert rates(wrong) == [(0, 0), (1, 0), (1, 1)]
+    assert right.threshold.tolist() == wrong.threshold.tolist() == [1, 0.7, 0]
+
+
+def test_a_roc_of_no_confidence_is_refused():
+    for confidence, correct in (([0.5], [True, False]), ([], []), ([1.5], [True])):
+        with pytest.raises(ValueError, match=r"confidence must|shapes"):
+            correctness_roc(np.array(confidence), np.array(correct, bool))
+
+
+# Errors of classes a to d (row and column without the diagonal): a 1, b 1 + 5 = 6, c 0 + 0, d 5.
+CONFUSION = np.array([[3, 1, 0, 0], [0, 2, 0, 2], [0, 0, 7, 0], [0, 3, 0, 4]])
+
+
+def test_classes_that_fit_are_all_shown():
+    labels, matrix = shown_confusion(CONFUSION, ["a", "b", "c", "d"], most=4)
+    assert labels == ["a", "b", "c", "d"]
+    assert (matrix == CONFUSION).all()
+
+
+def test_the_most_confused_are_shown_and_the_rest_is_summed():
+    labels, matrix = shown_confusion(CONFUSION, ["a", "b", "c", "d"], most=3)
+    assert labels == ["b", "d", "other"]
+    # Of a and c together: 3 + 7 among themselves, and 1 taken for b.
+    assert matrix.tolist() == [[2, 2, 0], [3, 4, 0], [1, 0, 10]]
+    assert matrix.sum() == CONFUSION.sum()
+
+
+def test_a_class_that_is_called_other_is_not_mistaken_for_the_rest():
+    labels, _ = shown_confusion(CONFUSION, ["a", "other", "c", "d"], most=3)
+    assert labels == ["other", "d", "all other"]
+
+
+def test_500_classes_become_40_without_losing_a_photo():
+    labels, predicted = np.random.default_rng(0).integers(0, 500, (2, 3000))
+    matrix = confusion_matrix(labels, predicted, 500)
+    names, shown = shown_confusion(matrix, [f"c{k}" for k in range(500)])
+    assert len(names) == len(set(names)) == 40
+    assert shown.shape == (40, 40)
+    assert shown.sum() == 3000
+    first = int(names[0].removeprefix("c"))
+    assert shown[0].sum() == (labels == first).sum()
+    assert shown[:, 0].sum() == (predicted == first).sum()
+
+
+def test_pairs_come_by_how_often_and_equals_by_the_matrix():
+    assert confused_pairs(CONFUSION) == [(3, 1, 3), (1, 3, 2), (0, 1, 1)]
+    assert confused_pairs(CONFUSION, most=1) == [(3, 1, 3)]
+    assert confused_pairs(np.array([[0, 2, 2], [2, 0, 0], [0, 0, 9]])) == [
+        (0, 1, 2),
+        (0, 2, 2),
+        (1, 0, 2),
+    ]
+    assert confused_pairs(np.eye(3, dtype=int)) == []
+
+
+def test_matrices_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="matrix must be"):
+        confused_pairs(np.zeros((2, 3), int))
+    with pytest.raises(ValueError, match="matrix must be"):
+        shown_confusion(np.zeros(4, int), ["a"] * 4)
+    for names, most in ((["a"], 40), (["a", "b"], 1)):
+        with pytest.raises(ValueError, match="label_names must be"):
+            shown_confusion(np.zeros((2, 2), int), names, most=most)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgedistill.core.threshold import recommend_threshold, threshold_curve
+from edgedistill.core.threshold import class_thresholds, recommend_threshold, threshold_curve
 
 # Ten photos, two at each confidence; wrong: one at 0.3, one at 0.5.
 CONFIDENCE = np.array([0.3, 0.3, 0.5, 0.5, 0.7, 0.7, 0.8, 0.8, 0.9, 0.9])
@@ -120,6 +120,18 @@ def test_the_rule_equals_a_search_in_plain_python():
         assert (found.selection_method == "constraint_feasible") == (best is not None)
         if best:
             assert found.threshold == best[1]
+
+
+def test_each_class_has_the_threshold_of_its_own_answers():
+    # Class 0 was named five times: right at 0.9, 0.9, 0.6, wrong at 0.5, 0.4; 3 of 3 from 0.51 on.
+    # Class 1 twice, right. Class 2 never. Class 3 once, wrong: no threshold will do.
+    predicted = np.array([0, 0, 0, 0, 0, 1, 1, 3])
+    confidence = np.array([0.9, 0.9, 0.6, 0.5, 0.4, 0.3, 0.8, 0.7])
+    correct = np.array([True, True, True, False, False, True, True, False])
+    found = class_thresholds(confidence, correct, predicted, 4, target=0.95)
+    assert [None if f is None else (f.threshold, f.coverage, f.accept_accuracy) for f in found] == [
+        (0.51, 0.6, 1.0), (0.0, 1.0, 1.0), None, None,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,29 @@ def test_later_layers_are_those_at_a_sixteenth_of_the_side() -> None:
     assert {"block19_project_conv", "head_conv", "logits"} <= trained
 
 
+def test_a_quantised_network_trains_the_later_layers_that_its_float_one_does(
+    tmp_path: Path,
+) -> None:
+    from edgedistill.tf.fine_tuning import freeze_early_layers, freeze_normalisation
+    from edgedistill.tf.networks import build
+    from edgedistill.tf.qat import quantise_aware
+    from edgedistill.tf.trained_variables import trained_variables
+
+    network = build("efficientnet_lite1", 72, 3)
+    freeze_normalisation(network)
+    images = np.random.default_rng(0).integers(0, 256, (4, 72, 72, 3), np.uint8)
+    quantised = quantise_aware(
+        network, packed(tmp_path / "p", images), np.arange(4), full_input_range=True
+    )
+    for one in (network, quantised):
+        freeze_early_layers(one)
+    shapes = [v.shape.as_list() for v in trained_variables(network)]
+    # A wrapper names the bias of a layer before its kernel.
+    assert sorted(v.shape.as_list() for v in trained_variables(quantised)) == sorted(shapes)
+    # Block 7's depthwise kernel is the first: the fourth stage has 3 x 3, over 6 times 40 channels.
+    assert shapes[0] == [3, 3, 240, 1]
+
+
 @pytest.mark.parametrize("arch", ["efficientnet_b3", "resnet101"])
 def test_of_each_teacher_some_layers_are_later_ones(arch: str) -> None:
     from edgedistill.tf.fine_tuning import freeze_early_layers

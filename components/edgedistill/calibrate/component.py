@@ -27,14 +27,14 @@ def calibrate(
     """Chooses the threshold below which the app answers 'unknown', and makes the app's bundle.
 
     Args:
-        calib: Photos to choose the threshold on.
-        predictions: What the step evaluate wrote: the threshold's figures on the test photos.
+        calib: Photos to choose the threshold on: those set aside for it, or the validation photos.
+        predictions: What the step evaluate wrote: answers to the test photos, and the gate.
         tflite: What the step qat_export wrote.
 
     Returns:
-        bundle: Everything to ship, as files and as one zip, with proof that pixels can agree.
-        metrics: The threshold, and its coverage and accuracy on val and test, in [0, 1].
-        report: The curve behind the choice, and how far confidence can be trusted.
+        bundle: Everything to ship, as files and as one zip; no zip where the gate says no.
+        metrics: The thresholds, and their coverage and accuracy on calib and test, in [0, 1].
+        report: The curve behind the choice, what can be promised, and whether it was kept.
     """
     from edgedistill import logs
 

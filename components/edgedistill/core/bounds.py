@@ -53,12 +53,59 @@ def exact_interval(n_right: int, n_photos: int, *, confidence: float = 0.95) -> 
 
     Source: Clopper and Pearson 1934, "The Use of Confidence or Fiducial Limits".
     """
-    _check(n_right, n_photos, confidence)
-    if n_right != int(n_right):
-        raise ValueError(f"n_right must be a whole number; got {n_right}")
+    _check_whole(n_right, n_photos, confidence)
     tail = (1 - confidence) / 2
     low = _share_of_upper_tail(int(n_right), n_photos, tail)
     return low, 1 - _share_of_upper_tail(n_photos - int(n_right), n_photos, tail)
+
+
+def exact_lower_bound(n_right: int, n_photos: int, *, confidence: float = 0.95) -> float:
+    """What the true share is at least: the low end of Clopper and Pearson with one side alone.
+
+    It is the share at which `n_right` or more would be seen with probability 1 - confidence.
+
+    Args:
+        n_right: photos that were right, a whole number in [0, n_photos].
+        n_photos: photos that were looked at, at least 1.
+        confidence: how often, at least, the true share is no less, in [0.5, 1).
+
+    Returns:
+        A share in [0, 1].
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Clopper and Pearson 1934, "The Use of Confidence or Fiducial Limits".
+    """
+    _check_one_sided(n_right, n_photos, confidence)
+    return _share_of_upper_tail(int(n_right), n_photos, 1 - confidence)
+
+
+def binomial_upper_tail(least: int, n_photos: int, share: float) -> float:
+    """P(X >= least) of a binomial X: how often `least` or more of the photos are right by chance.
+
+    Args:
+        least: photos, in [0, n_photos].
+        n_photos: photos that are looked at, at least 1.
+        share: chance of each to be right, in [0, 1].
+
+    Returns:
+        The probability, to nearly the precision of doubles, however small it is.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    if n_photos < 1 or not 0 <= least <= n_photos or not 0 <= share <= 1:
+        raise ValueError(
+            "least must be in [0, n_photos >= 1] and share in [0, 1]; "
+            f"got {least} of {n_photos} and {share}"
+        )
+    if least == 0 or share == 1:
+        return 1.0
+    if share * n_photos <= least:
+        return math.exp(_log_upper_tail(least, n_photos, share))
+    # Fewer than `least` right: at least n - least + 1 wrong, the smaller of the two tails.
+    return 1 - math.exp(_log_upper_tail(n_photos - least + 1, n_photos, 1 - share))
 
 
 def photos_for_half_width(accuracy: float, half_width: float, *, confidence: float = 0.95) -> int:
@@ -93,6 +140,19 @@ def _check(n_right: float, n_photos: int, confidence: float) -> None:
         raise ValueError(f"n_right must be in [0, n_photos >= 1]; got {n_right} of {n_photos}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1); got {confidence}")
+
+
+def _check_whole(n_right: float, n_photos: int, confidence: float) -> None:
+    _check(n_right, n_photos, confidence)
+    if n_right != int(n_right):
+        raise ValueError(f"n_right must be a whole number; got {n_right}")
+
+
+def _check_one_sided(n_right: float, n_photos: int, confidence: float) -> None:
+    _check_whole(n_right, n_photos, confidence)
+    # With less, the bound would lie above the share that was seen.
+    if confidence < 0.5:
+        raise ValueError(f"confidence must be at least 0.5; got {confidence}")
 
 
 def _wilson_half_width(share: float, n_photos: int, z: float) -> float:

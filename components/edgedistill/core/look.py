@@ -70,6 +70,16 @@ def photo_look(letterboxed: NDArray[np.uint8], height_px: int, width_px: int) ->
     )
 
 
+def photo_brightness(letterboxed: NDArray[np.uint8], height_px: int, width_px: int) -> float:
+    """Mean luma of a photo, 0 to 255, without the letterbox's padding: that of `photo_look` alone.
+
+    Args and errors as for `photo_look`.
+    """
+    content = letterboxed_content(letterboxed, height_px, width_px)
+    counts = np.array(Image.fromarray(content).convert("L").histogram(), np.int64)
+    return int(counts @ _LEVELS) / int(counts.sum())
+
+
 def _sharpness(luma: Image.Image, height: int, width: int) -> float:
     """Energy of the Laplacian over that of the central differences, at this size."""
     if min(height, width) < 3:

@@ -1,12 +1,15 @@
-"""How good predictions are: accuracy, F1, confusion matrix, ROC, and weights of classes."""
+"""How good predictions are: accuracy, F1, which classes are confused, ROC."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-Indices = NDArray[np.integer]
+from edgedistill.core.class_indices import Indices, check_indices
+from edgedistill.core.reliability import check_confidence
+
 MAX_ROC_POINTS = 200
 """KFP's dashboard draws every point; more are not seen."""
 
@@ -41,39 +44,6 @@ class RocCurve:
     threshold: NDArray[np.float64]
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities, exp(x_i) / sum_j exp(x_j), in double precision.
-
-    Args:
-        logits: shape (..., n_classes), finite.
-
-    Returns:
-        The same shape; the last axis sums to 1.
-
-    Raises:
-        ValueError: a logit is not finite.
-    """
-    if not np.isfinite(logits).all():
-        raise ValueError("logits must be finite")
-    x = np.asarray(logits, np.float64)
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))  # the largest becomes 1: no overflow
-    probabilities: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return probabilities
-
-
-def cross_entropy(logits: NDArray[np.floating], label_indices: Indices) -> float:
-    """Mean of -log(softmax(logits)) at the true classes, in nats.
-
-    Args:
-        logits: shape (n, n_classes), finite, n at least 1.
-        label_indices: shape (n,).
-    """
-    x = np.asarray(logits, np.float64)
-    shifted = x - x.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_probabilities[np.arange(len(x)), label_indices].mean())
-
-
 def classification_scores(
     label_indices: Indices, predicted_indices: Indices, n_classes: int
 ) -> Scores:
@@ -87,7 +57,7 @@ def classification_scores(
     Raises:
         ValueError: shapes differ, n is 0, or an index is not in [0, n_classes).
     """
-    _check_indices(label_indices, predicted_indices, n_classes)
+    check_indices(label_indices, predicted_indices, n_classes)
     precision, recall, f1, support = sk.precision_recall_fscore_support(
         label_indices, predicted_indices, labels=np.arange(n_classes), zero_division=0
     )
@@ -119,7 +89,7 @@ def confusion_matrix(
     Raises:
         ValueError: shapes differ, n is 0, or an index is not in [0, n_classes).
     """
-    _check_indices(label_indices, predicted_indices, n_classes)
+    check_indices(label_indices, predicted_indices, n_classes)
     matrix = sk.confusion_matrix(label_indices, predicted_indices, labels=np.arange(n_classes))
     return np.asarray(matrix, np.int64)
 
@@ -141,44 +111,107 @@ def micro_average_roc(label_indices: Indices, probabilities: NDArray[np.floating
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
         raise ValueError(f"probabilities must be (n, at least 2); got {probabilities.shape}")
     n_classes = probabilities.shape[1]
-    _check_indices(label_indices, probabilities.argmax(axis=1), n_classes)
+    check_indices(label_indices, probabilities.argmax(axis=1), n_classes)
     is_class = label_indices[:, np.newaxis] == np.arange(n_classes)
-    fpr, tpr, threshold = sk.roc_curve(is_class.ravel(), probabilities.ravel())
+    return _thinned(*sk.roc_curve(is_class.ravel(), probabilities.ravel()))
+
+
+def correctness_roc(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> RocCurve:
+    """ROC of the question "is this answer right?", decided by its confidence; at most 200 points.
+
+    A positive is a photo that the model got right: `true_positive_rate` is the share of right
+    answers with a confidence of at least the threshold, `false_positive_rate` that of wrong ones.
+
+    Args:
+        confidence: shape (n,), top-1 probability of each photo, in [0, 1].
+        correct: shape (n,), whether the top-1 class was the true one.
+
+    Returns:
+        From (0, 0) to (1, 1), thresholds finite as in `micro_average_roc`. Without a wrong answer
+        there is none to let through: up from (0, 0) to (0, 1), then across to (1, 1), as where
+        confidence tells all. Without a right answer across to (1, 0), then up. The thresholds are
+        then 1, the least confidence, and 0.
+
+    Raises:
+        ValueError: shapes differ, n is 0, or a confidence lies outside [0, 1].
+    """
+    check_confidence(confidence, correct)
+    if correct.all() or not correct.any():
+        threshold = np.array([1.0, float(confidence.min()), 0.0])
+        waits, goes_first = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
+        if correct.all():
+            return RocCurve(waits, goes_first, threshold)
+        return RocCurve(goes_first, waits, threshold)
+    return _thinned(*sk.roc_curve(correct, confidence))
+
+
+def shown_confusion(
+    matrix: NDArray[np.int64], label_names: Sequence[str], *, most: int = 40
+) -> tuple[list[str], NDArray[np.int64]]:
+    """The confusion matrix with few enough classes to be looked at; no photo is left out.
+
+    Args:
+        matrix: shape (n_classes, n_classes), true classes in rows.
+        label_names: of the classes.
+        most: most classes to show, at least 2.
+
+    Returns:
+        Names and matrix: as given where there are at most `most` classes; else the `most` - 1 with
+        most errors (photos of theirs taken for others, and others for them), in their own order,
+        and "other" with the sums of the rest ("all other" where a class shown has that name).
+
+    Raises:
+        ValueError: the matrix is not square, names do not fit it, or `most` is below 2.
+    """
+    _check_matrix(matrix)
+    n_classes = len(matrix)
+    if len(label_names) != n_classes or most < 2:
+        raise ValueError(
+            f"label_names must be {n_classes} and most at least 2; got {len(label_names)}, {most}"
+        )
+    if n_classes <= most:
+        return list(label_names), matrix.copy()
+    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
+    shown = np.sort(np.argsort(-errors, kind="stable")[: most - 1])
+    place = np.full(n_classes, most - 1)
+    place[shown] = np.arange(most - 1)
+    summed = np.zeros((most, most), np.int64)
+    np.add.at(summed, (place[:, np.newaxis], place[np.newaxis, :]), matrix)
+    names = [label_names[k] for k in shown]
+    return [*names, "all other" if "other" in names else "other"], summed
+
+
+def confused_pairs(matrix: NDArray[np.int64], *, most: int = 20) -> list[tuple[int, int, int]]:
+    """Which class is taken for which, and how often; most often first.
+
+    Args:
+        matrix: shape (n_classes, n_classes), true classes in rows.
+        most: most pairs to give.
+
+    Returns:
+        (true_index, predicted_index, count) of pairs that occur; equals in the matrix's order.
+
+    Raises:
+        ValueError: the matrix is not square.
+    """
+    _check_matrix(matrix)
+    errors = matrix - np.diag(matrix.diagonal())
+    true_index, predicted_index = np.nonzero(errors)
+    count = errors[true_index, predicted_index]
+    order = np.argsort(-count, kind="stable")[:most]
+    columns = (true_index[order], predicted_index[order], count[order])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _thinned(
+    fpr: NDArray[np.float64], tpr: NDArray[np.float64], threshold: NDArray[np.float64]
+) -> RocCurve:
+    """At most 200 points, the ends among them, and the infinite first threshold made 1."""
     count = min(MAX_ROC_POINTS, len(fpr))
     kept = np.linspace(0, len(fpr) - 1, count).round().astype(np.int64)
     return RocCurve(fpr[kept], tpr[kept], np.minimum(threshold[kept], 1.0))
 
 
-def class_weights(label_indices: Indices, n_classes: int) -> NDArray[np.float64]:
-    """Weights that let each class count alike: n / (n_classes * photos of the class).
-
-    Args:
-        label_indices: shape (n,), the classes of the photos to train on.
-        n_classes: number of classes, each with at least one photo.
-
-    Returns:
-        Shape (n_classes,); the mean over the photos is 1, so that the loss keeps its size.
-
-    Raises:
-        ValueError: a class has no photo, or an index is not in [0, n_classes).
-    """
-    _check_indices(label_indices, label_indices, n_classes)
-    counts = np.bincount(label_indices, minlength=n_classes)
-    if (counts == 0).any():
-        raise ValueError(f"class {int(counts.argmin())} has no photo")
-    weights: NDArray[np.float64] = len(label_indices) / (n_classes * counts)
-    return weights
-
-
-def _check_indices(label_indices: Indices, predicted_indices: Indices, n_classes: int) -> None:
-    if label_indices.shape != predicted_indices.shape or label_indices.ndim != 1:
-        raise ValueError(
-            f"shapes must be (n,) and equal; got {label_indices.shape}, {predicted_indices.shape}"
-        )
-    if len(label_indices) == 0:
-        raise ValueError("there must be at least one photo")
-    for indices in (label_indices, predicted_indices):
-        if indices.min() < 0 or indices.max() >= n_classes:
-            raise ValueError(
-                f"classes must be in [0, {n_classes}); got {indices.min()} to {indices.max()}"
-            )
+def _check_matrix(matrix: NDArray[np.int64]) -> None:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"matrix must be (n_classes, n_classes); got {matrix.shape}")

@@ -115,6 +115,42 @@ def recommend_threshold(
     return _recommendation(curve, _most_useful(curve, penalty), UTILITY_MAXIMIZATION)
 
 
+def class_thresholds(
+    confidence: NDArray[np.floating],
+    correct: NDArray[np.bool_],
+    predicted_indices: NDArray[np.integer],
+    n_classes: int,
+    *,
+    target: float,
+) -> list[Recommendation | None]:
+    """For each class the threshold that answers most within the target, by its own answers.
+
+    Args:
+        confidence: shape (n,), top-1 probability of each photo, in [0, 1].
+        correct: shape (n,), whether the top-1 class was the true one.
+        predicted_indices: shape (n,), the top-1 class.
+        n_classes: number of classes.
+        target: accuracy wanted among the accepted answers of a class, in [0, 1].
+
+    Returns:
+        By class; the coverage is the share of the photos that were named so. None where no photo
+        was named so, or where no threshold reaches the target.
+
+    Raises:
+        ValueError: shapes differ, a confidence lies outside [0, 1], or the target does.
+    """
+    found: list[Recommendation | None] = []
+    for index in range(n_classes):
+        own = predicted_indices == index
+        chosen = None
+        if own.any():
+            curve = threshold_curve(confidence[own], correct[own])
+            chosen = recommend_threshold(curve, target=target, min_coverage=0.0, penalty=0.0)
+        is_met = chosen is not None and chosen.selection_method == CONSTRAINT_FEASIBLE
+        found.append(chosen if is_met else None)
+    return found
+
+
 def _most_useful(curve: ThresholdCurve, penalty: float) -> int:
     """Index of the largest utility, in exact arithmetic on counts: a tie must stay a tie.
 

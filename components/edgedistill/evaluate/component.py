@@ -26,7 +26,7 @@ def evaluate(
     baseline_uri: str,
     max_regression: float,
 ) -> None:
-    """Runs the TFLite file itself on the test photos, beside the float student and the teacher.
+    """Judges the TFLite file itself on the test photos, beside every model that it came from.
 
     Args:
         test: Photos that nothing was trained or chosen on.
@@ -35,11 +35,11 @@ def evaluate(
         teacher: What the step teacher wrote; several teachers answer as one.
 
     Returns:
-        predictions: Answers of the file on the test photos, metrics.json and the confusion matrix.
-        metrics: top1, macro_f1, ece of the file, and with _student and _teacher behind of those.
-        confusion: Confusion matrix; rows are the truth.
-        roc: ROC curve, one class against the rest, averaged over all of them.
-        report: Every figure, class by class.
+        predictions: Answers of the file, metrics.json, evaluation.json, gate.json, the mistakes.
+        metrics: Figures of the file, of teacher and student; ship is 1 where the gate is met.
+        confusion: Confusion matrix of at most 40 classes; rows are the truth.
+        roc: ROC curve of confidence: right answers (known) against errors.
+        report: The verdict, every figure with its interval, and where the file fails.
     """
     from edgedistill import logs
 
@@ -51,9 +51,9 @@ def evaluate(
 
     # Chosen by their names: every parameter that is no artifact is a setting.
     settings = EvaluateSettings.choose(locals())
-    results = evaluate_file(
+    views = evaluate_file(
         test.path, tflite.path, student.path, teacher.path, predictions.path, report.path, settings
     )
-    log_metrics(metrics, results.metrics)
-    confusion.log_confusion_matrix(results.confusion_labels, results.confusion_matrix)
-    roc.log_roc_curve(results.fpr, results.tpr, results.thresholds)
+    log_metrics(metrics, views.metrics)
+    confusion.log_confusion_matrix(views.confusion_labels, views.confusion_matrix)
+    roc.log_roc_curve(views.fpr, views.tpr, views.thresholds)

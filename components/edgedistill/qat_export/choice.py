@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.core.metrics import cross_entropy
+from edgedistill.core.probabilities import cross_entropy
 from edgedistill.tf.flatbuffer import FileFacts
 
 

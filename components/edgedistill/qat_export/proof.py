@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgedistill.artifacts import TASKS_FILE
 from edgedistill.core.layer_error import LayerError, worst_layers
-from edgedistill.core.metrics import softmax
+from edgedistill.core.probabilities import softmax
 from edgedistill.errors import ExportError
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.flatbuffer import (

@@ -1,7 +1,8 @@
-"""Sections of text, tables and pictures, as one self-contained HTML page or as Markdown.
+"""Sections of text, tables, charts and pictures, as one self-contained HTML page or as Markdown.
 
 The Kubeflow dashboard shows HTML in an iframe with sandbox="allow-scripts", 600 px high: the page
-must be one file below 2 MB, without links; pictures are data URIs.
+must be one file below 2 MB, without links; pictures are data URIs. Scripts are in a page only where
+it has charts, and the page itself forbids the browser to load anything.
 """
 
 import base64
@@ -10,13 +11,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgedistill.report.charts import Chart, chart_html, scripts_html
+from edgedistill.report.matrix import Matrix, matrix_html
 from edgedistill.report.style import STYLE
 
 _JPEG_START = b"\xff\xd8"
 _WEBP_START = b"RIFF"
-_NUMBER = re.compile(r"[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
+_NUMBER = re.compile(r"(< )?[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
 _LONGEST_WORD = 24
 _NO_VALUE = ("", "–")
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Section:
 
     A lone picture that is not wide stands beside text and tables where the screen has room. The
     bullets are numbered where they are `ordered`; tables that are not folded stand `abreast`
-    where the screen has room.
+    where the screen has room. Charts stand side by side, below paragraphs, bullets and matrix.
     """
 
     title: str
@@ -97,6 +101,8 @@ class Section:
     galleries: Sequence[Gallery] = ()
     ordered: bool = False
     abreast: bool = False
+    charts: Sequence[Chart] = ()
+    matrix: Matrix | None = None
 
     @property
     def all_tables(self) -> list[Table]:
@@ -105,7 +111,12 @@ class Section:
 
 
 def render_page(
-    title: str, lead: str, sections: Sequence[Section], headlines: Sequence[Headline] = ()
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    headlines: Sequence[Headline] = (),
+    *,
+    tone: str = "",
 ) -> str:
     """The page as HTML; every text is plain and is escaped here.
 
@@ -114,15 +125,19 @@ def render_page(
         lead: the sentence that a hurried reader reads.
         sections: what follows, in order.
         headlines: numbers shown large between lead and sections.
+        tone: of the lead: "good", "warning", "bad", or plain.
     """
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><main>",
-        f'<h1>{html.escape(title)}</h1><p class="lead">{html.escape(lead)}</p>',
+        f'<h1>{html.escape(title)}</h1><p class="{f"lead {tone}".strip()}">{html.escape(lead)}</p>',
         _headlines_html(headlines),
         *map(_section_html, sections),
-        "</main></body></html>",
+        "</main>",
+        scripts_html([chart.kind for section in sections for chart in section.charts]),
+        "</body></html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
@@ -145,6 +160,11 @@ def _section_html(section: Section) -> str:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in section.bullets)
         tag = "ol" if section.ordered else "ul"
         parts.append(f"<{tag}>{items}</{tag}>")
+    if section.matrix:
+        parts.append(matrix_html(section.matrix))
+    if section.charts:
+        charts = "\n".join(chart_html(chart, _numbers_html(chart)) for chart in section.charts)
+        parts.append(f'<div class="charts">{charts}</div>')
     parts += _tables_html(section)
     parts += map(_gallery_html, section.galleries)
     pictures = "".join(map(_picture_html, section.images))
@@ -156,6 +176,11 @@ def _section_html(section: Section) -> str:
     else:
         body = text + pictures
     return f"<section><h2>{html.escape(section.title)}</h2>\n{body}</section>"
+
+
+def _numbers_html(chart: Chart) -> str:
+    title = f"Numbers of: {chart.title}"
+    return _table_html(Table(chart.header, chart.rows, title=title, folded=True))
 
 
 def _tables_html(section: Section) -> list[str]:
@@ -252,6 +277,8 @@ def render_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
         if section.bullets:
             mark = "1." if section.ordered else "-"
             parts.append("\n".join(f"{mark} {_escape(text)}" for text in section.bullets))
+        for chart in section.charts:
+            parts += [_escape(chart.alt), _table_markdown(Table(chart.header, chart.rows))]
         parts += map(_table_markdown, section.all_tables)
         parts += [_escape(picture.caption or picture.alt) for picture in section.images]
     return "\n\n".join(parts) + "\n"

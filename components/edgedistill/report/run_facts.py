@@ -9,23 +9,55 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What the page is made of: the documents of artifacts.py as read, and four pictures.
+    """What the page is made of: the documents of artifacts.py as read, and what lies beside them.
 
-    `teachers` has a document for each, `together` is teachers.json; `bad_files` are the lines of
-    bad_files.txt; `images` holds the PNG files CONFUSION_PNG, THRESHOLD_PNG, RELIABILITY_PNG and
-    CONFIDENCE_PNG by file name.
+    `teachers` has a document for each, `together` is teachers.json; `curve` holds the rows of
+    THRESHOLD_CURVE_CSV as numbers, None where no photo is accepted; `confusion` the counts of
+    CONFUSION_CSV, a row a true class, in the order of `metrics`' per_class; `label_review` the
+    first rows of LABEL_REVIEW_CSV, suspects first; `mistakes` the pictures of MISTAKES_FOLDER by
+    file name; `bad_files` the lines of bad_files.txt.
     """
 
     metrics: Document
+    evaluation: Document
+    gate: Document
     threshold: Document
+    curve: Sequence[Mapping[str, float | None]]
+    confusion: Sequence[Sequence[int]]
+    mistakes: Mapping[str, bytes]
     manifest: Document
     config: Document
     run: Document
     model: Document
     teachers: Sequence[Document]
     together: Document
+    label_review: Sequence[Mapping[str, str]]
     student: Document
     quantization: Document
     performance: Document
     bad_files: Sequence[str]
-    images: Mapping[str, bytes]
+
+    @property
+    def file(self) -> Document:
+        """The figures of the shipped file, in `evaluation`."""
+        return self.model_named("file")
+
+    def model_named(self, name: str) -> Document:
+        """The figures of one model of the waterfall.
+
+        Raises:
+            ValueError: there is none of this name.
+        """
+        for model in self.evaluation["models"]:
+            if model["name"] == name:
+                found: Document = model
+                return found
+        raise ValueError(f"no model {name} in evaluation.json")
+
+    def comparison(self, first: str, second: str) -> Document | None:
+        """How `second` did against `first` on the same photos; None where it was not asked."""
+        for comparison in self.evaluation["comparisons"]:
+            if (comparison["from"], comparison["to"]) == (first, second):
+                found: Document = comparison
+                return found
+        return None

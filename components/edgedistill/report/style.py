@@ -3,10 +3,14 @@
 STYLE = """
 :root { color-scheme: light dark;
   --ground: #f6f7f9; --card: #ffffff; --ink: #1a2130; --soft: #5b6577; --line: #e1e5eb;
-  --accent: #2457a6; --stripe: #f3f5f8; }
+  --accent: #2457a6; --stripe: #f3f5f8;
+  --c1: #2467b3; --c2: #c75a00; --c3: #0b7f63; --c4: #a8307a; --c5: #7a6a00; --c6: #5c6675;
+  --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root {
   --ground: #12161d; --card: #1b212b; --ink: #e7ebf2; --soft: #9aa6b8; --line: #2d3542;
-  --accent: #8ab4f8; --stripe: #202733; } }
+  --accent: #8ab4f8; --stripe: #202733;
+  --c1: #6fb1ff; --c2: #ff9f4a; --c3: #4fd1ae; --c4: #f08cc8; --c5: #d9c84a; --c6: #a3adbd;
+  --bad: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -19,6 +23,8 @@ p, li, summary { overflow-wrap: break-word; }
 ul { padding-left: 1.2em; } li { margin-bottom: 6px; }
 ol { padding-left: 1.6em; margin: 0 0 12px; max-width: 92ch; }
 .lead { font-size: 1.35rem; line-height: 1.4; font-weight: 600; margin-bottom: 22px; }
+.lead.good, .lead.warning, .lead.bad { border-left: 6px solid var(--c3); padding-left: 14px; }
+.lead.warning { border-color: var(--c2); } .lead.bad { border-color: var(--bad); }
 .cards { display: grid; gap: 14px; margin-bottom: 18px;
   grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); }
 .card, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
@@ -72,6 +78,48 @@ details > .gallery { margin-top: 10px; }
   .lead { font-size: 1.15rem; } .cards { gap: 10px; grid-template-columns: 1fr 1fr; }
   .card { padding: 11px 13px; } .card .value { font-size: 1.5rem; } th, td { padding: 5px 9px; }
   figure:not(.tile) > .shots img { max-width: max(40px, calc(20% - 4px)); }
+  .scroll th, .scroll td { padding: 5px 7px; }
   figure.wide img { min-width: 620px; } .beside > * { flex-basis: 100% !important; } }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: 6px; }
+.charts { display: grid; gap: 18px 28px; margin-bottom: 12px; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
+.chart { min-width: 0; } .chart.wide { overflow-x: visible; }
+.chart h3 { margin-top: 0; } .chart details { margin: 6px 0 0; font-size: .88rem; }
+.drawing { min-width: 0; min-height: 40px; } .drawing figure { max-width: 100% !important; }
+.drawing svg { display: block; max-width: 100%; overflow: visible; }
+.drawing [class*=swatches] { font-size: 13px !important; }
+.drawing [aria-label=tip] { --plot-background: var(--card); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.matrix { font-size: .9rem; } .matrix caption { text-align: left; color: var(--soft); }
+.matrix tbody tr:nth-child(even) { background: none; }
+.matrix td { text-align: right; padding: 5px 10px; min-width: 3.2em; }
+.matrix td.right { background: color-mix(in srgb, var(--c1) calc(var(--share) * 60%),
+  transparent); }
+.matrix td.wrong { background: color-mix(in srgb, var(--c2) calc(18% + var(--share) * 50%),
+  transparent); }
+.matrix thead th { vertical-align: bottom; white-space: normal; max-width: 8em;
+  text-align: right; }
+.steep thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 11em;
+  text-align: left; }
+.matrix tbody th { white-space: normal; overflow-wrap: anywhere; max-width: 14em; }
+.matrix .corner { text-align: left; color: var(--soft); font-size: .8rem; min-width: 8em; }
+.controls { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center;
+  margin: 8px 0; font-size: .92rem; }
+.controls label { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
+.controls input[type=range] { width: min(420px, 72vw); accent-color: var(--accent); }
+.controls input[type=search] { width: min(260px, 70vw); }
+.controls input, .controls select, .controls button { font: inherit; color: var(--ink);
+  background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 4px 9px; }
+.controls button { cursor: pointer; }
+.readout { margin: 6px 0; font-weight: 600; min-height: 1.55em; max-width: none; }
+.heatmap { display: flex; flex-wrap: wrap; gap: 10px 26px; align-items: flex-start; }
+.heatmap canvas { display: block; touch-action: pan-y; cursor: grab; max-width: 100%; }
+.heatmap > div { flex: 1 1 240px; min-width: 0; font-size: .92rem; }
+.heatmap > .map { flex: none; max-width: 100%; }
+@media print { .controls { display: none; }
+  :root { font-size: 12px; } body { background: none; font-size: 1rem; }
+  .charts { grid-template-columns: 1fr 1fr; } .cards { grid-template-columns: repeat(4, 1fr); }
+  main { max-width: none; padding: 0; }
+  .card, section { border-color: #bbb; } section { margin-top: 10px; padding: 10px 14px; }
+  h2, h3 { break-after: avoid; } tr, .card, .chart, .gallery figure { break-inside: avoid; } }
 """

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.core.augment import show_views
-from edgedistill.core.metrics import class_weights
+from edgedistill.core.class_weights import class_weights
 from edgedistill.core.mixup import blend, draw_partners
 from edgedistill.core.views import draw_views
 from edgedistill.datasets import PackedDataset

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from edgedistill.tf.common_settings import CommonSettings
 from edgedistill.tf.runtime import keras
+from edgedistill.tf.trained_variables import trained_variables
 
 _WARM_UP_FRAC = 0.1
 
@@ -50,8 +51,9 @@ class Optimizers:
 
     def __init__(self, network: Any, schedule: Schedule, steps_per_epoch: int):
         head_names = {v.ref() for v in _head(network).trainable_variables}
-        head = [v for v in network.trainable_variables if v.ref() in head_names]
-        body = [v for v in network.trainable_variables if v.ref() not in head_names]
+        trained = trained_variables(network)
+        head = [v for v in trained if v.ref() in head_names]
+        body = [v for v in trained if v.ref() not in head_names]
         rates = (schedule.learning_rate, schedule.learning_rate * schedule.body_rate)
         self._head_schedule = _cosine(schedule.learning_rate, schedule.epochs * steps_per_epoch)
         self._steps_per_epoch = steps_per_epoch

@@ -26,6 +26,7 @@ from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
 from edgedistill.tf.random_states import dropout_states
 from edgedistill.tf.step_in_memory import StepInMemory
+from edgedistill.tf.trained_variables import trained_variables
 from edgedistill.tf.training_state import Checkpoints, TrainingState
 from edgedistill.tf.training_step import SUMS, Distillation, TrainingStep
 
@@ -136,7 +137,7 @@ class _Training:
         self._optimizers = Optimizers(network, schedule, self._n_steps)
         self._average = None
         if schedule.ema_decay > 0:
-            self._average = WeightAverage(network.trainable_variables, schedule.ema_decay)
+            self._average = WeightAverage(trained_variables(network), schedule.ema_decay)
         step = TrainingStep(
             network, self._optimizers, distillation=distillation, average=self._average,
             compile_xla=surroundings.compile_xla,

@@ -12,6 +12,7 @@ from edgedistill.tf.losses import distillation_loss, hard_loss
 from edgedistill.tf.optimizers import Optimizers
 from edgedistill.tf.runtime import tf
 from edgedistill.tf.teachers import Teachers
+from edgedistill.tf.trained_variables import trained_variables
 
 SUMS = ("loss", "hard_loss", "distillation_loss", "n_right")
 """What a step gives, each summed over its photos."""
@@ -51,7 +52,7 @@ class TrainingStep:
         compile_xla: bool = False,
     ):
         self._network = network
-        self._variables = network.trainable_variables
+        self._variables = trained_variables(network)
         self._optimizers = optimizers
         self._distillation = distillation
         self._average = average

@@ -4,8 +4,9 @@ import pytest
 
 from edgedistill.calibrate.bundle.contents import write_contents
 from tests.calibrate.bundle.model_folder import (
+    full_threshold_document,
+    gate_document,
     scores_document,
-    threshold_document,
     write_model_folder,
 )
 
@@ -19,8 +20,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...
     given = write_contents(
         bundle,
         tflite=write_model_folder(folder / "tflite"),
-        threshold=threshold_document(),
+        threshold=full_threshold_document(),
         scores=scores_document(),
+        gate=gate_document(),
         version="3.1",
     )
     return bundle, given

@@ -9,6 +9,8 @@ from markdown_it import MarkdownIt
 from edgedistill.calibrate.bundle.app_readme import app_readme
 from edgedistill.calibrate.bundle.facts import BundleFacts, read_facts
 from tests.calibrate.bundle.model_folder import (
+    full_threshold_document,
+    gate_document,
     scores_document,
     threshold_document,
     write_model_folder,
@@ -22,7 +24,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> BundleFacts:
 
 def facts_of(folder: Path, **changed: Any) -> BundleFacts:
     tflite = write_model_folder(folder / "tflite", **changed)
-    return read_facts(tflite, threshold_document(), scores_document(), "3.1")
+    return read_facts(tflite, threshold_document(), scores_document(), gate_document(), "3.1")
 
 
 def with_input(facts: BundleFacts, **quantization: Any) -> BundleFacts:
@@ -56,11 +58,33 @@ def test_it_has_this_models_numbers(facts):
 
 def test_it_is_under_two_pages(facts):
     # A page holds some 450 words.
-    assert len(app_readme(facts).split()) <= 900
+    full = replace(facts, threshold=full_threshold_document())
+    assert len(app_readme(full).split()) <= 900
+    assert len(app_readme(facts).split()) < len(app_readme(full).split())
 
 
 def test_lines_are_short_but_for_tables(facts):
     assert all(len(x) <= 100 for x in app_readme(facts).splitlines() if not x.startswith("|"))
+
+
+def test_what_may_take_the_thresholds_place_is_told(facts):
+    text = words(app_readme(replace(facts, threshold=full_threshold_document())))
+    for told in (
+        "**Promised**: from **0.83** on at least 95.0% of answers right on all photos like those "
+        "counted, with 95% confidence; 50.0% are answered.",
+        "scores divided by 1.438 before softmax come closer to it. No threshold here is for such",
+        "34.0% of 50 are answered. What tells them best is the energy (the logarithm of the sum of "
+        "`exp(score)` over all classes), from 3.25 on: 42.0%.",
+        "**For each class** by itself: `per_class`.",
+    ):
+        assert told in text
+
+
+def test_a_promise_that_cannot_be_made_is_told(facts):
+    text = words(app_readme(facts))
+    assert "**Promised**: none; the photos counted are too few to promise 95.0%" in text
+    for absent in ("Confidence as a chance", "something else**", "For each class"):
+        assert absent not in text
 
 
 def test_sizes_are_those_of_the_files(facts):
@@ -139,7 +163,8 @@ def test_every_file_that_it_names_is_in_the_bundle(facts, made_bundle):
 
 
 def test_the_steps_are_one_list_of_seven(facts):
-    tokens = MarkdownIt().parse(app_readme(facts))
+    steps, _, _ = app_readme(facts).partition("## Other thresholds")
+    tokens = MarkdownIt().parse(steps)
     assert [t.type for t in tokens].count("ordered_list_open") == 1
     assert [t.type for t in tokens].count("bullet_list_open") == 0
     assert [t.type for t in tokens].count("list_item_open") == 7

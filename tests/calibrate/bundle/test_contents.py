@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import edgedistill.calibrate.bundle.contents as contents
+from edgedistill.artifacts import MODEL_METADATA
 from edgedistill.calibrate.bundle.contents import (
     VERBATIM_FILES,
     require_metadata,
@@ -21,6 +22,7 @@ from edgedistill.errors import ArtifactError, ExportError
 from edgedistill.tf.tasks_metadata import TasksMetadata, read_metadata
 from tests.calibrate.bundle.model_folder import (
     ODD_NAMES,
+    gate_document,
     scores_document,
     threshold_document,
     write_model_folder,
@@ -44,6 +46,7 @@ def write(folder: Path, tflite: Path, **changed: Any) -> tuple[str, ...]:
     arguments: dict[str, Any] = {
         "threshold": threshold_document(),
         "scores": scores_document(),
+        "gate": gate_document(),
         "version": "3.1",
         **changed,
     }
@@ -64,10 +67,29 @@ def test_all_files_that_are_packed_with_the_code_are_in_the_bundle(made_bundle):
         assert (made_bundle / name).read_bytes() == (packed / name).read_bytes()
 
 
-def test_model_labels_and_metadata_are_those_of_the_export(made_bundle, tmp_path):
+def test_model_labels_and_metadata_are_those_of_the_export(tmp_path):
     tflite = write_model_folder(tmp_path / "tflite")
+    write(tmp_path / "bundle", tflite)
     for name in ("model_qat_int8.tflite", "labels.txt", "model_metadata.json"):
-        assert (made_bundle / name).read_bytes() == (tflite / name).read_bytes()
+        assert (tmp_path / "bundle" / name).read_bytes() == (tflite / name).read_bytes()
+
+
+def test_the_metadata_tell_the_temperature_besides(made_bundle, tmp_path):
+    exported = MODEL_METADATA.read(write_model_folder(tmp_path / "tflite"))
+    assert MODEL_METADATA.read(made_bundle) == {**exported, "temperature": 1.4375}
+
+
+def test_a_model_that_must_not_ship_says_so_in_each_text_and_in_its_metadata(tmp_path):
+    reason = "Top-1 is 0.85; min_top1 asks for 0.9."
+    tflite = write_model_folder(tmp_path / "tflite")
+    write(tmp_path / "bundle", tflite, gate=gate_document(reason))
+    assert MODEL_METADATA.read(tmp_path / "bundle")["do_not_ship"] == [reason]
+    for name in ("README.md", "model_card.md"):
+        text = (tmp_path / "bundle" / name).read_text(encoding="utf-8")
+        assert text.startswith("# DO NOT SHIP\n\nThis model failed a check")
+        first, _, rest = text.partition("\n# ")
+        assert "- Top-1 is 0\\.85; min\\_top1 asks for 0\\.9\\." in first
+        assert "5 classes, version 3.1" in rest.splitlines()[0]
 
 
 def test_the_tasks_file_tells_names_threshold_and_version(made_bundle):
@@ -118,7 +140,8 @@ folder = pathlib.Path(sys.argv[1])
 (folder / "bundle").mkdir(parents=True)
 names = write_contents(
     folder / "bundle", tflite=write_model_folder(folder / "tflite"),
-    threshold=threshold_document(), scores=scores_document(), version="3.1",
+    threshold=full_threshold_document(), scores=scores_document(), gate=gate_document(),
+    version="3.1",
 )
 write_zip(folder / "bundle.zip", folder / "bundle", names)
 """
@@ -172,6 +195,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
             tflite=tflite,
             threshold=threshold_document(),
             scores=scores_document(),
+            gate=gate_document(),
             version="1",
         )
 

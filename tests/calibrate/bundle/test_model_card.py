@@ -10,6 +10,9 @@ from edgedistill.calibrate.bundle.facts import BundleFacts, read_facts
 from edgedistill.calibrate.bundle.model_card import model_card
 from tests.calibrate.bundle.model_folder import (
     ODD_NAMES,
+    check_document,
+    full_threshold_document,
+    gate_document,
     scores_document,
     threshold_document,
     write_model_folder,
@@ -18,7 +21,7 @@ from tests.calibrate.bundle.model_folder import (
 
 def facts_of(folder: Path, student_weights: str = "imagenet") -> BundleFacts:
     tflite = write_model_folder(folder / "tflite", student_weights=student_weights)
-    return read_facts(tflite, threshold_document(), scores_document(), "3.1")
+    return read_facts(tflite, threshold_document(), scores_document(), gate_document(), "3.1")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_it_tells_input_threshold_speed_and_data(facts):
         "Show the answer where its confidence is at least 0.51.",
         "about 9.1 ms on a Pixel 4 class CPU with 4 threads. An estimate, not a measurement",
         "631 million multiply-adds",
-        "10 validation photos",
+        "10 validation photos chose the threshold",
         "20 test photos",
         "`0123456789abcdef`",
         "see NOTICE.txt",
@@ -118,6 +121,54 @@ def test_a_threshold_of_0_is_told_as_catching_nothing(facts):
     assert "every photo is answered, also where it is not sure." in text
     assert "its threshold of 0 catches none of those" in text
     assert "unknown" not in text
+
+
+def test_the_thresholds_are_told_with_bound_promise_and_check(facts):
+    text = words(replace(facts, threshold=full_threshold_document()))
+    for told in (
+        "at least 28.0% are right on all photos of this kind, with 95% confidence: an exact "
+        "binomial bound, corrected for the choice among 100 thresholds. Promised at 0.83.",
+        "Dividing the scores by 1.438 (temperature scaling) changes the expected calibration error "
+        "on the test photos from 8.2% to 3.1% and no answer.",
+        "Of 50 photos of none of the classes 34.0% (22.4% to 47.8%) reach 0.51 and are answered",
+        "accepting what has at least 3.25 lets through 95.0% of the test photos and 42.0% (29.4% "
+        "to 55.8%) of the others.",
+        "50 photos of other things were tested: see Threshold.",
+    ):
+        assert told in text
+    assert "No photo of other things was tested." not in text
+    listed = rows(replace(facts, threshold=full_threshold_document()))
+    # 16 of 20 answered, 14 right; then 12, all right.
+    assert ["recommended", "0.51", "80.0% (58.4% to 91.9%)", "87.5% (64.0% to 96.5%)", "no"] in (
+        listed
+    )
+    assert ["guaranteed", "0.83", "60.0% (58.4% to 91.9%)", "100.0% (75.8% to 100.0%)", "yes"] in (
+        listed
+    )
+    assert ["the largest score", "86.0%"] in listed
+
+
+def test_a_class_without_a_threshold_of_its_own_is_told(facts):
+    document = full_threshold_document()
+    document["per_class"][ODD_NAMES[2]] = {
+        "threshold": None, "coverage": None, "accept_accuracy": None, "n_accepted": 0,
+    }  # fmt: skip
+    listed = [row for row in rows(replace(facts, threshold=document)) if len(row) == 5]
+    assert [ODD_NAMES[2], "none", "–", "–", "0"] in listed
+    assert ["Schlüssel: it's 100 %", "0.40", "75.0%", "100.0%", "3"] in listed
+
+
+def test_what_answers_no_photo_has_a_row_and_no_bound(facts):
+    nothing = check_document(
+        n_accepted=0, n_correct=0, accept_accuracy=None, accept_accuracy_interval=None,
+        coverage=0.0, coverage_interval=[0.0, 0.161], kept=None,
+    )  # fmt: skip
+    document = threshold_document(
+        accept_accuracy_lower_bound=None, test={"recommended": nothing, "guaranteed": None}
+    )
+    shown = replace(facts, threshold=document)
+    assert ["recommended", "0.51", "0.0% (0.0% to 16.1%)", "–", "–"] in rows(shown)
+    assert "None of those photos reaches the recommended threshold." in words(shown)
 
 
 def test_the_limits_are_one_list(facts):

@@ -10,13 +10,28 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edgedistill.artifacts import MODEL_METADATA, THRESHOLD
+from edgedistill.calibrate.bundle.facts import read_facts
 from edgedistill.calibrate.bundle.parity import PARITY
-from tests.calibrate.bundle.model_folder import threshold_document, write_model_folder
+from tests.calibrate.bundle.model_folder import (
+    ODD_NAMES,
+    check_document,
+    full_threshold_document,
+    gate_document,
+    scores_document,
+    threshold_document,
+    write_model_folder,
+)
 
 DOCUMENTS = {
     "model_metadata": ("model_metadata.json", MODEL_METADATA),
     "threshold_recommendation": ("threshold_recommendation.json", THRESHOLD),
     "parity": ("parity/parity.json", PARITY),
+}
+OPTIONAL: dict[tuple[str | int, ...], set[str]] = {
+    ("model_metadata",): {"temperature", "do_not_ship"},
+    ("threshold_recommendation",): {"temperature", "unknown", "per_class"},
+    # A row a label: the schema cannot know which there are.
+    ("threshold_recommendation", "per_class"): set(ODD_NAMES),
 }
 Step = str | int
 
@@ -72,7 +87,9 @@ def test_every_json_file_of_the_bundle_has_a_schema_and_fits_it(made_bundle):
 def test_keys_and_version_are_those_that_are_written(made_bundle, name):
     schema = read(made_bundle / "schemas" / f"{name}.schema.json")
     _, written = DOCUMENTS[name]
-    assert set(schema["required"]) == set(schema["properties"]) == {*written.keys, "version"}
+    optional = written.optional
+    assert set(schema["required"]) == {*written.keys, "version"}
+    assert set(schema["properties"]) == {*written.keys, *optional, "version"}
     assert schema["properties"]["version"]["const"] == written.version
     assert schema["$id"] == f"urn:edgedistill:schema:{name}:{written.version}"
 
@@ -85,12 +102,13 @@ def test_a_missing_or_an_unknown_key_is_refused_at_every_depth(made_bundle, name
         inner = value_at(content, at)
         if isinstance(inner, dict):
             n_objects += 1
+            optional = OPTIONAL.get((name, *at), set())
             for key in inner:
                 without = copy.deepcopy(content)
                 del value_at(without, at)[key]
-                assert not check.is_valid(without), (*at, key)
+                assert check.is_valid(without) == (key in optional), (*at, key)
             assert not check.is_valid(changed(content, (*at, "more"), 1)), at
-    assert n_objects >= {"model_metadata": 11, "threshold_recommendation": 1, "parity": 13}[name]
+    assert n_objects >= {"model_metadata": 11, "threshold_recommendation": 14, "parity": 13}[name]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -127,6 +145,8 @@ def test_a_value_of_another_type_is_refused_everywhere(made_bundle, name):
         ("model_metadata", ("sha256",), "A" * 64),
         ("model_metadata", ("sha256",), "a" * 63),
         ("model_metadata", ("version",), 1),
+        ("model_metadata", ("temperature",), 0),
+        ("model_metadata", ("do_not_ship",), []),
         ("threshold_recommendation", ("recommended_threshold",), 1.01),
         ("threshold_recommendation", ("recommended_threshold",), None),
         ("threshold_recommendation", ("test_coverage",), -0.01),
@@ -135,6 +155,16 @@ def test_a_value_of_another_type_is_refused_everywhere(made_bundle, name):
         ("threshold_recommendation", ("penalty_incorrect",), -1),
         ("threshold_recommendation", ("n_val",), 0),
         ("threshold_recommendation", ("grid_step",), 0),
+        ("threshold_recommendation", ("chosen_on",), "test"),
+        ("threshold_recommendation", ("confidence_level",), 0.9),
+        ("threshold_recommendation", ("guarantee", "photos_missing"), 0),
+        ("threshold_recommendation", ("test", "recommended", "coverage_interval"), [0.5]),
+        ("threshold_recommendation", ("test", "recommended", "kept"), 1),
+        ("threshold_recommendation", ("temperature", "value"), 0),
+        ("threshold_recommendation", ("unknown", "best_score"), "margin"),
+        ("threshold_recommendation", ("unknown", "n_photos"), 0),
+        ("threshold_recommendation", ("per_class", ODD_NAMES[0], "threshold"), 1.5),
+        ("threshold_recommendation", ("version",), 1),
         ("parity", ("input", "shape"), [16, 16]),
         ("parity", ("input", "shape"), [3, 16, 16]),
         ("parity", ("input", "shape"), [16, 16, 3, 1]),
@@ -155,9 +185,36 @@ def test_a_value_out_of_its_range_is_refused(made_bundle, name, at, value):
 
 
 def test_a_threshold_that_answers_nothing_fits(made_bundle, tmp_path):
-    none = threshold_document(achieved_accept_accuracy=None, test_accept_accuracy=None)
+    nothing = check_document(
+        n_accepted=0, n_correct=0, accept_accuracy=None, accept_accuracy_interval=None, kept=None
+    )
+    none = threshold_document(
+        achieved_accept_accuracy=None,
+        accept_accuracy_lower_bound=None,
+        test_accept_accuracy=None,
+        test={"recommended": nothing, "guaranteed": None},
+    )
     path = THRESHOLD.write(tmp_path, none)
     validator(made_bundle, "threshold_recommendation").validate(read(path))
+
+
+def test_a_class_without_a_threshold_and_no_number_that_would_do_fit(made_bundle, tmp_path):
+    document = full_threshold_document()
+    document["per_class"][ODD_NAMES[0]] = {
+        "threshold": None, "coverage": None, "accept_accuracy": None, "n_accepted": 0,
+    }  # fmt: skip
+    document["guarantee"]["photos_missing"] = None
+    path = THRESHOLD.write(tmp_path, document)
+    validator(made_bundle, "threshold_recommendation").validate(read(path))
+
+
+def test_a_model_that_must_not_ship_fits(made_bundle, tmp_path):
+    tflite = write_model_folder(tmp_path / "tflite")
+    document = threshold_document()
+    facts = read_facts(tflite, document, scores_document(), gate_document("It is bad."), "1")
+    path = MODEL_METADATA.write(tmp_path, facts.metadata)
+    assert read(path)["do_not_ship"] == ["It is bad."]
+    validator(made_bundle, "model_metadata").validate(read(path))
 
 
 def test_a_file_that_takes_uint8_fits(made_bundle, tmp_path):

@@ -8,6 +8,8 @@ import numpy as np
 from edgedistill.artifacts import LABELS_FILE, MODEL_FILE, MODEL_METADATA, TASKS_FILE
 from edgedistill.calibrate.bundle.facts import BundleFacts
 from edgedistill.calibrate.bundle.markdown import paragraph, table
+from edgedistill.calibrate.bundle.thresholds import other_thresholds
+from edgedistill.calibrate.bundle.warning import do_not_ship
 
 _FILES = """\
 ## The other files
@@ -52,8 +54,17 @@ def app_readme(facts: BundleFacts) -> str:
     Args:
         facts: of the model.
     """
-    parts = (_purpose(facts), _which_file(facts), _steps(facts), _stretching(facts))
-    return "\n".join((*parts, _CHECKING, _speed(facts.metadata), _FILES))
+    parts = (
+        _purpose(facts),
+        _which_file(facts),
+        _steps(facts),
+        _stretching(facts),
+        other_thresholds(facts.threshold),
+        _CHECKING,
+        _speed(facts.metadata),
+        _FILES,
+    )
+    return do_not_ship(facts.do_not_ship) + "\n".join(parts)
 
 
 def _purpose(facts: BundleFacts) -> str:

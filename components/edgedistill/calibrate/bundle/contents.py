@@ -41,6 +41,7 @@ def write_contents(
     tflite: Path,
     threshold: Mapping[str, Any],
     scores: Mapping[str, Any],
+    gate: Mapping[str, Any],
     version: str,
 ) -> tuple[str, ...]:
     """Writes all that goes to the phone's team.
@@ -54,6 +55,7 @@ def write_contents(
         tflite: what the step qat_export wrote.
         threshold: content of threshold_recommendation.json.
         scores: content of metrics.json, the test photos' figures.
+        gate: content of gate.json: whether the model may ship.
         version: of the model.
 
     Returns:
@@ -66,9 +68,10 @@ def write_contents(
     """
     if any(out.iterdir()):
         raise ValueError(f"{out} must be empty: all that is in it goes to the phone's team")
-    facts = read_facts(tflite, threshold, scores, version)
-    for name in (MODEL_FILE, LABELS_FILE, MODEL_METADATA.name):
+    facts = read_facts(tflite, threshold, scores, gate, version)
+    for name in (MODEL_FILE, LABELS_FILE):
         shutil.copyfile(tflite / name, out / name)
+    MODEL_METADATA.write(out, facts.metadata)
     (out / TASKS_FILE).write_bytes(_tasks_file((tflite / TASKS_FILE).read_bytes(), facts))
     THRESHOLD.write(out, threshold)
     for name, text in (

@@ -23,10 +23,11 @@ class BundleFacts:
     Attributes:
         version: of the model.
         label_names: in the order of the model's outputs.
-        metadata: model_metadata.json.
+        metadata: model_metadata.json, as it is in the bundle.
         quantization: quantization.json.
         threshold: threshold_recommendation.json.
         scores: metrics.json of the step evaluate.
+        do_not_ship: why, in sentences; empty where the model may ship.
         sizes: bytes of each of the two model files, by name.
     """
 
@@ -36,6 +37,7 @@ class BundleFacts:
     quantization: Mapping[str, Any]
     threshold: Mapping[str, Any]
     scores: Mapping[str, Any]
+    do_not_ship: tuple[str, ...]
     sizes: Mapping[str, int]
 
     @property
@@ -49,14 +51,19 @@ class BundleFacts:
 
 
 def read_facts(
-    tflite: Path, threshold: Mapping[str, Any], scores: Mapping[str, Any], version: str
+    tflite: Path,
+    threshold: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    gate: Mapping[str, Any],
+    version: str,
 ) -> BundleFacts:
-    """Reads qat_export's folder.
+    """Reads qat_export's folder, and adds to the model's metadata what was found out since.
 
     Args:
         tflite: that folder.
         threshold: content of threshold_recommendation.json.
         scores: content of metrics.json.
+        gate: content of gate.json.
         version: of the model.
 
     Raises:
@@ -68,15 +75,28 @@ def read_facts(
             f"the scores must be of the {len(label_names)} classes in {tflite}; got "
             f"{len(scores['per_class'])} classes, not the same ones: run evaluate on this model."
         )
+    do_not_ship = () if gate["ship"] else tuple(gate["reasons"])
     return BundleFacts(
         version=version,
         label_names=label_names,
-        metadata=MODEL_METADATA.read(tflite),
+        metadata=_with_findings(MODEL_METADATA.read(tflite), threshold, do_not_ship),
         quantization=QUANTIZATION.read(tflite),
         threshold=threshold,
         scores=scores,
+        do_not_ship=do_not_ship,
         sizes={name: file_bytes(tflite / name) for name in (MODEL_FILE, TASKS_FILE)},
     )
+
+
+def _with_findings(
+    metadata: Mapping[str, Any], threshold: Mapping[str, Any], do_not_ship: tuple[str, ...]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "temperature" in threshold:
+        found["temperature"] = threshold["temperature"]["value"]
+    if do_not_ship:
+        found["do_not_ship"] = list(do_not_ship)
+    return {**metadata, **found}
 
 
 def file_bytes(path: Path) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 from edgedistill.artifacts import MODEL_FILE
 from edgedistill.calibrate.bundle.facts import BundleFacts
 from edgedistill.calibrate.bundle.markdown import escaped, paragraph, table
+from edgedistill.calibrate.bundle.thresholds import threshold_card
+from edgedistill.calibrate.bundle.warning import do_not_ship
 from edgedistill.core.bounds import exact_interval
 from edgedistill.settings import IMAGENET, RANDOM
 
@@ -25,16 +27,15 @@ def model_card(facts: BundleFacts) -> str:
     Args:
         facts: of the model.
     """
-    return "\n".join(
-        (
-            _head(facts),
-            _figures(facts.scores),
-            _threshold(facts.threshold),
-            _classes(facts),
-            _limits(facts),
-            _making(facts),
-        )
+    parts = (
+        _head(facts),
+        _figures(facts.scores),
+        threshold_card(facts.threshold),
+        _classes(facts),
+        _limits(facts),
+        _making(facts),
     )
+    return do_not_ship(facts.do_not_ship) + "\n".join(parts)
 
 
 def _head(facts: BundleFacts) -> str:
@@ -71,9 +72,16 @@ def _limits(facts: BundleFacts) -> str:
     )
     first = (
         "It knows these classes and no others. Of a photo of something else it names the class "
-        f"that looks most like it; {caught}. No photo of other things was tested."
+        f"that looks most like it; {caught}. {_tested(facts.threshold)}"
     )
     return f"## Limits\n\n{_listed((first,))}{_OTHER_LIMITS}"
+
+
+def _tested(threshold: Mapping[str, Any]) -> str:
+    if "unknown" in threshold:
+        n_photos = threshold["unknown"]["n_photos"]
+        return f"{n_photos:,} photos of other things were tested: see Threshold."
+    return "No photo of other things was tested."
 
 
 def _figures(scores: Mapping[str, Any]) -> str:
@@ -99,10 +107,6 @@ def _figures(scores: Mapping[str, Any]) -> str:
     return f"## How good it is\n\n{before}\n{figures}\n\n{behind}"
 
 
-def _threshold(threshold: Mapping[str, Any]) -> str:
-    return f"## Threshold\n\n{paragraph(threshold['calibration_notes'])}"
-
-
 def _classes(facts: BundleFacts) -> str:
     rows = []
     for name in facts.label_names:
@@ -121,9 +125,10 @@ def _classes(facts: BundleFacts) -> str:
 def _making(facts: BundleFacts) -> str:
     made = facts.quantization
     items = (
-        f"**Data**: {facts.threshold['n_val']:,} validation photos chose among the ways below and "
-        f"chose the threshold, {facts.scores['n_test']:,} test photos gave the figures; it was "
-        f"trained on none of them. Digest of the photos and their split: `{made['data_digest']}`.",
+        f"**Data**: validation photos chose among the ways below, {facts.threshold['n_val']:,} "
+        f"{facts.threshold['chosen_on']} photos chose the threshold, {facts.scores['n_test']:,} "
+        "test photos gave the figures; it was trained on none of them. "
+        f"Digest of the photos and their split: `{made['data_digest']}`.",
         f"**Network**: {escaped(made['student_arch'])}, taught by a larger network (distillation); "
         f"it began with {_beginning(made['student_weights'])}.",
         f"**Quantisation**: {escaped(made['method'])}. All weights and values in between are "
