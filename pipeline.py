@@ -3,30 +3,30 @@
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgedistill import logs
 from edgedistill.arguments import (
-    RunArguments,
     read_compare_arguments,
     read_flags,
     read_run_arguments,
     read_verify_arguments,
 )
 from edgedistill.console import Console
-from edgedistill.declaration import Value
 from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError, SettingError
 from edgedistill.interruption import STOPPED_STATUS
-from edgedistill.output_folder import check_output_dir, folder_bytes, work_folder
+from edgedistill.output_folder import folder_bytes, work_folder
 from edgedistill.processes import Interrupted, stop_signals_raise
-from edgedistill.settings import DOWNLOADED_NETWORKS, IMAGENET, WEIGHTS_WORDS, TeacherSettings
 from edgedistill.steps import StepFailedError, StepStoppedError
 from edgedistill.usage import EXAMPLES, usage
 
 _REPOSITORY = Path(__file__).parent
+
+DO_NOT_SHIP_STATUS = 3
+"""Exit status of a run that is whole but for its bundle: the gate holds the model back."""
 
 
 @functools.cache
@@ -104,15 +104,21 @@ def build() -> Any:
 
 
 def run(words: Sequence[str]) -> int:
-    """Runs the pipeline on this machine and leaves its files in --output_dir; gives 0."""
+    """Runs the pipeline on this machine and leaves its files in --output_dir.
+
+    Gives 0, or `DO_NOT_SHIP_STATUS` where min_top1 or max_regression was not met.
+    """
     started = datetime.now(UTC)
     wanted = read_run_arguments(words)
     logs.configure("WARNING")
-    keys = _check_before_run(wanted)
 
     from edgedistill import reuse
+    from edgedistill.before_run import check_before_run
+
+    keys = check_before_run(wanted.settings, wanted.output_dir, overwrite=wanted.overwrite)
+
     from edgedistill.local_run import run_pipeline
-    from edgedistill.outputs import collect
+    from edgedistill.outputs import collect, may_ship
 
     console = Console(sys.stdout)
     work = work_folder(wanted.output_dir)
@@ -131,7 +137,7 @@ def run(words: Sequence[str]) -> int:
         f"The steps' folders ({folder_bytes(work) / 1e6:.0f} MB) stay in {work} "
         "for the next run; delete them as you like."
     )
-    return 0
+    return 0 if may_ship(wanted.output_dir) else DO_NOT_SHIP_STATUS
 
 
 def verify(words: Sequence[str]) -> int:
@@ -139,12 +145,13 @@ def verify(words: Sequence[str]) -> int:
     wanted = read_verify_arguments(words)
     logs.configure("WARNING")
 
+    from edgedistill.before_run import check_data, check_pretrained
     from edgedistill.verification import Comparison, Judged, RecordedRun, work_beside
 
     recorded = RecordedRun.read(wanted.output_dir)
     settings = recorded.settings_again(wanted.data_dir)
-    _check_data(settings)
-    _check_weights(settings)
+    check_data(settings)
+    check_pretrained(settings)
 
     from edgedistill.local_run import run_pipeline
 
@@ -178,49 +185,6 @@ def compare(words: Sequence[str]) -> int:
 
     Console(sys.stdout).text("\n".join(write_comparison(wanted)))
     return 0
-
-
-def _check_before_run(wanted: RunArguments) -> dict[str, str]:
-    """Refuses what can be refused before any work; gives the steps' keys for reuse."""
-    from edgedistill import reuse
-    from edgedistill.checkpoints import check_place
-    from edgedistill.scan.sources.data_fingerprint import data_fingerprint
-    from edgedistill.storage.writing import check_target
-
-    settings = wanted.settings
-    _check_data(settings)
-    check_output_dir(wanted.output_dir, settings, overwrite=wanted.overwrite)
-    if settings["export_uri"]:
-        check_target(str(settings["export_uri"]), name="export_uri")
-    if settings["checkpoint_uri"]:
-        check_place(str(settings["checkpoint_uri"]))
-    _check_weights(settings)
-    fingerprint = data_fingerprint(str(settings["data_dir"]), str(settings["unknown_uri"]))
-    return reuse.step_keys(settings, fingerprint)
-
-
-def _check_data(settings: Mapping[str, Value]) -> None:
-    from edgedistill.scan.sources.collection import check_data_dir
-    from edgedistill.scan.sources.unknown_photos import check_unknown_uri
-    from edgedistill.storage.s3 import use_endpoint
-
-    use_endpoint(str(settings["s3_endpoint"]))
-    check_data_dir(str(settings["data_dir"]))
-    if settings["unknown_uri"]:
-        check_unknown_uri(str(settings["unknown_uri"]))
-
-
-def _check_weights(settings: Mapping[str, Value]) -> None:
-    from edgedistill.weights_file import check_weights
-
-    teacher = TeacherSettings.choose(settings)
-    for network, weights in (
-        *zip(teacher.teacher_archs, teacher.teacher_starts, strict=True),
-        ("efficientnet_lite1", str(settings["student_weights"])),
-    ):
-        is_elsewhere = weights not in WEIGHTS_WORDS
-        if is_elsewhere or (weights == IMAGENET and network in DOWNLOADED_NETWORKS):
-            check_weights(network, weights)
 
 
 def compile_files(words: Sequence[str]) -> int:
