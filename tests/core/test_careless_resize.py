@@ -69,9 +69,7 @@ def test_the_bars_are_those_of_the_letterbox(resize, height, width):
 def test_without_a_change_of_size_all_resizes_are_one():
     pixels = noise(48, 40)
     for resize in ("bilinear", "nearest"):
-        np.testing.assert_array_equal(
-            careless_letterbox(pixels, 48, resize), letterbox(pixels, 48)
-        )
+        np.testing.assert_array_equal(careless_letterbox(pixels, 48, resize), letterbox(pixels, 48))
 
 
 def test_a_careless_resize_aliases_where_the_letterbox_averages():

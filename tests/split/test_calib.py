@@ -52,7 +52,9 @@ def test_those_set_aside_keep_their_rows_and_pixels_at_the_students_size_alone(t
     catalog = write_catalog(tmp_path / "catalog", cup=30, plate=30)
     split(tmp_path, calib_frac=0.2)
     calib = PackedDataset.open(tmp_path / "calib")
-    assert calib.photos == [replace(catalog.photos[n], split="calib") for n in numbers(calib.folder)]
+    assert calib.photos == [
+        replace(catalog.photos[n], split="calib") for n in numbers(calib.folder)
+    ]
     levels = [int(calib.student_pixels.row(row).max()) for row in range(len(calib))]
     assert levels == numbers(calib.folder)
     assert (calib.student_px, calib.teacher_sizes_px) == (4, ())
@@ -196,7 +198,9 @@ def test_the_test_gets_the_photos_of_no_class_whole(tmp_path):
     assert copied.label_names == ["_unknown"]
     assert [int(copied.student_pixels.row(i).max()) for i in range(7)] == list(range(155, 148, -1))
     assert copied.split_digest == PackedDataset.open(tmp_path / "test").split_digest
-    assert not [name for name in ("train", "val", "calib") if (tmp_path / name / "unknown").exists()]
+    assert not [
+        name for name in ("train", "val", "calib") if (tmp_path / name / "unknown").exists()
+    ]
 
 
 def test_the_test_gets_its_own_of_the_photos_resized_carelessly(tmp_path):

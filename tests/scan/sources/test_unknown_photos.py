@@ -9,7 +9,7 @@ from edgedistill.scan.sources.data_fingerprint import data_fingerprint
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.scan.sources.unknown_photos import check_unknown_uri, list_unknown
 from edgedistill.storage.reading import read
-from tests.scan.sources.test_collection import labels, left_out, make, refusal, splits, zipped
+from tests.scan.sources.test_collection import labels, make, refusal, splits, zipped
 from tests.storage.servers import Bucket
 
 
@@ -132,7 +132,10 @@ def test_a_place_without_photos_is_refused_by_its_name(tmp_path, scratch, place,
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("x")
     address = str(tmp_path / place)
-    for refused in (lambda: list(list_unknown(address, scratch)), lambda: check_unknown_uri(address)):
+    for refused in (
+        lambda: list(list_unknown(address, scratch)),
+        lambda: check_unknown_uri(address),
+    ):
         with pytest.raises(EdgedistillError) as caught:
             refused()
         assert str(caught.value).startswith(sentence.format(address))
