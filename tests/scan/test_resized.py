@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgedistill.core.careless_resize import careless_letterbox
 from edgedistill.core.decode import decode_photo
-from edgedistill.core.fingerprint import dataset_digest
+from edgedistill.core.fingerprint import dataset_digest, pixel_digest
 from edgedistill.datasets import PackedDataset
 from edgedistill.scan import resized
 from edgedistill.scan.resized import sample_share
@@ -23,7 +24,8 @@ def check(data, out) -> list[list[str]]:
         for row, listed in enumerate(view.photos):
             pixels = decode_photo((data / listed.filepath).read_bytes())
             np.testing.assert_array_equal(
-                view.student_pixels.row(row), careless_letterbox(pixels, 32, resize)
+                view.student_pixels.row(row),
+                careless_letterbox(Image.fromarray(pixels), 32, resize),
             )
         assert view.digest == dataset_digest(
             (p.filepath, p.label_name, p.digest) for p in view.photos
@@ -42,14 +44,20 @@ def test_all_photos_of_a_small_collection_are_resized_carelessly_too(tmp_path):
 
 
 def test_of_a_large_one_a_sample_by_content_without_what_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(resized, "MOST_PHOTOS", 8)
-    more = {f"plate/{n}x.png": encoded(smooth(n)) for n in (1, 3)}  # the pixels of cup/1, cup/3
+    monkeypatch.setattr(resized, "MOST_PHOTOS", 12)
+    more = {f"plate/{n}x.png": encoded(smooth(n)) for n in range(4)}  # the pixels of four cups
     data = six_a_class(tmp_path, **more)
     scan(data, tmp_path, n_workers=1)
     catalog = PackedDataset.open(tmp_path / "catalog")
-    # 8 of 14 files: the digests below 8 / 14 of their range, here in 16 hexadecimal digits.
-    expected = [p.filepath for p in catalog.photos if int(p.digest[:16], 16) < 8 / 14 * 16**16]
-    assert 0 < len(expected) < len(catalog) == 10
+
+    def is_sampled(digest: str) -> bool:
+        """12 of 16 files: the digests below 3 / 4 of their range."""
+        return int(digest, 16) < 3 * 16**64 // 4
+
+    left_out = [pixel_digest(np.asarray(smooth(n))) for n in range(4)]
+    assert any(map(is_sampled, left_out))
+    expected = [p.filepath for p in catalog.photos if is_sampled(p.digest)]
+    assert 0 < len(expected) < len(catalog) == 8
     assert check(data, tmp_path) == [expected] * 2
 
 
