@@ -154,7 +154,8 @@ def test_metrics_are_counts(scanned):
     metrics = dict(scanned[2])
     assert metrics.pop("seconds") > 0
     assert metrics == {
-        "n_photos": 4.0, "n_bad_files": 2.0, "n_classes": 2.0, "smallest_class": 2.0,
+        "n_photos": 4.0, "n_unknown": 0.0, "n_bad_files": 2.0, "n_classes": 2.0,
+        "smallest_class": 2.0,
         "n_conflicts": 0.0, "n_duplicates": 0.0, "n_near_duplicates": 0.0, "n_odd": 4.0,
         "n_grouped": 0.0, "leak_share": 0.0,
     }  # fmt: skip
@@ -421,8 +422,8 @@ def test_a_photo_that_is_listed_twice_alike_counts_once(tmp_path):
 
 
 def split(catalog: Path, out: Path) -> None:
-    train, val, test = (str(out / name) for name in ("train", "val", "test"))
-    split_catalog(str(catalog), train, val, test, str(out / "split.md"), SplitSettings())
+    names = ("train", "val", "test", "calib", "split.html")
+    split_catalog(str(catalog), *(str(out / name) for name in names), SplitSettings())
 
 
 def test_the_tables_of_a_split_repeat_that_split_from_anywhere(tmp_path):
