@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from edgedistill.artifacts import (
     GATE,
@@ -200,6 +200,15 @@ def test_photos_that_are_too_few_for_a_promise_are_told_with_what_is_missing():
         "answers are right: from 0.51 on 6 were shown and none of them wrong. It would take 53 "
         "more that are accepted, all of them right.",
     }
+
+
+def test_the_bound_is_of_the_answers_that_the_recommended_threshold_lets_through():
+    # 8 of all 10 are right, as is wished; Clopper and Pearson at 0.05 / 100 by scipy's beta.
+    settings = CalibrateSettings(threshold_target_accept_accuracy=0.8)
+    document = recommendation_document(EVIDENCE, settings)
+    assert document["recommended_threshold"] == 0
+    expected = beta.ppf(0.0005, 8, 3)
+    assert document["accept_accuracy_lower_bound"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_promise_is_told_with_its_bound_and_checked_on_the_test_photos():
