@@ -49,6 +49,7 @@ from edgedistill.presets import resolve
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
 from edgedistill.settings import STEP_SETTINGS
 from tests import example_documents
+from tests.calibrate.bundle.model_folder import threshold_document
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PRODUCERS = {
@@ -149,13 +150,11 @@ def write_bundle(folder: Path) -> None:
         "quantization_method": "quantisation-aware training", "size_bytes": 1_500_000,
         "sha256": "0" * 64,
     })  # fmt: skip
-    THRESHOLD.write(folder, {
-        "recommended_threshold": 0.42, "calibration_notes": "Show the answer at 0.42.",
-        "target_accept_accuracy": 0.95, "min_coverage": 0.6, "penalty_incorrect": 3.0,
-        "achieved_accept_accuracy": 0.96, "achieved_coverage": 0.875,
-        "selection_method": "constraint_feasible", "grid_step": 0.01, "n_val": 8,
-        "test_accept_accuracy": 1.0, "test_coverage": 0.75, "n_test": 4,
-    })  # fmt: skip
+    THRESHOLD.write(folder, threshold_document(
+        recommended_threshold=0.42, calibration_notes="Show the answer at 0.42.",
+        achieved_accept_accuracy=0.96, achieved_coverage=0.875, n_val=8,
+        test_accept_accuracy=1.0, test_coverage=0.75, n_test=4,
+    ))  # fmt: skip
     curve = "threshold,coverage,accept_accuracy,utility\n0.42,0.875,0.96,0.7\n"
     (folder / THRESHOLD_CURVE_CSV).write_text(curve, encoding="utf-8")
     for name in (THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG):
