@@ -37,7 +37,7 @@ def real_run(folder: Path, n_photos: int, n_classes: int, strength: float) -> Ru
     noise = np.random.default_rng(4).normal(size=on_test.logits.shape)
     labels = np.asarray(on_test.label_indices, np.int64)
     models = [
-        Judged.of(name, np.float32(on_test.logits + share * noise), labels, seed=1)
+        Judged.of(name, (on_test.logits + share * noise).astype(np.float32), labels, seed=1)
         for name, share in (("teacher", 1.0), ("student", 0.5), ("file", 0.0))
     ]
     matrix = np.zeros((n_classes, n_classes), dtype=np.int64)

@@ -239,12 +239,18 @@ def test_thresholds_of_classes_are_a_table_where_they_were_asked_for():
     ]  # fmt: skip
 
 
+def slices_alike(run: RunFacts) -> str:
+    run = changed("evaluation", run, slices={"size": [], "brightness": [], "folder": []})
+    return ReadPage(render_run_page(run)).sections["Which photos it is good at"]
+
+
 def test_what_was_not_measured_is_said_to_be_missing():
     run = example_run(3)
     threshold = {k: v for k, v in run.threshold.items() if k not in {"unknown", "temperature"}}
     page = ReadPage(render_run_page(dataclasses.replace(run, threshold=threshold)))
     assert "None were given" in page.sections["Photos of no class"]
     assert "No temperature was fitted." in page.sections["Whether its confidence can be believed"]
+    assert "too alike" in slices_alike(run)
     flawless = changed("evaluation", run, mistakes=[], confused_pairs=[])
     assert (
         "The file made none" in ReadPage(render_run_page(flawless)).sections["The worst mistakes"]
