@@ -275,6 +275,15 @@ def test_what_is_little_or_may_be_chance_needs_no_advice(run):
     assert "Nothing stands out" in advice(dataclasses.replace(run, metrics=good_run().metrics))
 
 
+@pytest.mark.parametrize("teacher", [0.905, 0.97])
+def test_a_teacher_that_chance_may_have_put_before_or_behind_needs_no_advice(teacher):
+    run = held_against(0.06, first="teacher", second="student")
+    run = changed("metrics", run, top1=0.92, top1_teacher=teacher)
+    assert "Nothing stands out" in advice(run)
+    sure = held_against(0.04, first="teacher", second="student")
+    assert "teacher" in advice(changed("metrics", sure, top1=0.92, top1_teacher=teacher))
+
+
 def test_without_photos_of_no_class_they_are_asked_for():
     run = good_run()
     threshold = {name: value for name, value in run.threshold.items() if name != "unknown"}

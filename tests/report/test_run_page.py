@@ -64,6 +64,7 @@ def sources(run: RunFacts) -> dict[str, tuple[Any, set[str]]]:
     return {
         "top": ([metrics["top1"], threshold["test"]["recommended"], run.file, base,
                  threshold["target_accept_accuracy"]], {"1", "8"}),
+        "What was asked of it": ([run.gate, metrics["top1"]], {"1"}),
         "From the teacher to the file": (
             [evaluation["models"], evaluation["comparisons"], base], {"1", "0", "0.05"}),
         "When the app should say 'unknown'": ([promise, run.curve], set()),
@@ -133,6 +134,7 @@ def test_every_figure_of_the_documents_stands_in_its_section(n_classes):
     # Above the sections stand four figures alone, of the history two curves; and of a large
     # matrix the zeros are nowhere.
     del documents["top"], documents["Training of the teacher (efficientnet_b3)"]
+    del documents["What was asked of it"]  # max_regression only beside an earlier bundle
     if n_classes > 14:
         del documents["What is taken for what"]
     for title, document in documents.items():
@@ -198,6 +200,26 @@ def test_the_models_stand_in_the_order_of_the_document():
         f"{m['macro_f1']:.1%}",
         f"{m['macro_f1_interval'][0]:.1%} to {m['macro_f1_interval'][1]:.1%}",
     ]  # fmt: skip
+
+
+def test_the_gate_says_what_was_asked_and_how_an_earlier_bundle_did():
+    run = changed("gate", example_run(3), min_top1=0.5432)
+    said = ReadPage(render_run_page(run)).sections["What was asked of it"]
+    assert "Top-1 of at least 54.3% was asked for" in said
+    assert f"the file has {run.metrics['top1']:.1%}. No earlier bundle was given" in said
+    baseline = {"uri": "gs://b/1.zip", "top1": 0.9123, "top1_interval": [0.8765, 0.9456],
+                "difference": -0.0123, "difference_interval": [-0.0321, 0.0076],
+                "p_value": 0.2345}  # fmt: skip
+    run = changed("gate", run, min_top1=0, baseline=baseline)
+    assert table(run, "What was asked of it", "") == [
+        ["its top-1", "91.2%"], ["95% confidence", "87.6% to 94.6%"],
+        ["this file less that, points", "−1.2"], ["95% confidence", "−3.2 to +0.8"],
+        ["p (McNemar's exact test)", "0.234: noise"],
+    ]  # fmt: skip
+    page = render_run_page(run)
+    assert "gs://b/1.zip" in page
+    assert "at most 1.2 points might be lost (max_regression)" in page
+    assert "No least top-1 was asked for" in page
 
 
 def test_a_guarantee_stands_beside_the_recommendation_or_what_it_would_take():
