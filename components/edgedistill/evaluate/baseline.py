@@ -45,6 +45,14 @@ class Baseline:
                 f"differs in {', '.join(odd[:5])}{', ...' if len(odd) > 5 else ''}: give a bundle "
                 "of these classes, or leave baseline_uri empty."
             )
+        self.require_size(size_px)
+
+    def require_size(self, size_px: int) -> None:
+        """Refuses a model for images of another size, which one may ask before there are photos.
+
+        Raises:
+            SettingError: it takes images of another size.
+        """
         if self.img_size_px != size_px:
             raise SettingError(
                 f"baseline_uri must be a bundle for images of {size_px} px, as the test photos are "
