@@ -88,7 +88,7 @@ def test_every_artifact_comes_from_the_step_that_design_says(compiled: dict[str,
         for task, spec in tasks.items()
         for name, source in spec["inputs"].get("artifacts", {}).items()
     }
-    splits = {"train": "split.train", "val": "split.val", "test": "split.test"}
+    splits = {name: f"split.{name}" for name in ("train", "val", "test", "calib")}
     models = {
         "teacher": "teacher.model",
         "student": "distiller.model",

@@ -105,7 +105,9 @@ def write_curves(folder: Path) -> None:
 
 
 def write_teachers(folder: Path, *archs: str) -> None:
-    TEACHERS.write(folder, {"archs": archs, "val_accuracy": 0.5, "val_loss": 0.6})
+    TEACHERS.write(
+        folder, {"archs": archs, "val_accuracy": 0.5, "val_loss": 0.6, "label_review": {}}
+    )
     for arch in archs:
         write_network(folder / arch, arch)
         write_curves(folder / TENSORBOARD_FOLDER / arch)

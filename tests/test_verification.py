@@ -45,7 +45,9 @@ def write_network(folder: Path, weights_sha256: str) -> None:
 
 def write_teachers(folder: Path, weights: Mapping[str, str]) -> None:
     folder.mkdir(parents=True)
-    TEACHERS.write(folder, {"archs": list(weights), "val_accuracy": 0.5, "val_loss": 0.6})
+    TEACHERS.write(
+        folder, {"archs": list(weights), "val_accuracy": 0.5, "val_loss": 0.6, "label_review": {}}
+    )
     for arch, digest in weights.items():
         write_network(folder / arch, digest)
 

@@ -63,6 +63,25 @@ VERIFY_OPTIONS = {
 }
 """Flags of `verify`."""
 
+COMPARE_OPTIONS = {
+    d.name: d
+    for d in (
+        DeclaredSetting(
+            name="output",
+            type=str,
+            default="compare.html",
+            constraint=Constraint(help="File that the page is written to."),
+        ),
+        DeclaredSetting(
+            name="overwrite",
+            type=bool,
+            default=False,
+            constraint=Constraint(help="Replace a file that is no page of compare."),
+        ),
+    )
+}
+"""Flags of `compare`."""
+
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "student_weights": WEIGHTS_WORDS,
@@ -88,6 +107,15 @@ class VerifyArguments:
     output_dir: Path
     data_dir: str | None
     keep: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments:
+    """Which runs are to be compared, in this order, and where the page goes."""
+
+    folders: tuple[Path, ...]
+    output: Path
+    overwrite: bool
 
 
 def read_run_arguments(words: Sequence[str]) -> RunArguments:
@@ -128,6 +156,37 @@ def read_verify_arguments(words: Sequence[str]) -> VerifyArguments:
     )
 
 
+def read_compare_arguments(words: Sequence[str]) -> CompareArguments:
+    """Reads the words behind `compare`: folders of runs and flags, in any order.
+
+    Raises:
+        SettingError: a flag is unknown, given twice or without a value, or a value is not allowed.
+    """
+    folders: list[str] = []
+    flags: list[str] = []
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if not word.startswith("--"):
+            folders.append(word)
+            continue
+        flags.append(word)
+        if "=" not in word and waiting and not waiting[0].startswith("--"):
+            flags.append(waiting.pop(0))
+    texts = read_flags(flags, COMPARE_OPTIONS)
+    given = {name: COMPARE_OPTIONS[name].parse(text) for name, text in texts.items()}
+    options = {name: given.get(name, d.default) for name, d in COMPARE_OPTIONS.items()}
+    if not options["output"]:
+        raise SettingError("output must not be empty.")
+    if "" in folders:
+        raise SettingError("the folder of a run must not be empty.")
+    return CompareArguments(
+        folders=tuple(_absolute(folder) for folder in folders),
+        output=_absolute(str(options["output"])),
+        overwrite=options["overwrite"] is True,
+    )
+
+
 def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
     """The texts of flags written `--name value` or `--name=value`, by name.
 
@@ -152,11 +211,9 @@ def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def verify_help(usage: str) -> str:
-    """The flags of `verify`."""
-    return "\n\n".join(
-        [usage, "\n".join(_help_entry(d, "left out") for d in VERIFY_OPTIONS.values())]
-    )
+def options_help(usage: str, options: Mapping[str, DeclaredSetting]) -> str:
+    """The page of a command with few flags of its own."""
+    return "\n\n".join([usage, "\n".join(_help_entry(d, "left out") for d in options.values())])
 
 
 def help_page(usage: str) -> str:

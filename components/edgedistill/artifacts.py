@@ -26,6 +26,7 @@ CONFIDENCE_PNG = "confidence_histogram.png"
 REPORT_HTML = "report.html"
 LABEL_REVIEW_CSV = "label_review.csv"
 # To trace.
+CALIB_CSV = "calib.csv"
 BAD_FILES = "bad_files.txt"
 FINDINGS_CSV = "findings.csv"
 SCAN_REPORT_HTML = "scan_report.html"
@@ -78,10 +79,12 @@ DATASET_MANIFEST = JsonFile(
             "digest",
         }
     ),
+    frozenset({"n_unknown"}),
 )
 """`classes`: {label_name: photos}. `splits`: {split: photos}, empty where scan found no division.
 `findings`: {kind: rows of findings.csv}. `sizes_px`: {student: px, teacher: [px]}, what photos are
-packed at. `digest`: over each photo's place, label and pixels."""
+packed at. `digest`: over each photo's place, label and pixels. `n_unknown`: photos of no
+class, where there are some; of all other counts only `n_bad_files` knows of them."""
 
 PACKED_DATASET = JsonFile(
     "dataset.json",
@@ -110,9 +113,12 @@ NETWORK = JsonFile(
 from: `imagenet`, `none` (random) or the name of a file. `weights_sha256`: over the trained ones, as
 `tf.networks.weights_digest` takes it. `history`: one row an epoch."""
 
-TEACHERS = JsonFile("teachers.json", 1, frozenset({"archs", "val_accuracy", "val_loss"}))
+TEACHERS = JsonFile(
+    "teachers.json", 2, frozenset({"archs", "val_accuracy", "val_loss", "label_review"})
+)
 """Beside a folder for each of `archs`, of its name, with network and record. The figures are those
-of all together, by the mean of their probabilities."""
+of all together, by the mean of their probabilities. `label_review`: of label_review.csv beside it,
+`judged_by` {split: who, in words} and `n_suspects` {split: photos}, of train and val."""
 
 MODEL_METADATA = JsonFile(
     "model_metadata.json",
@@ -325,15 +331,18 @@ TO_SHIP = (
     MODEL_FILE, TASKS_FILE, LABELS_FILE, MODEL_METADATA.name, THRESHOLD.name, BUNDLE_ZIP
 )  # fmt: skip
 TO_JUDGE = (
-    METRICS.name, QUANTIZATION.name, PERFORMANCE.name, CONFUSION_PNG, CONFUSION_CSV,
-    THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG, REPORT_HTML,
+    METRICS.name, EVALUATION.name, GATE.name, PREDICTIONS_CSV, QUANTIZATION.name, PERFORMANCE.name,
+    CONFUSION_PNG, CONFUSION_CSV, THRESHOLD_CURVE_CSV, THRESHOLD_PNG, RELIABILITY_PNG,
+    CONFIDENCE_PNG, REPORT_HTML,
 )  # fmt: skip
 TO_TRACE = (
     TRAINING_CONFIG.name, RUN_METADATA.name, DATASET_MANIFEST.name,
-    *(split_csv(s) for s in SPLITS), BAD_FILES, FINDINGS_CSV, SCAN_REPORT_HTML, TRAINING_LOG,
+    *(split_csv(s) for s in SPLITS), BAD_FILES, FINDINGS_CSV, LABEL_REVIEW_CSV,
+    SCAN_REPORT_HTML, TRAINING_LOG,
 )  # fmt: skip
 OUTPUT_FILES = (*TO_SHIP, *TO_JUDGE, *TO_TRACE)
-"""What a local run leaves in its output folder."""
+"""What a local run leaves in its output folder; no BUNDLE_ZIP where GATE lets none ship, and
+besides CALIB_CSV where photos were set aside for the threshold."""
 
 
 def write_labels(folder: Path, label_names: list[str]) -> None:

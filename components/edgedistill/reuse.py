@@ -70,6 +70,8 @@ def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, s
         parts.extend(_file_digest(place) for place in _weights(step, values))
         if issubclass(STEP_SETTINGS[step], Trained):
             parts.append(f"{compute_threads(values)} threads")  # the last bits depend on it
+        if step == "evaluate" and values["baseline_uri"]:
+            parts.append(_baseline_digest(str(values["baseline_uri"])))
         if step == "calibrate" and values["export_uri"]:
             parts.append(secrets.token_hex())  # what it put elsewhere may be gone since
         keys[step] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -81,6 +83,14 @@ def _weights(step: str, values: Mapping[str, Value]) -> Sequence[str]:
     if step == "teacher":
         return TeacherSettings.choose(values).teacher_starts
     return [str(values["student_weights"])] if step == "distiller" else []
+
+
+def _baseline_digest(uri: str) -> str:
+    # Here and not above: LiteRT, which few runs need this early.
+    from edgedistill.evaluate.baseline import read_baseline
+
+    baseline = read_baseline(uri)
+    return hashlib.sha256(baseline.model + "\n".join(baseline.label_names).encode()).hexdigest()
 
 
 def code_digest(module: str) -> str:

@@ -14,6 +14,7 @@ _NO_MATTER = WITHOUT_EFFECT | frozenset(
         "quant_max_drop",
         "budget_latency_ms",
         "budget_size_mb",
+        "measure_kd_gain",  # the second student comes after the first, and is a training by itself
         # What the device makes of them counts, not what they say.
         "mixed_precision",
         "xla",

@@ -211,6 +211,11 @@ class DistillerSettings(Distilled, FineTuned):
                 "epochs_student must be at least 1 where student_weights is none: "
                 "a random network has nothing to train a head on; got 0."
             )
+        if self.measure_kd_gain and self.distill_alpha == 1:
+            raise SettingError(
+                "measure_kd_gain must be false where distill_alpha is 1: the student itself is "
+                "then trained without the teacher; got true."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

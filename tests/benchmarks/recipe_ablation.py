@@ -84,9 +84,9 @@ def packed_parts(
         student_img_size=student_px,
     )  # fmt: skip
     scan_photos(str(folder / "catalog"), str(folder / "scan.html"), settings)
-    train, val, test = (str(folder / part) for part in ("train", "val", "test"))
+    train, val, test, calib = (str(folder / p) for p in ("train", "val", "test", "calib"))
     page = str(folder / "split.html")
-    split_catalog(str(folder / "catalog"), train, val, test, page, SplitSettings())
+    split_catalog(str(folder / "catalog"), train, val, test, calib, page, SplitSettings())
     return Parts(PackedDataset.open(train), PackedDataset.open(val), PackedDataset.open(test))
 
 

@@ -33,9 +33,9 @@ def test_the_macro_f1_interval_is_that_of_a_loop():
         drawn.append(macro_f1(labels[rows], predicted[rows], 4))
     expected = np.quantile(drawn, (0.025, 0.975))
     low, high = macro_f1_interval(labels, predicted, 4, seed=0, n_resamples=4000)
-    # Hardly biased here, so that the plain percentiles serve; they scatter by 0.003.
-    assert (low, high) == pytest.approx(expected, abs=0.008)
-    assert high - low == pytest.approx(np.ptp(expected), rel=0.06)
+    # Hardly biased here, so that the plain percentiles serve; they scatter by 0.004.
+    assert (low, high) == pytest.approx(expected, abs=0.012)
+    assert high - low == pytest.approx(np.ptp(expected), rel=0.12)
 
 
 def test_the_ends_move_by_twice_the_bias_of_the_median():

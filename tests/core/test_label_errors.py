@@ -37,12 +37,11 @@ def test_a_class_without_photos_is_never_suggested():
 
 
 def test_equally_contradicted_photos_keep_their_order():
-    # Class 0: (4 * 0.95 + 2 * 0.1) / 6 = 0.667; class 1 is sure by 0.85.
-    probabilities = np.array(
-        [[0.1, 0.9], *[[0.95, 0.05]] * 2, [0.1, 0.9], *[[0.95, 0.05]] * 2, [0.15, 0.85]]
-    )
-    suspects = label_suspects(probabilities, np.array([0, 0, 0, 0, 0, 0, 1]))
-    assert suspects.rows.tolist() == [0, 3]
+    # Class 0: (60 * 0.95 + 40 * 0.1) / 100 = 0.61; class 1 is sure by 0.85.
+    contradicted = np.arange(100) % 5 < 2
+    p = np.append(np.where(contradicted, 0.1, 0.95), 0.15)
+    suspects = label_suspects(np.stack([p, 1 - p], axis=1), np.append(np.zeros(100, int), 1))
+    assert suspects.rows.tolist() == np.flatnonzero(contradicted).tolist()
 
 
 def test_the_rule_is_that_of_a_plain_loop():

@@ -42,7 +42,8 @@ def test_the_gradient_of_the_penalised_loss_is_zero_where_the_head_ends(n_classe
     # Two classes are fitted as one difference w, penalised by w^2: as halves ±w/2, twice that.
     penalty = kernel / head.inverse_penalty * (2 if n_classes == 2 else 1)
     assert np.abs(pull + penalty).max() < 1e-3 / n_classes * np.abs(weights).sum()
-    assert np.abs((weights[:, None] * wrong).sum(axis=0)).max() < 1e-3 / n_classes * weights.sum()
+    # Twice as far: the biases' gradient is a plain sum in float32, whose order the processor chose.
+    assert np.abs((weights[:, None] * wrong).sum(axis=0)).max() < 2e-3 / n_classes * weights.sum()
 
 
 def test_of_all_penalties_the_one_with_the_lowest_validation_loss_is_kept():

@@ -73,10 +73,20 @@ def test_models_that_are_always_right_have_an_interval_around_0():
     assert (low, high) == pytest.approx((-0.2775, 0.2775), abs=1e-4)
 
 
+def test_models_that_are_right_in_turns_have_a_wider_interval():
+    # first 6 of 12, second 7: phi = (2 * 1 - 4 * 5) / sqrt(7 * 5 * 6 * 6) = -0.5071, nothing taken
+    # off. Wilson: 0.2538 to 0.7462 and 0.3195 to 0.8067. Below 0.0833 by
+    # sqrt(0.2638**2 + 2 * 0.5071 * 0.2638 * 0.2462 + 0.2462**2) = 0.4428, above by
+    # sqrt(0.2234**2 + 2 * 0.5071 * 0.2234 * 0.2462 + 0.2462**2) = 0.4078.
+    low, high = compare_paired(*photos(2, 4, 5, 1)).difference_interval
+    assert (low, high) == pytest.approx((-0.3595, 0.4912), abs=2e-4)
+
+
 def test_one_always_right_and_one_always_wrong_ends_at_1():
     comparison = compare_paired(*photos(0, 0, 30, 0))
     assert comparison.difference == 1
     assert comparison.difference_interval[1] == 1
+    assert compare_paired(*photos(0, 30, 0, 0)).difference_interval[0] == -1
 
 
 def test_the_interval_holds_the_true_difference_about_as_often_as_it_says():

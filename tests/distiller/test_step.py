@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgedistill.artifacts import TEACHERS
+from edgedistill.artifacts import NETWORK, TEACHERS, WEIGHTS_FILE, WITHOUT_TEACHER_FOLDER
+from edgedistill.errors import SettingError
 from edgedistill.settings import DistillerSettings
 from tests.teacher import test_step as teacher
 
@@ -58,15 +59,17 @@ def test_a_teacher_worse_than_a_plain_student_is_said_loudly_with_what_to_do(
     assert "Photo by photo: the photo and 2 of its views" in page
 
 
+# At such a rate a network is worse after one epoch.
+TOO_FAST = {"epochs_student": 1, "lr_student": 0.1, "augment_flip": False}
+
+
 def test_what_a_training_without_a_teacher_did_not_gain_is_put_down_to_its_epochs(
     steps_before: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "edgedistill")
     metrics, page = distil(
-        # At such a rate a network is worse after one epoch.
-        steps_before, tmp_path, teacher_accuracy=1.0, distill_alpha=1, epochs_student=1,
-        lr_student=0.1, augment_flip=False,
-    )  # fmt: skip
+        steps_before, tmp_path, teacher_accuracy=1.0, distill_alpha=1, **TOO_FAST
+    )
     assert metrics["best_epoch"] == 0
     assert metrics["teacher_gain"] >= 0
     assert caplog.messages == [
@@ -74,3 +77,27 @@ def test_what_a_training_without_a_teacher_did_not_gain_is_put_down_to_its_epoch
     ]
     assert "this training did not ask it, as distill_alpha is 1." in page
     assert "Each epoch shows another view of every photo: nearer" in page
+
+
+def test_the_gain_of_distillation_is_over_a_student_trained_as_if_there_were_no_teacher(
+    steps_before: Path, tmp_path: Path
+) -> None:
+    quick = {"epochs_student": 2, "lr_student": 0.003}
+    both, alone = tmp_path / "both", tmp_path / "alone"
+    metrics, page = distil(steps_before, both, teacher_accuracy=1.0, measure_kd_gain=True, **quick)
+    plain, _ = distil(steps_before, alone, teacher_accuracy=1.0, distill_alpha=1, **quick)
+    taught = NETWORK.read(both / "student")
+    other = NETWORK.read(both / "student" / WITHOUT_TEACHER_FOLDER)
+    assert (both / "student" / WITHOUT_TEACHER_FOLDER / WEIGHTS_FILE).is_file()
+    assert other["weights_sha256"] == NETWORK.read(alone / "student")["weights_sha256"]
+    assert other["weights_sha256"] != taught["weights_sha256"]
+    assert metrics["kd_gain"] == pytest.approx(metrics["val_accuracy"] - plain["val_accuracy"])
+    assert f"Distillation gains {100 * metrics['kd_gain']:+.1f} points on 12 validation" in page
+    assert "kd_gain" not in plain
+    assert {"val_accuracy", "val_macro_f1", "val_ece", "val_loss"} <= set(metrics)
+    assert len(metrics) <= 20
+
+
+def test_a_gain_of_no_distillation_is_refused() -> None:
+    with pytest.raises(SettingError, match="measure_kd_gain must be false where distill_alpha"):
+        DistillerSettings(measure_kd_gain=True, distill_alpha=1.0)

@@ -31,7 +31,7 @@ ERRORS = [
 
 def test_a_full_integer_file_is_proven_and_another_size_refused() -> None:
     model = tiny_int8_model(size_px=8)
-    assert prove(model, QatExportSettings(), 8).integer_share == 1.0
+    assert prove(model, QatExportSettings(), 8).float_users == ()
     with pytest.raises(ExportError, match=r"the input's shape must be \(1, 16, 16, 3\)"):
         prove(model, QatExportSettings(), 16)
 

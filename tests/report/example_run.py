@@ -75,7 +75,7 @@ def example_run(n_classes: int = 5, *, per_class: int = 20, suffix: str = "") ->
             "python": "3.11.9", "packages": {"numpy": "2.4.6"}, "git_revision": None, "seed": 42,
             "machine": {"system": "Linux", "n_cpus": 2, "memory_bytes": 8_000_000_000},
             "counts": {"photos": 10 * n_test, "bad_files": 0, "classes": n_classes,
-                       "train": 8 * n_test, "val": n_test, "test": n_test},
+                       "train": 8 * n_test, "val": n_test + 3, "test": n_test},
             "seconds": {"scan": 4.2, "teacher": 1234.5}, "reused_steps": ["scan"],
         },
         model={

@@ -97,7 +97,7 @@ def test_pictures_are_told_apart_by_their_content():
 @pytest.mark.parametrize(
     ("cells", "is_number"),
     [
-        (["1", "2,527", "0.5", "91.3%", "12 px", "−0.4", "–", ""], True),
+        (["1", "2,527", "0.5", "91.3%", "12 px", "−0.4", "< 0.001", "–", ""], True),
         (["1", "two"], False),
         (["3a"], False),
         (["–", ""], False),

@@ -1,5 +1,6 @@
 import dataclasses
 import html
+import re
 from typing import Any
 
 import pytest
@@ -138,6 +139,26 @@ def test_every_figure_of_the_documents_stands_in_its_section(n_classes):
         written = numbers(page.sections[title])
         missing = [figure for figure in figures(document) if not forms(figure) & written]
         assert missing == [], title
+
+
+def test_the_verdict_comes_first_and_then_four_numbers_with_their_intervals():
+    run = example_run(5)
+    file, test = run.file, run.threshold["test"]["recommended"]
+    page = render_run_page(run)
+    places = [page.index(part) for part in ('<p class="lead', '<div class="cards">', "<section>")]
+    assert places == sorted(places)
+    cards = re.findall(r'"label">(.*?)</span>.*?"value">(.*?)</span>.*?"remark">(.*?)<', page)
+
+    def said(document: Any, name: str) -> tuple[str, str]:
+        low, high = document[f"{name}_interval"]
+        return f"{document[name]:.1%}", f"{low:.1%} to {high:.1%}, 95% confidence"
+
+    assert cards == [
+        ("photos named right (top-1)", *said(file, "top1")),
+        ("every class alike (macro-F1)", *said(file, "macro_f1")),
+        ("of its answers right, at the threshold 0.61", *said(test, "accept_accuracy")),
+        ("of photos answered, at the threshold 0.61", *said(test, "coverage")),
+    ]
 
 
 def table(run: RunFacts, section: str, title: str) -> list[list[str]]:

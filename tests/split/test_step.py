@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,10 @@ def write_photos_as_catalog(
 
 
 def split(folder: Path, **settings: float) -> dict[str, float]:
-    catalog, train, val, test, report = (
-        str(folder / name) for name in ("catalog", *SPLITS, "report.md")
+    catalog, train, val, test, calib, report = (
+        str(folder / name) for name in ("catalog", *SPLITS, "calib", "report.html")
     )
-    return split_catalog(catalog, train, val, test, report, SplitSettings.choose(settings))
+    return split_catalog(catalog, train, val, test, calib, report, SplitSettings.choose(settings))
 
 
 def test_each_photo_goes_to_one_split_with_its_own_pixels(tmp_path):
@@ -196,8 +197,39 @@ def numbers(folder: Path) -> list[int]:
     return [int(p.digest, 16) for p in PackedDataset.open(folder).photos]
 
 
+class Lines(HTMLParser):
+    """A page as lines of text: headings, paragraphs, points, and the rows of tables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._cells: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self._cells = []
+        elif tag in ("td", "th") and self._cells is not None:
+            self._cells.append("")
+        elif tag in ("h1", "h2", "p", "li"):
+            self.lines.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "tr" and self._cells is not None:
+            self.lines.append(f"| {' | '.join(self._cells)} |")
+            self._cells = None
+
+    def handle_data(self, data: str) -> None:
+        if self._cells:
+            self._cells[-1] += data.strip()
+        elif self._cells is None and self.lines:
+            self.lines[-1] += data.strip()
+
+
 def report(folder: Path) -> str:
-    return (folder / "report.md").read_text(encoding="utf-8")
+    """The text of the report, a line a paragraph or row; the first two are title and verdict."""
+    parser = Lines()
+    parser.feed((folder / "report.html").read_text(encoding="utf-8"))
+    return "\n".join(parser.lines)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -342,7 +374,7 @@ def test_groups_that_a_given_split_divides_are_loud(tmp_path, caplog):
     assert (metrics["n_groups_divided"], metrics["leak_share"]) == (2.0, 0.5)
     assert metrics["leak_share_avoided"] == 0.0
     assert numbers(tmp_path / "test") == [1, 2, 11, 12]
-    lead = report(tmp_path).splitlines()[2]
+    lead = report(tmp_path).splitlines()[1]
     assert lead.startswith("The test score of this split will be too good.")
     assert "2 of 4 test photos (50.0%) have another of their group in train or val" in lead
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
@@ -397,13 +429,13 @@ def test_the_report_counts_each_class_next_to_its_wish(tmp_path):
     write_catalog(tmp_path / "catalog", cup=30, plate_x=10)
     split(tmp_path)
     lines = report(tmp_path).splitlines()
-    assert lines[2].startswith(
+    assert lines[1].startswith(
         "32 photos to train on, 4 to choose epochs and the threshold on, 4 to report on."
     )
     start = lines.index("| class | train | wished | val | wished | test | wished | all |")
-    assert lines[start + 2 : start + 5] == [
+    assert lines[start + 1 : start + 4] == [
         "| cup | 24 | 24 | 3 | 3 | 3 | 3 | 30 |",
-        "| plate\\_x | 8 | 8 | 1 | 1 | 1 | 1 | 10 |",
+        "| plate_x | 8 | 8 | 1 | 1 | 1 | 1 | 10 |",
         "| all | 32 | 32 | 4 | 4 | 4 | 4 | 40 |",
     ]
 
@@ -414,7 +446,7 @@ def test_the_report_tells_what_few_test_photos_can_tell(tmp_path):
     split(tmp_path)
     text = report(tmp_path)
     assert (
-        "- 'cup': on 14 test photos, 90% measured would only mean between 65% and 98%; plus or "
+        "'cup': on 14 test photos, 90% measured would only mean between 65% and 98%; plus or "
         "minus 5 points take 127 more."
     ) in text
     assert "| cup | 14 | 65.0% to 97.8% | 16.4 points |" in text
@@ -461,7 +493,7 @@ def peak_mib():
 
 folder = sys.argv[1]
 before = peak_mib()
-names = ("catalog", "train", "val", "test", "report.md")
+names = ("catalog", "train", "val", "test", "calib", "report.html")
 split_catalog(*(f"{folder}/{name}" for name in names), SplitSettings())
 print(peak_mib() - before)
 """

@@ -6,8 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.metrics import f1_score
 
-from edgedistill.artifacts import NETWORK, PIXELS_FOLDER, TEACHERS, WEIGHTS_FILE
+from edgedistill.artifacts import (
+    LABEL_REVIEW_CSV,
+    NETWORK,
+    PIXELS_FOLDER,
+    TEACHERS,
+    WEIGHTS_FILE,
+)
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import ArtifactError, WeightsError
 from edgedistill.settings import TeacherSettings
@@ -41,7 +48,7 @@ def train(folder: Path, name: str, **settings: Any) -> dict[str, float]:
     train, val, model, report = (
         str(folder / place) for place in ("train", "val", name, f"{name}.html")
     )
-    heads_alone = TeacherSettings(epochs_teacher=0, save_tensorboard=False, **settings)
+    heads_alone = TeacherSettings(**{"epochs_teacher": 0, "save_tensorboard": False, **settings})
     return train_teacher(train, val, model, report, heads_alone)
 
 
@@ -88,6 +95,8 @@ def test_the_figures_of_several_are_those_of_the_mean_of_their_probabilities(
         each[arch] = softmax(np.asarray(logits, np.float64), axis=1)
     labels = validation.label_indices
     mean = np.mean(list(each.values()), axis=0)
+    f1 = f1_score(labels, mean.argmax(axis=1), average="macro")
+    assert metrics["val_macro_f1"] == pytest.approx(f1)
     assert metrics["val_loss"] == pytest.approx(-np.log(mean[range(12), labels]).mean(), rel=1e-4)
     assert metrics["val_accuracy"] == pytest.approx((mean.argmax(axis=1) == labels).mean())
     told = TEACHERS.read(folder / "both")
@@ -102,6 +111,8 @@ def test_the_figures_of_several_are_those_of_the_mean_of_their_probabilities(
         assert metrics[f"best_epoch_{arch}"] == 0
     # A process has one peak, whoever caused it.
     assert [name for name in metrics if name.startswith("peak")] == ["peak_memory_gb"]
+    # KFP's views take 20 a task; a third teacher, the last there is, would add three.
+    assert len(metrics) + 3 <= 20
     page = (folder / "both.html").read_text(encoding="utf-8")
     assert "<h2>resnet101</h2>" in page
     assert "<h2>efficientnet_lite2</h2>" in page
@@ -115,10 +126,55 @@ def test_a_teacher_is_trained_as_if_there_were_no_other(
     among, by_itself = (NETWORK.read(folder / n / "efficientnet_lite2") for n in ("both", "one"))
     assert by_itself["weights_sha256"] == among["weights_sha256"]
     assert alone["val_loss"] == together["val_loss_efficientnet_lite2"]
-    assert {"val_accuracy", "val_loss", "best_epoch", "n_train", "seconds"} <= set(alone)
+    shared = {"val_accuracy", "val_macro_f1", "val_ece", "val_loss"}
+    assert shared | {"best_epoch", "n_train", "seconds"} <= set(alone)
+    assert shared <= set(together)
     assert not [name for name in alone if name.endswith("lite2")]
     told = TEACHERS.read(folder / "one")
     assert (told["archs"], told["val_loss"]) == (["efficientnet_lite2"], alone["val_loss"])
+
+
+def test_who_judged_the_labels_is_told_and_so_is_how_many_are_in_doubt(
+    trained: tuple[Path, dict[str, float]],
+) -> None:
+    folder, metrics = trained
+    review = TEACHERS.read(folder / "both")["label_review"]
+    names = "resnet101 and efficientnet_lite2"
+    assert review["judged_by"] == {
+        "train": f"cross-fitted heads on frozen features of {names}",
+        "val": f"the trained {names}",
+    }
+    assert sum(review["n_suspects"].values()) == metrics["n_label_suspects"]
+    lines = (folder / "both" / LABEL_REVIEW_CSV).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + sum(N_PHOTOS.values())
+    assert "Labels to look at" in (folder / "both.html").read_text(encoding="utf-8")
+
+
+def test_a_training_that_goes_on_from_behind_its_head_judges_labels_as_if_it_had_not_been_ended(
+    tmp_path: Path,
+) -> None:
+    write_splits(tmp_path, SIZE_PX)
+    kept = {"teacher_arch": "efficientnet_lite2", "checkpoint_uri": str(tmp_path / "states")}
+    first = train(tmp_path, "first", **kept)
+    again = train(tmp_path, "again", **kept)
+    assert again["val_loss"] == first["val_loss"]
+    one, other = (tmp_path / name / LABEL_REVIEW_CSV for name in ("first", "again"))
+    assert one.read_bytes() == other.read_bytes()
+    assert TEACHERS.read(tmp_path / "first") == TEACHERS.read(tmp_path / "again")
+
+
+def test_without_pretrained_features_the_trained_network_judges_the_labels_it_saw(
+    tmp_path: Path,
+) -> None:
+    write_splits(tmp_path, SIZE_PX)
+    train(
+        tmp_path, "random", teacher_arch="efficientnet_lite2", teacher_weights="none",
+        epochs_teacher=1,
+    )  # fmt: skip
+    assert TEACHERS.read(tmp_path / "random")["label_review"]["judged_by"] == {
+        "train": "the trained efficientnet_lite2, which saw these labels",
+        "val": "the trained efficientnet_lite2",
+    }
 
 
 def test_weights_that_are_missing_of_the_last_teacher_end_the_step_before_the_first_is_trained(
@@ -148,7 +204,7 @@ def test_weights_that_are_missing_of_the_last_teacher_end_the_step_before_the_fi
 def test_a_teacher_takes_its_own_size_or_the_only_one_there_is(
     tmp_path: Path, packed_px: tuple[int, ...], arch: str, side: int
 ) -> None:
-    from edgedistill.teacher.step import size_px
+    from edgedistill.teacher.single_teacher import size_px
 
     photos = PackedDataset(tmp_path, ["a", "b"], [], 240, packed_px, "d", "d")
     assert size_px(photos, arch) == side
@@ -157,7 +213,7 @@ def test_a_teacher_takes_its_own_size_or_the_only_one_there_is(
 def test_which_of_several_foreign_sizes_a_teacher_should_take_is_not_guessed(
     tmp_path: Path,
 ) -> None:
-    from edgedistill.teacher.step import size_px
+    from edgedistill.teacher.single_teacher import size_px
 
     photos = PackedDataset(tmp_path, ["a", "b"], [], 240, (224, 260), "d", "d")
     with pytest.raises(ArtifactError) as caught:

@@ -182,7 +182,9 @@ def save_teachers(folder: Path, sizes_px: dict[str, int]) -> list[Any]:
         networks.append(build(arch, size, 3))
         record = NetworkRecord(arch, size, ["a", "b", "c"], "none", [], "one")
         save_network(networks[-1], folder / arch, record)
-    TEACHERS.write(folder, {"archs": list(sizes_px), "val_accuracy": 0.5, "val_loss": 1.0})
+    TEACHERS.write(
+        folder, {"archs": list(sizes_px), "val_accuracy": 0.5, "val_loss": 1.0, "label_review": {}}
+    )
     return networks
 
 

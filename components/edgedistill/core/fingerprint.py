@@ -6,6 +6,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+_SAMPLE_DIGITS = 13  # 52 bits: as many as a double tells apart
+_SAMPLE_RANGE: int = 16**_SAMPLE_DIGITS
+
 
 def pixel_digest(image: NDArray[np.uint8]) -> str:
     """SHA-256 of an image's shape and pixels, in hexadecimal.
@@ -24,6 +27,18 @@ def pixel_digest(image: NDArray[np.uint8]) -> str:
     digest = hashlib.sha256("x".join(map(str, image.shape)).encode("ascii") + b"\n")
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
+
+
+def is_sampled(digest: str, share: float) -> bool:
+    """Whether a photo is in the sample of that share: by its content, whatever its order and name.
+
+    A larger share holds every smaller one.
+
+    Args:
+        digest: of its pixels, in hexadecimal, at least 13 digits.
+        share: in [0, 1]; 0: none, 1: all.
+    """
+    return int(digest[:_SAMPLE_DIGITS], 16) < share * _SAMPLE_RANGE
 
 
 def dataset_digest(photos: Iterable[tuple[str, str, str]]) -> str:

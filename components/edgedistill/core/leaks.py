@@ -1,26 +1,32 @@
 """What leaks from train into test where groups are divided, or would be."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from edgedistill.core.splits import Item, Split
 
 
-def leaked_rows(numbers: Sequence[int], split: Split) -> list[int]:
-    """Photos of test with another of their group in train or val.
+def leaked_rows(numbers: Sequence[int], split: Split, calib: Sequence[int] = ()) -> list[int]:
+    """Photos of test with another of their group in train, val or calib.
 
     Args:
         numbers: the group of each photo, of `group_numbers`.
         split: positions in the same list.
+        calib: those of the photos that the threshold is chosen on, where they are not val's.
     """
-    known = {numbers[row] for rows in (split.train, split.val) for row in rows}
+    known = {numbers[row] for rows in (split.train, split.val, calib) for row in rows}
     return [row for row in split.test if numbers[row] in known]
 
 
-def divided_groups(numbers: Sequence[int], split: Split) -> set[int]:
+def divided_groups(numbers: Sequence[int], parts: Iterable[Sequence[int]]) -> set[int]:
     """The numbers of the groups with photos in more than one part."""
-    train, val, test = ({numbers[row] for row in rows} for rows in split)
-    return train & val | train & test | val & test
+    seen: set[int] = set()
+    divided: set[int] = set()
+    for rows in parts:
+        here = {numbers[row] for row in rows}
+        divided |= here & seen
+        seen |= here
+    return divided
 
 
 def alone(items: Sequence[Item], parts: Sequence[str] = ()) -> list[Item]:

@@ -63,7 +63,7 @@ def letterbox(image: NDArray[np.uint8] | Image.Image, size_px: int) -> NDArray[n
         raise ValueError(f"image must be of mode RGB; got {picture.mode}")
     height, width = scaled_size(picture.height, picture.width, size_px)
     square = np.zeros((size_px, size_px, 3), np.uint8)
-    top, left = _corner(height, width, size_px)
+    top, left = corner(height, width, size_px)
     square[top : top + height, left : left + width] = _resize(picture, height, width)
     return square
 
@@ -90,12 +90,12 @@ def letterboxed_content(
         )
     side = len(letterboxed)
     height, width = scaled_size(height_px, width_px, side)
-    top, left = _corner(height, width, side)
+    top, left = corner(height, width, side)
     return np.ascontiguousarray(letterboxed[top : top + height, left : left + width])
 
 
-def _corner(height: int, width: int, side: int) -> tuple[int, int]:
-    """Where a photo of that size begins in its square: top and left."""
+def corner(height: int, width: int, side: int) -> tuple[int, int]:
+    """Where a photo of that height and width begins in its square: top and left, in pixels."""
     return (side - height) // 2, (side - width) // 2
 
 

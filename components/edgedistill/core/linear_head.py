@@ -2,14 +2,16 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from edgedistill.core.probabilities import cross_entropy
+
+if TYPE_CHECKING:  # loaded where a head is fitted: many a training goes on from behind its head
+    from sklearn.linear_model import LogisticRegression
 
 INVERSE_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the penalty on the weights (scikit-learn's `C`) that are tried."""
@@ -65,8 +67,7 @@ def fit_linear_head(
         ValueError: the labels are of one class alone.
     """
     # From one penalty to the next weaker one the optimum moves little: each starts at the last.
-    tolerance = _TOLERANCE_BY_CLASSES / n_classes
-    model = LogisticRegression(max_iter=_MAX_ITERATIONS, tol=tolerance, warm_start=True)
+    model = _model(n_classes).set_params(warm_start=True)
     # One thread: the last bits of BLAS depend on their number, which follows the machine.
     with threadpool_limits(1, user_api="blas"):
         heads = (
@@ -81,14 +82,40 @@ def fit_linear_head(
         )
 
 
+def fit_penalised_head(
+    features: NDArray[np.float32],
+    label_indices: NDArray[np.int64],
+    photo_weights: NDArray[np.float32],
+    n_classes: int,
+    *,
+    inverse_penalty: float,
+) -> LinearHead:
+    """Fits a head with one penalty, from no weights at all; all else as in `fit_linear_head`.
+
+    Raises:
+        ValueError: the labels are of one class alone.
+    """
+    model = _model(n_classes).set_params(C=inverse_penalty)
+    with threadpool_limits(1, user_api="blas"):
+        return _fit(model, features, label_indices, photo_weights, n_classes)
+
+
+def _model(n_classes: int) -> "LogisticRegression":
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=_MAX_ITERATIONS, tol=_TOLERANCE_BY_CLASSES / n_classes)
+
+
 def _fit(
-    model: LogisticRegression,
+    model: "LogisticRegression",
     features: NDArray[np.float32],
     label_indices: NDArray[np.int64],
     photo_weights: NDArray[np.float32],
     n_classes: int,
 ) -> LinearHead:
-    """One fit, begun where the model's last one ended."""
+    """One fit; a warm start begins where the model's last one ended."""
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         # With hardly any penalty separable features have no optimum; the head serves all the same.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -82,8 +82,8 @@ def _newcombe_interval(
     phi = _correlation(both, only_first, only_second, neither)
     difference = second - first
     return (
-        max(-1.0, difference - _joined(second - second_low, first_high - first, phi)),
-        min(1.0, difference + _joined(second_high - second, first - first_low, phi)),
+        difference - _joined(second - second_low, first_high - first, phi),
+        difference + _joined(second_high - second, first - first_low, phi),
     )
 
 

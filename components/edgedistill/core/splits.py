@@ -16,6 +16,9 @@ import numpy as np
 from edgedistill.core.group_placement import BlockedError, Counts, Group, PlacedGroups, place_groups
 from edgedistill.core.groups import groups_of
 
+CALIB = "calib"
+"""What photos are called that are set aside for the threshold alone."""
+
 # 90 * 0.35 is 31.499999999999996 in doubles; the half must still round up.
 _ROUNDING_SLACK = 1e-9
 
@@ -88,7 +91,7 @@ def split_counts(n_photos: int, val_frac: float, test_frac: float) -> Counts:
 
 
 def stratified_group_split(
-    items: Sequence[Item], *, val_frac: float, test_frac: float, seed: int
+    items: Sequence[Item], *, val_frac: float, test_frac: float, seed: int, draw: str = ""
 ) -> Split:
     """Splits each class in the same shares, without dividing a group.
 
@@ -104,6 +107,7 @@ def stratified_group_split(
         val_frac: share of photos for val, in [0, 1); 0: no val is drawn.
         test_frac: share of photos for test, in [0, 1); 0: no test is drawn.
         seed: at least 0; another seed gives another draw.
+        draw: another word gives another draw of the same seed.
 
     Returns:
         A split with each class in each part that is drawn. Counts differ from `split_counts` by
@@ -116,7 +120,7 @@ def stratified_group_split(
         ValueError: the fractions are out of range.
     """
     numbers = group_numbers(items)
-    groups = _ordered_groups(items, numbers, seed)
+    groups = _ordered_groups(items, numbers, f"{seed}{draw}")
     wishes = _wishes(groups, items, val_frac, test_frac)
     try:
         placed = place_groups(groups, wishes, (1 - val_frac - test_frac, 1 - test_frac))
@@ -149,7 +153,7 @@ def honoured_split(
 
     Args:
         items: the photos, in any order.
-        parts: "train", "val" or "test" of each.
+        parts: "train", "val", "test" or "calib" of each; the last are in no part of the result.
         val_frac: share of photos for val, in (0, 1).
         test_frac: share of photos for test, in (0, 1).
         seed: at least 0.
@@ -159,9 +163,11 @@ def honoured_split(
         TooFewGroupsError: groups within train leave a drawn part without a class.
         ValueError: a part has another name.
     """
-    given = Split(*([i for i, part in enumerate(parts) if part == name] for name in Split._fields))
-    if sum(map(len, given)) != len(items):
-        raise ValueError(f"parts must be {Split._fields}, one a photo; got {sorted(set(parts))}")
+    names = (*Split._fields, CALIB)
+    *divided, calib = ([i for i, part in enumerate(parts) if part == name] for name in names)
+    given = Split(*divided)
+    if sum(map(len, given)) + len(calib) != len(items):
+        raise ValueError(f"parts must be {names}, one a photo; got {sorted(set(parts))}")
     n_train = Counter(items[row].label_name for row in given.train)
     for label in sorted({item.label_name for item in items}):
         if not n_train[label]:
@@ -169,12 +175,42 @@ def honoured_split(
     if given.val and given.test:
         return given
     shares = shares_of_train(set(parts), val_frac, test_frac)
-    # Two photos of train may belong together by way of one of test.
-    numbers = group_numbers(items)
-    pool = [items[row]._replace(group=str(numbers[row])) for row in given.train]
+    pool = _pool(items, given.train)
     drawn = stratified_group_split(pool, val_frac=shares[0], test_frac=shares[1], seed=seed)
     train, val, test = ([given.train[i] for i in rows] for rows in drawn)
     return Split(train, given.val or val, given.test or test)
+
+
+def set_aside(
+    items: Sequence[Item], train: Sequence[int], *, share: float, seed: int
+) -> tuple[list[int], list[int]]:
+    """Takes a share of train away, each class in the same share, groups whole.
+
+    The draw is another one than that of the split: of the same, train would hold only the photos
+    whose places are the first, and no group would ever be set aside.
+
+    Args:
+        items: all photos; they tell what belongs together.
+        train: positions of those in train, ascending.
+        share: of train, in (0, 1).
+        seed: at least 0.
+
+    Returns:
+        Positions that stay in train, and those set aside, ascending.
+
+    Raises:
+        ClassTooSmallError: train has fewer than 2 photos of a class.
+        TooFewGroupsError: it has no two groups of a class that can be parted.
+    """
+    pool = _pool(items, train)
+    drawn = stratified_group_split(pool, val_frac=share, test_frac=0.0, seed=seed, draw=CALIB)
+    return [train[i] for i in drawn.train], [train[i] for i in drawn.val]
+
+
+def _pool(items: Sequence[Item], rows: Sequence[int]) -> list[Item]:
+    """Some of the photos: two may belong together by way of one that is not among them."""
+    numbers = group_numbers(items)
+    return [items[row]._replace(group=str(numbers[row])) for row in rows]
 
 
 def shares_of_train(
@@ -199,12 +235,11 @@ def _round_half_up(value: float) -> int:
     return math.floor(value + 0.5 + _ROUNDING_SLACK)
 
 
-def _keyed_hash(digest: str, seed: int) -> bytes:
-    key = str(seed).encode("ascii")
-    return hashlib.blake2b(digest.encode("utf-8"), key=key, digest_size=16).digest()
+def _keyed_hash(digest: str, key: str) -> bytes:
+    return hashlib.blake2b(digest.encode("utf-8"), key=key.encode("ascii"), digest_size=16).digest()
 
 
-def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) -> list[Group]:
+def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], key: str) -> list[Group]:
     """All groups in the order of the draw.
 
     A group stands where its photo of the smallest digest would. A photo that joins k others has
@@ -217,8 +252,8 @@ def _ordered_groups(items: Sequence[Item], numbers: Sequence[int], seed: int) ->
     keyed = []
     for rows in rows_of.values():
         n_of = Counter(items[row].label_name for row in rows)
-        key = _keyed_hash(min(items[row].digest for row in rows), seed)
-        keyed.append((key, Group(_fraction(key), rows, dict(n_of))))
+        place = _keyed_hash(min(items[row].digest for row in rows), key)
+        keyed.append((place, Group(_fraction(place), rows, dict(n_of))))
     return [group for _, group in sorted(keyed, key=lambda pair: pair[0])]
 
 

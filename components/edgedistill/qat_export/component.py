@@ -60,7 +60,7 @@ def qat_export(
 
     Returns:
         tflite: Both full-integer TFLite files, labels.txt, model_metadata.json, how fast they are.
-        metrics: Validation accuracy in [0, 1] of each way of quantising; size in bytes, latency.
+        metrics: val_accuracy, val_macro_f1, val_ece, val_loss of the int8 file; size, latency.
         report: What the file holds, what quantisation cost layer by layer, latency, curves.
     """
     from edgedistill import logs

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgedistill.artifacts import (
+    CANDIDATES_FOLDER,
     FLOAT,
     MODEL_FILE,
     MODEL_METADATA,
@@ -52,7 +53,7 @@ from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
 from edgedistill.tf.runtime import prepare
 from edgedistill.tf.tasks_file import tasks_model
 from edgedistill.tf.training import best_row
-from edgedistill.tf.training_metrics import training_speed
+from edgedistill.tf.training_metrics import training_speed, validation_metrics
 
 _log = logging.getLogger(__name__)
 
@@ -76,16 +77,17 @@ def export_int8(
         val: folder of the validation split.
         student: folder of the trained student.
         teacher: folder of the trained teacher.
-        tflite: folder to write: both files, labels, metadata, how they came about, how fast.
+        tflite: folder to write: both files, labels, metadata, how they came about, how fast; in a
+            folder in it the int8 file of each way of quantising.
         report: HTML file to write.
         settings: kind of quantisation, epochs, types of the file's ends, limits.
 
     Returns:
-        Metrics on the validation photos: val_accuracy (the file), val_accuracy_student (float),
-        val_accuracy_post_training, agreement (file with the float student), size_bytes,
-        int8_ops_share, ships_qat (1: the fine-tuned file is the better one), those of
+        Metrics on the validation photos: those of `validation_metrics` (the file),
+        val_accuracy_student (float), val_accuracy_post_training, agreement (file with the float
+        student), size_bytes, ships_qat (1: the fine-tuned file is the better one), those of
         `performance_metrics` and `training_speed`, compute_threads, seconds; with
-        quantisation-aware training val_accuracy_qat and best_epoch.
+        quantisation-aware training val_accuracy_quantisation_aware and best_epoch.
 
     Raises:
         SettingError: the fine-tuning cannot be done on this machine's GPU.
@@ -107,6 +109,7 @@ def export_int8(
         errors = _layer_errors(chosen, network, validation, settings)
         write_labels(folder, photos.label_names)
         performance = _write_files(folder, chosen, validation)
+        _keep_candidates(folder, candidates)
         accuracies = _accuracies(candidates, chosen, history, float_logits, validation)
         quantization = _quantization(
             chosen, candidates, history, accuracies, errors, record, validation
@@ -127,7 +130,6 @@ def export_int8(
     return {
         **accuracies,
         "size_bytes": len(chosen.model),
-        "int8_ops_share": chosen.facts.integer_share,
         **performance_metrics(performance),
         **training_speed(quantization["history"]),
         "compute_threads": threads,
@@ -145,7 +147,7 @@ def _quantise(
     *,
     start: str,
 ) -> tuple[dict[str, Candidate], list[HistoryRow]]:
-    """The candidates by their keys in the metrics, and the epochs of the fine-tuning."""
+    """The candidates by the names of their files, and the epochs of the fine-tuning."""
     quantised = quantise_student(network, photos, settings)
     candidates = {
         "post_training": as_candidate(POST_TRAINING, quantised, validation, settings),
@@ -158,7 +160,9 @@ def _quantise(
         quantised, teacher, photos, validation, settings, start=start,
         curves=folder / TENSORBOARD_FOLDER,
     )  # fmt: skip
-    candidates["qat"] = as_candidate(QUANTISATION_AWARE, quantised, validation, settings)
+    candidates["quantisation_aware"] = as_candidate(
+        QUANTISATION_AWARE, quantised, validation, settings
+    )
     return candidates, history
 
 
@@ -215,6 +219,13 @@ def _write_files(folder: Path, chosen: Candidate, validation: PackedDataset) -> 
     return performance
 
 
+def _keep_candidates(folder: Path, candidates: Mapping[str, Candidate]) -> None:
+    """Each way's file, the one that ships among them: the step evaluate judges all of them."""
+    (folder / CANDIDATES_FOLDER).mkdir()
+    for name, candidate in candidates.items():
+        (folder / CANDIDATES_FOLDER / f"{name}.tflite").write_bytes(candidate.model)
+
+
 def _accuracies(
     candidates: dict[str, Candidate],
     chosen: Candidate,
@@ -226,9 +237,9 @@ def _accuracies(
     labels = validation.label_indices
     by_student = float_logits.argmax(axis=1)
     return {
-        "val_accuracy": chosen.accuracy(labels),
+        **validation_metrics(chosen.logits, labels),
         "val_accuracy_student": float(np.mean(by_student == labels)),
-        **{f"val_accuracy_{key}": c.accuracy(labels) for key, c in candidates.items()},
+        **{f"val_accuracy_{name}": c.accuracy(labels) for name, c in candidates.items()},
         "agreement": float(np.mean(by_student == chosen.logits.argmax(axis=1))),
         **({"best_epoch": float(best_row(history)["epoch"])} if history else {}),
         "ships_qat": float(chosen.method == QUANTISATION_AWARE),

@@ -17,7 +17,7 @@ from edgedistill.report.style import STYLE
 
 _JPEG_START = b"\xff\xd8"
 _WEBP_START = b"RIFF"
-_NUMBER = re.compile(r"[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
+_NUMBER = re.compile(r"(< )?[+\-−]?[\d,.]+( ?(%|px|s|min|h|kB|MB|GB|points?))?")
 _LONGEST_WORD = 24
 _NO_VALUE = ("", "–")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

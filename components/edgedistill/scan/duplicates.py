@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgedistill.core.groups import groups_of
 from edgedistill.pixels import remove_rows
 from edgedistill.scan.findings import CONFLICT, Finding, Found
+from edgedistill.scan.resized import Resized
 from edgedistill.scan.search import search_near_duplicates
 from edgedistill.scan.table import PhotoTable
 
@@ -54,9 +55,12 @@ def find_conflicts(table: PhotoTable) -> list[Found]:
     return sorted(conflicts, key=lambda pair: pair.row or 0)
 
 
-def leave_out(conflicts: list[Found], table: PhotoTable, pixels: list[Path]) -> list[int]:
+def leave_out(
+    conflicts: list[Found], table: PhotoTable, pixels: list[Path], resized: Resized
+) -> list[int]:
     """Takes the photos of conflicts out of the table and the pixels; gives the rows they had."""
     rows = [pair.row for pair in conflicts if pair.row is not None]
+    resized.remove(rows, table)
     reasons = [
         f"has the same pixels as {pair.finding.other}, which is labelled {pair.finding.other_label}"
         for pair in conflicts

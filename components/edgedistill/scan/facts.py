@@ -12,7 +12,11 @@ from edgedistill.scan.table import PhotoTable
 
 
 def gather_facts(
-    data_dir: str, table: PhotoTable, duplicates: Duplicates, findings: FindingsFile
+    data_dir: str,
+    table: PhotoTable,
+    duplicates: Duplicates,
+    findings: FindingsFile,
+    n_unknown: int,
 ) -> ScanFacts:
     """What the report says of a collection whose conflicts were left out."""
     counts = table.counts()
@@ -28,6 +32,7 @@ def gather_facts(
         leak_share=leak_share(duplicates.groups, splits),
         n_found=findings.n_found,
         shown=findings.shown,
+        n_unknown=n_unknown,
     )
 
 

@@ -78,7 +78,8 @@ class ScanFacts:
     that share a group with another. `leak_share`: of the collection's own test, the share that has
     another of its group in train or val; without one, of the test photos that a draw of 80/10/10
     would choose one by one, the share that would have one in train. `n_found`: findings by kind.
-    `shown`: the worst of each kind, worst first.
+    `shown`: the worst of each kind, worst first. `n_unknown`: packed photos that belong to no
+    class, which are in none of the other numbers.
     """
 
     data_dir: str
@@ -89,6 +90,7 @@ class ScanFacts:
     leak_share: float
     n_found: Mapping[str, int]
     shown: Mapping[str, Sequence[ShownFinding]]
+    n_unknown: int = 0
 
     @property
     def split_counts(self) -> Mapping[str, int]:

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgedistill.core.careless_resize import RESIZES, careless_letterbox
 from edgedistill.core.colours import pixels_of
 from edgedistill.core.decode import UnreadablePhotoError, decode_picture
-from edgedistill.core.fingerprint import pixel_digest
+from edgedistill.core.fingerprint import is_sampled, pixel_digest
 from edgedistill.core.letterbox import letterbox
 from edgedistill.core.look import SHARPNESS_SIDE_PX, Look, photo_look
 from edgedistill.core.perceptual import perceptual_fingerprint
@@ -22,7 +23,11 @@ Fetched = Content | bytes | UnreadableFileError
 
 @dataclass(frozen=True)
 class ReadPhoto:
-    """A readable photo: size, digest and look of the upright original, and it letterboxed."""
+    """A readable photo: size, digest and look of the upright original, and it letterboxed.
+
+    `resized`: it letterboxed as careless apps do, by each of `core.careless_resize.RESIZES`; empty
+    where it is not one of the sample.
+    """
 
     height_px: int
     width_px: int
@@ -30,6 +35,7 @@ class ReadPhoto:
     look: Look
     fingerprint: NDArray[np.uint8]
     images: tuple[NDArray[np.uint8], ...]
+    resized: tuple[NDArray[np.uint8], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,11 @@ class BadFile:
 
 
 def read_photo(
-    task: tuple[int, Fetched], *, sizes_px: Sequence[int], max_megapixels: float
+    task: tuple[int, Fetched],
+    *,
+    sizes_px: Sequence[int],
+    max_megapixels: float,
+    resized_share: float = 0.0,
 ) -> ReadPhoto | BadFile:
     """Reads and decodes a photo once, and letterboxes it at each size.
 
@@ -49,6 +59,7 @@ def read_photo(
         sizes_px: sides of the squares, in the order of the result's images; the first is the one
             that is fingerprinted.
         max_megapixels: larger photos are left out.
+        resized_share: share of photos, in [0, 1], that are resized carelessly too.
     """
     fetched = task[1]
     try:
@@ -56,16 +67,19 @@ def read_photo(
             raise fetched
         data = fetched if isinstance(fetched, bytes) else read(fetched)
         picture = decode_picture(data, max_megapixels=max_megapixels)
-        digest = pixel_digest(pixels_of(picture))
+        pixels = pixels_of(picture)
+        digest = pixel_digest(pixels)
     except (UnreadableFileError, UnreadablePhotoError) as error:
         return BadFile(str(error))
     width, height = picture.size
     images = tuple(letterbox(picture, size) for size in sizes_px)
+    resizes = RESIZES if is_sampled(digest, resized_share) else ()
     return ReadPhoto(
         height, width, digest,
         _look(picture, images),
         perceptual_fingerprint(images[0], height, width),
         images,
+        tuple(careless_letterbox(pixels, sizes_px[0], resize) for resize in resizes),
     )  # fmt: skip
 
 

@@ -200,6 +200,19 @@ class PhotoTable:
         place, label = self._database.execute(sql, (row,)).fetchone()
         return place, label
 
+    def digests(self) -> Iterator[tuple[int, str]]:
+        """Row and digest of every packed photo, by row."""
+        return self._rows("SELECT row, digest FROM photo ORDER BY row")
+
+    def photo_of(self, digest: str) -> tuple[str, str] | None:
+        """Place and label of a packed photo of these pixels; None where there is none."""
+        sql = (
+            "SELECT place, label FROM photo JOIN file ON file.id = photo.file "
+            "WHERE digest = ? ORDER BY row LIMIT 1"
+        )
+        found: tuple[str, str] | None = self._database.execute(sql, (digest,)).fetchone()
+        return found
+
     def equal_digests(self) -> Iterator[tuple[str, int, str]]:
         """Digest, row and label of every photo that is not the only one of its digest."""
         return self._rows(

@@ -1,6 +1,6 @@
 """KFP interface of the step split: names and types alone."""
 
-from kfp.dsl import Dataset, Input, Markdown, Metrics, Output
+from kfp.dsl import HTML, Dataset, Input, Metrics, Output
 
 from edgedistill.contract import component
 from edgedistill.settings import SplitSettings
@@ -12,8 +12,9 @@ def split(
     train: Output[Dataset],
     val: Output[Dataset],
     test: Output[Dataset],
+    calib: Output[Dataset],
     metrics: Output[Metrics],
-    report: Output[Markdown],
+    report: Output[HTML],
     *,
     log_level: str,
     seed: int,
@@ -29,8 +30,9 @@ def split(
 
     Returns:
         train: Photos to train on.
-        val: Photos to choose epochs and the threshold on.
-        test: Photos to report on, seen once.
+        val: Photos to choose epochs on.
+        test: Photos to report on, seen once; beside them the photos that belong to no class.
+        calib: Photos to choose the threshold on: those set aside for it, or val's again.
         metrics: Photos of each split, and the share of test photos that leak, or would have.
         report: Photos per class and split, what leaks, and what the test photos can tell.
     """
@@ -44,5 +46,7 @@ def split(
 
     # Chosen by their names: every parameter that is no artifact is a setting.
     settings = SplitSettings.choose(locals())
-    results = split_catalog(catalog.path, train.path, val.path, test.path, report.path, settings)
+    results = split_catalog(
+        catalog.path, train.path, val.path, test.path, calib.path, report.path, settings
+    )
     log_metrics(metrics, results)

@@ -1,17 +1,24 @@
-"""The report of split in words: what was divided, what leaks, and what the test photos can tell."""
+"""The report of split: what was divided, what leaks, and what the test photos can tell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgedistill.core.bounds import photos_for_half_width, wilson_interval
-from edgedistill.report.page import Section, Table, render_markdown
+from edgedistill.report.page import Headline, Section, Table, render_page
 
 _ACCURACY = 0.9
 """An accuracy that people hope for: what is said of it holds nearly so for others."""
 _HALF_WIDTH = 0.05
 _MAX_ROWS = 50
 _MAX_SENTENCES = 10
-_PARTS = ("train", "val", "test")
+_PURPOSES = {
+    "train": "to train on",
+    "val": "to choose epochs and the threshold on",
+    "test": "to report on",
+    "calib": "set aside for the threshold",
+}
+_EPOCHS_ALONE = "to choose epochs on"
+"""What val is for where photos are set aside for the threshold."""
 
 
 @dataclass(frozen=True)
@@ -19,22 +26,26 @@ class SplitFacts:
     """What there is to tell.
 
     Attributes:
-        counts: by class, photos in train, val and test.
+        parts: train, val, test; and calib, where photos are set aside for the threshold.
+        counts: by class, photos in each part.
         wishes: by class, the counts that the fractions ask for; where a split was given, its own.
         given: the parts that the collection itself names, in order; empty: all was drawn.
         taken_frac: share of the given train that each part that was missing got, by its name.
+        aside_frac: share of train that was set aside for the threshold; 0 where none was drawn.
         seed: of the draw.
         n_groups: groups of several photos.
         n_divided: groups with photos in more than one part.
-        n_leaked: test photos with another of their group in train or val.
+        n_leaked: test photos with another of their group in another part.
         leak_share_avoided: share of the test photos that would have had another of their group in
             train, had each photo been drawn alone.
     """
 
+    parts: Sequence[str]
     counts: Mapping[str, Sequence[int]]
     wishes: Mapping[str, Sequence[int]]
     given: Sequence[str]
     taken_frac: Mapping[str, float]
+    aside_frac: float
     seed: int
     n_groups: int
     n_divided: int
@@ -43,12 +54,12 @@ class SplitFacts:
 
     @property
     def n_photos(self) -> list[int]:
-        """Photos in train, val and test."""
+        """Photos in each part."""
         return [sum(counts) for counts in zip(*self.counts.values(), strict=True)]
 
     @property
     def leak_share(self) -> float:
-        """Share of the test photos with another of their group in train or val."""
+        """Share of the test photos with another of their group in another part."""
         return self.n_leaked / self.n_photos[2]
 
     def difference(self, label_name: str) -> int:
@@ -63,13 +74,26 @@ class SplitFacts:
 
 
 def render_split_page(facts: SplitFacts) -> str:
-    """The report as Markdown."""
+    """The report as HTML."""
     sections = [
         Section("Where the split comes from", origin_sentences(facts)),
         _counts_section(facts),
         _precision_section(facts),
     ]
-    return render_markdown("Split", _verdict(facts), sections)
+    return render_page("Split", _verdict(facts), sections, _headlines(facts))
+
+
+def _purposes(facts: SplitFacts) -> list[str]:
+    """What the photos of each part are for."""
+    purposes = dict(_PURPOSES)
+    if "calib" in facts.parts:
+        purposes["val"] = _EPOCHS_ALONE
+    return [purposes[part] for part in facts.parts]
+
+
+def _headlines(facts: SplitFacts) -> list[Headline]:
+    told = zip(facts.n_photos, facts.parts, _purposes(facts), strict=True)
+    return [Headline(f"{n:,}", part, f"photos {purpose}") for n, part, purpose in told]
 
 
 def leak_warning(facts: SplitFacts) -> str:
@@ -78,17 +102,23 @@ def leak_warning(facts: SplitFacts) -> str:
     return (
         f"The collection's own split divides {_counted(facts.n_divided, 'group')} of photos that "
         f"repeat each other or belong together: {facts.n_leaked:,} of {n_test:,} test photos "
-        f"({facts.leak_share:.1%}) have another of their group in train or val."
+        f"({facts.leak_share:.1%}) have another of their group in {_others(facts, 'or')}."
     )
 
 
+def _others(facts: SplitFacts, word: str) -> str:
+    """All parts but test."""
+    return _and([part for part in facts.parts if part != "test"], word)
+
+
 def absent_sentences(facts: SplitFacts) -> list[str]:
-    """One sentence for val and for test where the collection's own has no photo of some class."""
+    """One sentence for each part but train where the collection's own lacks some class."""
     sentences = []
     for part, name, effect in (
-        (1, "val", "epochs and threshold are chosen without them"),
+        (1, "val", "what is chosen on it is chosen without them"),
         (2, "test", "nothing is known of them, and macro F1 counts each as 0"),
-    ):
+        (3, "calib", "the threshold is chosen without them"),
+    )[: len(facts.parts) - 1]:
         absent = [label for label, counts in facts.counts.items() if not counts[part]]
         if absent:
             named = ", ".join(f"'{label}'" for label in absent[:_MAX_SENTENCES])
@@ -102,10 +132,17 @@ def absent_sentences(facts: SplitFacts) -> list[str]:
 
 def origin_sentences(facts: SplitFacts) -> list[str]:
     """Which parts were given, which were drawn, and from what."""
+    aside = []
+    if facts.aside_frac:
+        aside = [
+            f"Of each class of train, {facts.aside_frac:.1%} was then set aside, with seed "
+            f"{facts.seed}: the threshold is chosen on photos that nothing else was chosen on."
+        ]
     if not facts.given:
         return [
             f"Drawn with seed {facts.seed}, class by class, by the content of the photos: the same "
-            "photos give the same split, whatever their names, order and machine."
+            "photos give the same split, whatever their names, order and machine.",
+            *aside,
         ]
     sentences = [f"The collection's own {_and(facts.given)} is kept as it is."]
     for name, frac in facts.taken_frac.items():
@@ -113,15 +150,12 @@ def origin_sentences(facts: SplitFacts) -> list[str]:
             f"It has no {name}: {frac:.1%} of each class of its train was drawn for it, "
             f"with seed {facts.seed}."
         )
-    return sentences
+    return [*sentences, *aside]
 
 
 def _verdict(facts: SplitFacts) -> str:
-    train, val, test = facts.n_photos
-    first = (
-        f"{train:,} photos to train on, {val:,} to choose epochs and the threshold on, {test:,} "
-        "to report on."
-    )
+    told = [f"{n:,} {for_}" for n, for_ in zip(facts.n_photos, _purposes(facts), strict=True)]
+    first = f"{told[0].replace(' ', ' photos ', 1)}, {', '.join(told[1:])}."
     if facts.n_leaked:
         return (
             f"The test score of this split will be too good. {leak_warning(facts)} It was given, "
@@ -135,7 +169,8 @@ def _group_sentence(facts: SplitFacts) -> str:
     if facts.n_divided:
         return (
             f"Of {groups} of photos that repeat each other or belong together, the collection's "
-            f"own split divides {facts.n_divided:,} between train and val; none reaches into test."
+            f"own split divides {facts.n_divided:,} between {_others(facts, 'and')}; "
+            "none reaches into test."
         )
     if not facts.n_groups:
         return "No photo repeats another: each was placed by itself."
@@ -162,17 +197,19 @@ def _counts_section(facts: SplitFacts) -> Section:
     wished = [sum(wishes) for wishes in zip(*facts.wishes.values(), strict=True)]
     rows = [(name, facts.counts[name], facts.wishes[name]) for name in names]
     rows.append(("all", facts.n_photos, wished))
-    return Section("Photos", paragraphs, table=_counts_table(rows, _is_drawn(facts)))
+    return Section("Photos", paragraphs, table=_counts_table(facts.parts, rows, _is_drawn(facts)))
 
 
 def _counts_table(
-    rows: Sequence[tuple[str, Sequence[int], Sequence[int]]], with_wishes: bool
+    parts: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[int], Sequence[int]]],
+    with_wishes: bool,
 ) -> Table:
     """Counts by part; the wish stands beside each where something was drawn."""
     if not with_wishes:
         cells = [[name, *(f"{n:,}" for n in (*have, sum(have)))] for name, have, _ in rows]
-        return Table(["class", *_PARTS, "all"], cells)
-    header = ["class", *(word for part in _PARTS for word in (part, "wished")), "all"]
+        return Table(["class", *parts, "all"], cells)
+    header = ["class", *(word for part in parts for word in (part, "wished")), "all"]
     return Table(header, [[name, *_count_cells(have, wish)] for name, have, wish in rows])
 
 
@@ -182,7 +219,7 @@ def _count_cells(counts: Sequence[int], wishes: Sequence[int]) -> list[str]:
 
 
 def _is_drawn(facts: SplitFacts) -> bool:
-    return not facts.given or bool(facts.taken_frac)
+    return not facts.given or bool(facts.taken_frac) or bool(facts.aside_frac)
 
 
 def _difference_sentence(facts: SplitFacts) -> str:
@@ -246,8 +283,8 @@ def _interval(n_test: int) -> tuple[float, float]:
     return wilson_interval(_ACCURACY * n_test, n_test)
 
 
-def _and(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _and(words: Sequence[str], word: str = "and") -> str:
+    return f" {word} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _counted(n: int, one: str, many: str = "") -> str:

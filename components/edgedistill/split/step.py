@@ -1,31 +1,30 @@
-"""The step split: a catalogue becomes three packed data sets that need it no more."""
+"""The step split: a catalogue becomes packed data sets that need it no more."""
 
 import hashlib
 import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from typing import NamedTuple
 
-from edgedistill.artifacts import PHOTOS_CSV, PIXELS_FOLDER, SPLITS
-from edgedistill.core.fingerprint import dataset_digest
+from edgedistill.artifacts import PHOTOS_CSV, SPLITS
 from edgedistill.core.leaks import alone, divided_groups, leaked_rows
 from edgedistill.core.splits import (
+    CALIB,
     ClassTooSmallError,
     Item,
     Split,
     TooFewGroupsError,
     group_numbers,
     honoured_split,
+    set_aside,
     shares_of_train,
     split_counts,
     stratified_group_split,
 )
-from edgedistill.datasets import PackedDataset, write_dataset_tables
+from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError, DatasetError
-from edgedistill.folders import complete_folder, write_file
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.folders import write_file
 from edgedistill.settings import SplitSettings
 from edgedistill.split.page import (
     SplitFacts,
@@ -34,14 +33,32 @@ from edgedistill.split.page import (
     origin_sentences,
     render_split_page,
 )
+from edgedistill.split.parts import digest_of, write_part
 
 _log = logging.getLogger(__name__)
 
+_LEFT_IN_TRAIN = " left in train, from which calib_frac takes a share"
+
+
+class Parts(NamedTuple):
+    """Rows of the catalogue, ascending, disjoint, together all of it; calib may be empty."""
+
+    train: list[int]
+    val: list[int]
+    test: list[int]
+    calib: list[int]
+
 
 def split_catalog(
-    catalog: str, train: str, val: str, test: str, report: str, settings: SplitSettings
+    catalog: str,
+    train: str,
+    val: str,
+    test: str,
+    calib: str,
+    report: str,
+    settings: SplitSettings,
 ) -> dict[str, float]:
-    """Writes each split as a packed data set of its own, its rows in the catalogue's order.
+    """Writes each part as a packed data set of its own, its rows in the catalogue's order.
 
     A split that the collection itself brings is kept; what it lacks is drawn from its train.
 
@@ -49,31 +66,42 @@ def split_catalog(
         catalog: what the step scan wrote.
         train: folder to write.
         val: folder to write.
-        test: folder to write.
-        report: Markdown file to write.
+        test: folder to write; in it the photos of no class, and the test photos that were resized
+            carelessly, where scan packed some.
+        calib: folder to write, at the student's size alone: the photos that are set aside for the
+            threshold, or val's again where none are.
+        report: HTML file to write.
         settings: the fractions and the seed.
 
     Returns:
-        n_train, n_val, n_test; n_groups_divided and leak_share (of the test photos, with another
-        of their group in train or val), both 0 but where the collection's own split makes them;
-        leak_share_avoided, largest_count_difference (photos), seconds.
+        n_train, n_val, n_test, n_calib (set aside); n_groups_divided and leak_share (of the test
+        photos, with another of their group in train, val or calib), both 0 but where the
+        collection's own split makes them; leak_share_avoided, largest_count_difference (photos),
+        seconds.
 
     Raises:
-        DatasetError: a class has too few photos or groups to be in each split.
+        DatasetError: a class has too few photos or groups to be in each part.
         ArtifactError: the catalogue is missing or damaged.
     """
     started = time.monotonic()
     dataset = PackedDataset.open(catalog)
     items = [Item(p.label_name, p.digest, p.filepath, p.group) for p in dataset.photos]
     given = _given_parts(dataset)
-    split = _draw(items, given, settings)
-    facts = _facts(dataset.label_names, items, given, split, settings)
+    parts = _draw_all(items, given, settings)
+    facts = _facts(dataset.label_names, items, given, parts, settings)
     _log_facts(facts)
-    digests = [_digest(dataset, rows) for rows in split]
+    # Where nothing is set aside, the digest is that of three parts.
+    digests = [digest_of([dataset.photos[row] for row in rows]) for rows in parts if rows]
     whole = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    folders = (train, val, test)
-    for name, folder, rows, digest in zip(SPLITS, folders, split, digests, strict=True):
-        _write_split(folder, dataset, name, rows, digest=digest, split_digest=whole)
+    sizes_px = dataset.teacher_sizes_px
+    for name, folder, rows in (("train", train, parts.train), ("val", val, parts.val)):
+        write_part(folder, dataset, name, rows, split_digest=whole, teacher_sizes_px=sizes_px)
+    write_part(
+        test, dataset, "test", parts.test,
+        split_digest=whole, teacher_sizes_px=sizes_px, with_unseen=True,
+    )  # fmt: skip
+    aside = (CALIB, parts.calib) if parts.calib else ("val", parts.val)
+    write_part(calib, dataset, *aside, split_digest=whole)
     write_file(report, render_split_page(facts))
     return _metrics(facts, time.monotonic() - started)
 
@@ -87,13 +115,34 @@ def _given_parts(dataset: PackedDataset) -> list[str]:
     parts = [p.split for p in dataset.photos]
     if not any(parts):
         return []
-    others = sorted(set(parts) - set(SPLITS))
+    others = sorted(set(parts) - set(Parts._fields))
     if others:
         raise ArtifactError(
-            f"{dataset.folder / PHOTOS_CSV} must give every photo the split {', '.join(SPLITS)}, "
+            f"{dataset.folder / PHOTOS_CSV} must give every photo the split "
+            f"{', '.join(Parts._fields)}, "
             f"or none; got {others[0]!r}: run scan again."
         )
     return parts
+
+
+def _draw_all(items: Sequence[Item], given: Sequence[str], settings: SplitSettings) -> Parts:
+    """The split, and of its train what is set aside, unless the collection says what is."""
+    split = _draw(items, given, settings)
+    share = _calib_share(given, settings)
+    if not share:
+        return Parts(*split, [row for row, part in enumerate(given) if part == CALIB])
+    try:
+        train, calib = set_aside(items, split.train, share=share, seed=settings.seed)
+    except ClassTooSmallError as error:
+        raise DatasetError(_too_small(error, _LEFT_IN_TRAIN)) from None
+    except TooFewGroupsError as error:
+        raise DatasetError(_too_few_groups(error, _LEFT_IN_TRAIN)) from None
+    return Parts(train, split.val, split.test, calib)
+
+
+def _calib_share(given: Sequence[str], settings: SplitSettings) -> float:
+    """The share of train that is set aside; 0 where the collection says what is."""
+    return 0.0 if CALIB in given else settings.calib_frac / settings.train_frac
 
 
 def _draw(items: Sequence[Item], given: Sequence[str], settings: SplitSettings) -> Split:
@@ -133,42 +182,51 @@ def _facts(
     label_names: Sequence[str],
     items: Sequence[Item],
     given: Sequence[str],
-    split: Split,
+    parts: Parts,
     settings: SplitSettings,
 ) -> SplitFacts:
     numbers = group_numbers(items)
-    counts = [Counter(items[row].label_name for row in rows) for rows in split]
+    names = Parts._fields if parts.calib else SPLITS
+    counts = [Counter(items[row].label_name for row in rows) for rows in parts[: len(names)]]
     by_class = {name: tuple(count[name] for count in counts) for name in label_names}
     shares = {}
     if given:
         val_share, test_share = shares_of_train(set(given), settings.val_frac, settings.test_frac)
         shares = {name: s for name, s in (("val", val_share), ("test", test_share)) if s}
+    split = Split(*parts[:3])
     return SplitFacts(
+        parts=names,
         counts=by_class,
-        wishes=_wishes(by_class, set(given), settings),
-        given=[name for name in SPLITS if name in given],
+        wishes=_wishes(by_class, given, settings),
+        given=[name for name in names if name in given],
         taken_frac=shares,
+        aside_frac=_calib_share(given, settings),
         seed=settings.seed,
         n_groups=sum(n > 1 for n in Counter(numbers).values()),
-        n_divided=len(divided_groups(numbers, split)),
-        n_leaked=len(leaked_rows(numbers, split)),
+        n_divided=len(divided_groups(numbers, parts)),
+        n_leaked=len(leaked_rows(numbers, split, parts.calib)),
         leak_share_avoided=_leak_share_avoided(items, numbers, given, settings),
     )
 
 
 def _wishes(
-    counts: dict[str, tuple[int, ...]], given: set[str], settings: SplitSettings
+    counts: dict[str, tuple[int, ...]], given: Sequence[str], settings: SplitSettings
 ) -> dict[str, tuple[int, ...]]:
     """What the shares ask for of the photos that were drawn; of a part that was given, its own."""
-    val_share, test_share = shares_of_train(given, settings.val_frac, settings.test_frac)
-    if given >= {"val", "test"}:
-        return counts
+    val_share, test_share = shares_of_train(set(given), settings.val_frac, settings.test_frac)
+    aside_share = _calib_share(given, settings)
     wishes: dict[str, tuple[int, ...]] = {}
-    for label_name, (n_train, n_val, n_test) in counts.items():
-        drawn = n_train + (n_val if val_share else 0) + (n_test if test_share else 0)
-        wish = split_counts(drawn, val_share, test_share)
+    for label_name, (n_train, n_val, n_test, *calib) in counts.items():
+        drawn = n_train + (sum(calib) if aside_share else 0)
+        if val_share or test_share:
+            drawn += (n_val if val_share else 0) + (n_test if test_share else 0)
+            train, val, test = split_counts(drawn, val_share, test_share)
+        else:
+            train, val, test = drawn, 0, 0
+        if aside_share and train > 1:
+            train, *calib = split_counts(train, aside_share, 0.0)[:2]
         wishes[label_name] = (
-            wish[0], wish[1] if val_share else n_val, wish[2] if test_share else n_test,
+            train, val if val_share else n_val, test if test_share else n_test, *calib,
         )  # fmt: skip
     return wishes
 
@@ -190,52 +248,17 @@ def _log_facts(facts: SplitFacts) -> None:
         _log.warning("split: %s", sentence)
     if facts.n_divided:
         _log.warning("split: %s", leak_warning(facts))
-    _log.info("split: %d train, %d val, %d test", *facts.n_photos)
+    counts = zip(facts.n_photos, facts.parts, strict=True)
+    _log.info("split: %s", ", ".join(f"{n} {name}" for n, name in counts))
 
 
 def _metrics(facts: SplitFacts, seconds: float) -> dict[str, float]:
-    counts = zip(SPLITS, facts.n_photos, strict=True)
+    counts = dict(zip(facts.parts, facts.n_photos, strict=True))
     return {
-        **{f"n_{name}": float(n) for name, n in counts},
+        **{f"n_{name}": float(counts.get(name, 0)) for name in Parts._fields},
         "n_groups_divided": float(facts.n_divided),
         "leak_share": facts.leak_share,
         "leak_share_avoided": facts.leak_share_avoided,
         "largest_count_difference": float(facts.largest_difference),
         "seconds": seconds,
     }
-
-
-def _digest(dataset: PackedDataset, rows: Sequence[int]) -> str:
-    photos = (dataset.photos[row] for row in rows)
-    return dataset_digest((p.filepath, p.label_name, p.digest) for p in photos)
-
-
-def _write_split(
-    folder: str,
-    dataset: PackedDataset,
-    name: str,
-    rows: Sequence[int],
-    *,
-    digest: str,
-    split_digest: str,
-) -> None:
-    photos = [replace(dataset.photos[row], split=name) for row in rows]
-    with complete_folder(folder) as out:
-        for size_px in dataset.sizes_px:
-            _copy_pixels(out, dataset.pixels_at(size_px), rows)
-        write_dataset_tables(
-            out,
-            photos,
-            dataset.label_names,
-            student_px=dataset.student_px,
-            teacher_sizes_px=dataset.teacher_sizes_px,
-            digest=digest,
-            split_digest=split_digest,
-        )
-
-
-def _copy_pixels(out: Path, pixels: PackedPixels, rows: Sequence[int]) -> None:
-    """Copies image by image, by plain reads and writes: memory holds one of them."""
-    with ShardWriter(out / PIXELS_FOLDER / str(pixels.size_px), pixels.size_px) as writer:
-        for image in pixels.read(rows):
-            writer.append(image)

@@ -47,9 +47,9 @@ def teacher(
         val: Photos to choose the best epoch on.
 
     Returns:
-        model: Weights of the epoch of the lowest validation loss.
-        metrics: Validation accuracy of the best epoch, in [0, 1], and how it was reached.
-        report: Curves of loss and accuracy.
+        model: Weights of the epoch of the lowest validation loss; label_review.csv.
+        metrics: val_accuracy, val_macro_f1, val_ece, in [0, 1], val_loss; how they were reached.
+        report: Curves of loss and accuracy; photos whose labels may be wrong.
     """
     from edgedistill import logs
 

@@ -3,39 +3,37 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from edgedistill.artifacts import TEACHERS, TENSORBOARD_FOLDER
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedistill.artifacts import LABEL_REVIEW_CSV, TEACHERS
+from edgedistill.core.probabilities import softmax
 from edgedistill.datasets import PackedDataset
-from edgedistill.errors import ArtifactError
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.augmentation_section import augmentation_section
-from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
+from edgedistill.report.page import Section
+from edgedistill.settings import TeacherSettings
 from edgedistill.storage.s3 import use_endpoint
-from edgedistill.teacher.page import render_teacher_page
-from edgedistill.tf.batches import TrainingPhotos, example_views, training_photos
-from edgedistill.tf.devices import computed_by, use_precision
-from edgedistill.tf.fine_tuning import fine_tune
-from edgedistill.tf.inference import Validation, judge
-from edgedistill.tf.networks import (
-    HistoryRow,
-    NetworkRecord,
-    build,
-    load_network,
-    release_networks,
-    save_network,
-    weights_digest,
+from edgedistill.teacher.label_review import (
+    JudgedPart,
+    find_suspects,
+    review_summary,
+    write_label_review,
 )
-from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.runtime import prepare, seed_everything
-from edgedistill.tf.teachers import Teachers
-from edgedistill.tf.training import Surroundings
-from edgedistill.tf.training_metrics import training_metrics
-from edgedistill.tf.weights import RANDOM, load_pretrained, origin
-from edgedistill.training_identity import training_checkpoints
-from edgedistill.weights_file import check_weights, local_weights
+from edgedistill.teacher.label_section import label_section
+from edgedistill.teacher.page import render_teacher_page
+from edgedistill.teacher.single_teacher import Trained, photos_to_train_on, size_px, train_single
+from edgedistill.tf.batches import example_views
+from edgedistill.tf.runtime import prepare
+from edgedistill.tf.training_metrics import training_metrics, validation_metrics
+from edgedistill.tf.weights import RANDOM
+from edgedistill.weights_file import check_weights
 
 _log = logging.getLogger(__name__)
+
+_OF_EACH = ("val_accuracy", "val_loss", "best_epoch")
+"""What the metrics say of each of several teachers; the rest stands in its record."""
 
 
 def train_teacher(
@@ -46,16 +44,17 @@ def train_teacher(
     Args:
         train: folder of the training split.
         val: folder of the validation split.
-        model: folder to write: teachers.json, a folder for each network with its weights and
-            record, TensorBoard logs if wished.
+        model: folder to write: teachers.json, label_review.csv, a folder for each network with its
+            weights and record, TensorBoard logs if wished.
         report: HTML file to write.
         settings: architectures, start, epochs, learning rate.
 
     Returns:
-        Metrics: n_train, compute_threads and seconds, and of one teacher those of
-        `training_metrics`; of several val_accuracy and val_loss are those of the mean of their
-        probabilities, peak_memory_gb that of the process, and each one's other metrics follow,
-        with its network behind the name, such as val_accuracy_resnet101.
+        Metrics: those of `validation_metrics`, of several teachers of the mean of their
+        probabilities; n_label_suspects, n_train, compute_threads and seconds. Of one teacher those
+        of `training_metrics` besides; of several peak_memory_gb, that of the process, and each
+        one's val_accuracy, val_loss and best_epoch with its network behind the name, such as
+        val_accuracy_resnet101.
 
     Raises:
         WeightsError: pretrained weights cannot be had or do not fit.
@@ -70,113 +69,87 @@ def train_teacher(
         size_px(photos, arch)
         check_weights(arch, start)
     with complete_folder(model) as folder:
-        histories = {
-            arch: _train_one(arch, start, photos, validation, folder, settings)
+        trained = {
+            arch: train_single(arch, start, photos, validation, folder, settings)
             for arch, start in starts.items()
         }
-        results = _together(histories, validation, folder)
+        results = _figures(trained, validation)
+        parts = _judged_parts(trained, starts, photos, validation)
+        suspects = find_suspects(parts)
+        write_label_review(folder / LABEL_REVIEW_CSV, parts, suspects)
+        review = review_summary(parts, suspects)
         figures = {name: results[name] for name in ("val_accuracy", "val_loss")}
-        TEACHERS.write(folder, {"archs": list(histories), **figures})
-    taught = _training_photos(photos, size_px(photos, settings.teacher_archs[0]), settings)
-    sheet = augmentation_section(
-        *example_views(taught, seed=settings.seed),
-        level=settings.augment,
-        flip=settings.augment_flip,
-        mixup=settings.mixup,
-    )
-    write_file(report, render_teacher_page(histories, results, len(validation), [sheet]))
-    _log.info("teacher done: val_accuracy=%.3f", results["val_accuracy"])
+        TEACHERS.write(folder, {"archs": list(trained), **figures, "label_review": review})
+    sections = [label_section(parts, suspects), _varied_section(photos, settings)]
+    histories = {arch: one.history for arch, one in trained.items()}
+    write_file(report, render_teacher_page(histories, results, len(validation), sections))
+    _log.info(
+        "teacher done: val_accuracy=%.3f, %d labels in doubt",
+        results["val_accuracy"], len(suspects),
+    )  # fmt: skip
     return {
         **results,
+        "n_label_suspects": len(suspects),
         "n_train": len(photos),
         "compute_threads": threads,
         "seconds": time.monotonic() - begun,
     }
 
 
-def _training_photos(photos: PackedDataset, side: int, settings: TeacherSettings) -> TrainingPhotos:
-    return training_photos(photos, photos.pixels_at(side), settings)
-
-
-def size_px(photos: PackedDataset, arch: str) -> int:
-    """Side of the images that a teacher of these photos takes.
-
-    That is the side that its network was published for where scan packed it, else the only one
-    that scan packed for teachers.
-
-    Raises:
-        ArtifactError: scan packed several others.
-    """
-    own, packed = TEACHER_SIZES_PX[arch], photos.teacher_sizes_px
-    if own in packed or len(packed) == 1:
-        return own if own in packed else packed[0]
-    raise ArtifactError(
-        f"{photos.folder} must hold images of {own} px for {arch}; it has those of "
-        f"{', '.join(map(str, packed))} px: give scan and teacher the same teacher_arch."
+def _varied_section(photos: PackedDataset, settings: TeacherSettings) -> Section:
+    taught = photos_to_train_on(photos, settings.teacher_archs[0], settings)
+    return augmentation_section(
+        *example_views(taught, seed=settings.seed),
+        level=settings.augment,
+        flip=settings.augment_flip,
+        mixup=settings.mixup,
     )
 
 
-def _train_one(
-    arch: str,
-    start: str,
+def _figures(trained: Mapping[str, Trained], validation: PackedDataset) -> dict[str, float]:
+    """What the networks are worth, all as one and, of several, each alone."""
+    labels = validation.label_indices
+    together = validation_metrics(_as_one([one.val_logits for one in trained.values()]), labels)
+    own = {arch: training_metrics(one.history) for arch, one in trained.items()}
+    if len(own) == 1:
+        return {**together, **next(iter(own.values()))}
+    peak_gb = max(figures["peak_memory_gb"] for figures in own.values())
+    alone = {f"{name}_{arch}": own[arch][name] for arch in own for name in _OF_EACH}
+    return {**together, "peak_memory_gb": peak_gb, **alone}
+
+
+def _as_one(logits: Sequence[NDArray[np.float32]]) -> NDArray[np.floating]:
+    """Of several networks' answers the logarithm of the mean of their probabilities."""
+    if len(logits) == 1:
+        return logits[0]
+    each = np.stack(logits).astype(np.float64)
+    each -= np.logaddexp.reduce(each, axis=-1, keepdims=True)
+    mean: NDArray[np.float64] = np.logaddexp.reduce(each, axis=0) - np.log(len(each))
+    return mean
+
+
+def _judged_parts(
+    trained: Mapping[str, Trained],
+    starts: Mapping[str, str],
     photos: PackedDataset,
     validation: PackedDataset,
-    folder: Path,
-    settings: TeacherSettings,
-) -> Sequence[HistoryRow]:
-    """Trains one network into a folder of its name, as if there were no other."""
-    release_networks()
-    seed_everything(settings.seed)
-    precision = use_precision(settings.mixed_precision)
-    side = size_px(photos, arch)
-    _log.info("teacher %s at %d px on %d photos", arch, side, len(photos))
-    network = build(arch, side, len(photos.label_names))
-    with local_weights(start) as weights:
-        load_pretrained(network, arch, weights)
-    checkpoints = training_checkpoints(
-        "teacher",
-        f"teacher-{arch}",
-        settings,
-        data_digest=photos.digest,
-        val_digest=validation.digest,
-        img_size_px=side,
-        teacher_start=weights_digest(network),
-        **computed_by(precision, settings.xla),
-    )
-    history = fine_tune(
-        network,
-        _training_photos(photos, side, settings),
-        Validation(validation.pixels_at(side), validation.label_indices),
-        Schedule.of(
-            settings,
-            stage="network",
-            epochs=settings.epochs_teacher,
-            learning_rate=settings.lr_teacher,
-        ),
-        pretrained=start != RANDOM,
-        pretrained_rate=settings.pretrained_rate,
-        trained_layers=settings.trained_layers,
-        surroundings=Surroundings.of(settings, checkpoints, folder / TENSORBOARD_FOLDER / arch),
-    )
-    (folder / arch).mkdir()
-    record = NetworkRecord.of(photos, arch, side, origin(start), history)
-    save_network(network, folder / arch, record)
-    return history
+) -> list[JudgedPart]:
+    """What is made of the labels of both parts.
 
-
-def _together(
-    histories: Mapping[str, Sequence[HistoryRow]], validation: PackedDataset, folder: Path
-) -> dict[str, float]:
-    """What the networks that lie in the folder are worth, all as one and, of several, each alone.
-
-    A single one's figures are those of its training: it need not answer once more.
+    Training photos by heads that did not see them where there are pretrained features to put heads
+    on, as a trained network may know the photo by heart; else by the trained networks all the same.
     """
-    own = {arch: training_metrics(history) for arch, history in histories.items()}
-    if len(own) == 1:
-        return next(iter(own.values()))
-    release_networks()
-    teachers = Teachers(tuple(load_network(folder / arch)[0] for arch in own))
-    together = judge(teachers.log_probabilities(validation), validation.label_indices)
-    peak_gb = max(figures.pop("peak_memory_gb") for figures in own.values())
-    alone = {f"{name}_{arch}": v for arch, figures in own.items() for name, v in figures.items()}
-    return {**together, "peak_memory_gb": peak_gb, **alone}
+    judges = [arch for arch, start in starts.items() if start != RANDOM]
+    by_train = f"cross-fitted heads on frozen features of {' and '.join(judges)}"
+    by_val = f"the trained {' and '.join(trained)}"
+    on_train = [
+        t.train_probabilities for t in trained.values() if t.train_probabilities is not None
+    ]
+    on_val = softmax(_as_one([one.val_logits for one in trained.values()]))
+    return [
+        JudgedPart(
+            "train", photos, np.mean(on_train, axis=0),
+            by_train if judges else f"{by_val}, which saw these labels",
+        ),
+        JudgedPart("val", validation, on_val, by_val),
+    ]  # fmt: skip

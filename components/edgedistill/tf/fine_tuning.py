@@ -6,6 +6,7 @@ from typing import Any
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.heads import train_head
 from edgedistill.tf.inference import Validation
+from edgedistill.tf.label_judge import LabelJudge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import keras
@@ -51,6 +52,7 @@ def fine_tune(
     trained_layers: str = "all",
     distillation: Distillation | None = None,
     surroundings: Surroundings | None = None,
+    label_judge: LabelJudge | None = None,
 ) -> list[HistoryRow]:
     """Trains a network in place and leaves it at its best: an epoch, or the head alone.
 
@@ -67,6 +69,8 @@ def fine_tune(
         trained_layers: `all`, or `later`: without `freeze_early_layers`' layers.
         distillation: the teachers and their weight; None: the hard loss alone.
         surroundings: where the state is saved, threads, TensorBoard.
+        label_judge: judges the labels by the features that the head is fitted on. It is not asked
+            where no head is fitted: without pretrained weights, and where a saved state goes on.
 
     Returns:
         The row of the head, if it was trained alone, and one row an epoch.
@@ -79,7 +83,9 @@ def fine_tune(
         schedule = replace(schedule, body_rate=pretrained_rate)
 
         def prepare() -> HistoryRow:
-            return train_head(network, photos, validation, seed=schedule.seed)
+            return train_head(
+                network, photos, validation, seed=schedule.seed, label_judge=label_judge
+            )
 
     return train(
         network, photos, validation, schedule,

@@ -59,11 +59,6 @@ class FileFacts:
     dynamic_shapes: tuple[str, ...]
     full_biases: tuple[str, ...]
 
-    @property
-    def integer_share(self) -> float:
-        """Share of the operators that neither take nor give a float; 1 for a full-integer file."""
-        return 1 - len(self.float_users) / sum(self.operators.values())
-
 
 def read_facts(model: bytes) -> FileFacts:
     """Reads every tensor and operator of the file's only graph.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgedistill.core.linear_head import fit_linear_head
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.inference import Predictor, Validation, judge
+from edgedistill.tf.label_judge import LabelJudge
 from edgedistill.tf.losses import hard_loss
 from edgedistill.tf.networks import HistoryRow, feature_extractor
 
@@ -20,7 +21,12 @@ MAX_PHOTOS = 20_000
 
 
 def train_head(
-    network: Any, photos: TrainingPhotos, validation: Validation, *, seed: int
+    network: Any,
+    photos: TrainingPhotos,
+    validation: Validation,
+    *,
+    seed: int,
+    label_judge: LabelJudge | None = None,
 ) -> HistoryRow:
     """Fits the layer `logits` on the photos as they are, all else left as it is.
 
@@ -31,6 +37,7 @@ def train_head(
         photos: what to train on; of more than `MAX_PHOTOS` a random part.
         validation: what the penalty is chosen on, and the row's figures are taken on.
         seed: start of that random part.
+        label_judge: judges the labels by the same features; None: nobody does.
 
     Returns:
         One history row, of stage `head`, its hard loss weighted and smoothed as that of epochs; it
@@ -69,6 +76,8 @@ def train_head(
         "head on frozen features of %d photos: loss=%.3f val_loss=%.3f val_accuracy=%.3f %.1f s",
         len(rows), row["loss"], row["val_loss"], row["val_accuracy"], seconds,
     )  # fmt: skip
+    if label_judge is not None:
+        label_judge.judge(photos, extractor, rows, features, head)
     return row
 
 

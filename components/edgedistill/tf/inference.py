@@ -120,7 +120,7 @@ class Predictor:
         return self._graph.answers([pixels], rows, between=between)
 
 
-def judge(logits: NDArray[np.float32], label_indices: NDArray[np.int64]) -> dict[str, float]:
+def judge(logits: NDArray[np.floating], label_indices: NDArray[np.int64]) -> dict[str, float]:
     """val_loss (mean cross entropy) and val_accuracy of logits, shape (n, n_classes)."""
     return {
         "val_loss": cross_entropy(logits, label_indices),

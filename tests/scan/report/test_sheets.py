@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from edgedistill.report.page import Exhibit, Shot, exhibit_html
-from edgedistill.scan.report.sheets import class_sheets, thumbnail, within_room
+from edgedistill.report.thumbnail import thumbnail
+from edgedistill.scan.report.sheets import class_sheets, within_room
 from tests.scan.report.planted import flat, noise
 
 

@@ -36,7 +36,7 @@ def mistakes_section(facts: RunFacts, room_bytes: int) -> Section:
     if len(exhibits) < len(mistakes):
         paragraphs.append(
             f"{counted(len(mistakes) - len(exhibits), 'more picture')} would make this page too "
-            "large; the report of the step evaluate has them."
+            "large: the step evaluate keeps all of them as files."
         )
     return Section(title, paragraphs, galleries=[Gallery(exhibits, _CELL_PX)] if exhibits else ())
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.report.page import Exhibit, Gallery, Picture, Section, Shot, Table
+from edgedistill.report.thumbnail import thumbnail
 from edgedistill.scan.findings import (
     BAD_FILE,
     CONFLICT,
@@ -17,7 +18,7 @@ from edgedistill.scan.findings import (
     ScanFacts,
     ShownFinding,
 )
-from edgedistill.scan.report.sheets import thumbnail, within_room
+from edgedistill.scan.report.sheets import within_room
 from edgedistill.scan.report.verdict import odd_found
 from edgedistill.scan.report.wording import counted, listed, shown_class, shown_detail, shown_place
 

@@ -11,7 +11,7 @@ from edgedistill.scan.report.class_sizes import class_section
 from edgedistill.scan.report.evidence import left_out_section, odd_section, pair_sections
 from edgedistill.scan.report.sheets import class_sheets
 from edgedistill.scan.report.verdict import division, n_left_out, standing_out, verdict
-from edgedistill.scan.report.wording import shown_place
+from edgedistill.scan.report.wording import counted, shown_place
 
 # KFP's dashboard wants less than 2 MB. The photos of the classes take what all else leaves: more
 # than a third of it, as every other section has its own limit.
@@ -71,7 +71,14 @@ def _sections_before_sheets(facts: ScanFacts) -> list[Section]:
         sections.append(Section("Look at this first", bullets=steps, ordered=True))
     if told := division(facts):
         sections.append(Section("Divided already", told))
-    return [*sections, class_section(facts)]
+    sections.append(class_section(facts))
+    if facts.n_unknown:
+        unknown = (
+            f"{counted(facts.n_unknown, 'photo belongs', 'photos belong')} to no class, and "
+            "no training sees them: evaluate asks the file what it makes of them."
+        )
+        sections.append(Section("Photos of no class", [unknown]))
+    return sections
 
 
 def _sections_after_sheets(facts: ScanFacts) -> list[Section]:

@@ -1,16 +1,14 @@
 """Small pictures for the report: of each class, and as many as the page has room for."""
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from edgedistill.core.letterbox import letterbox
 from edgedistill.report.page import Exhibit, Gallery, Picture, Section, Shot, exhibit_html
+from edgedistill.report.thumbnail import thumbnail
 from edgedistill.scan.report.wording import counted, shown_class
 
 Image8 = NDArray[np.uint8]
@@ -50,17 +48,6 @@ _LAYOUTS = (
     _Layout(1, 40, 50),
     _Layout(1, 32, 30),
 )
-
-
-def thumbnail(image: Image8, side_px: int, quality: int = 75) -> bytes:
-    """A WebP file of the image, at most `side_px` wide and high.
-
-    WebP, because a JPEG of this size is mostly tables.
-    """
-    file = io.BytesIO()
-    small = letterbox(image, min(side_px, len(image)))
-    Image.fromarray(small).save(file, "WEBP", quality=quality, method=4)
-    return file.getvalue()
 
 
 def within_room(exhibits: Iterable[Exhibit], room_bytes: int) -> list[Exhibit]:

@@ -17,7 +17,9 @@ LISTED_KINDS = (CONFLICT, OTHER_LABEL, NEAR_DUPLICATE, DUPLICATE, BAD_FILE)
 """Kinds that have a section of their own; every other kind is an odd look."""
 FEW_PHOTOS = 100
 """A class with fewer has fewer than ten photos in a test split of a tenth."""
-SPLIT_NAMES = ("train", "val", "test")
+SPLIT_NAMES = ("train", "val", "test", "calib")
+_ASKED_FOR = ("train", "val", "test")
+"""Parts that every split has; the last is one that only some have."""
 
 # Below these shares and ratios a finding is listed further down, but is no reason to worry.
 _NOTABLE_BAD_SHARE = 0.01
@@ -88,7 +90,7 @@ def division(facts: ScanFacts) -> list[str]:
     sentences = [
         f"This collection is divided already, and its division is kept as it is: {listed(parts)}."
     ]
-    missing = [name for name in SPLIT_NAMES if not _part(facts, name)]
+    missing = [name for name in _ASKED_FOR if not _part(facts, name)]
     if "train" in missing:
         sentences.append("It has no photos for train: nothing can be trained before it has some.")
     elif missing:
@@ -108,7 +110,7 @@ def _too_few_to_split(facts: ScanFacts) -> Iterator[Remark]:
 
     A group is never divided, so groups count, of which a class has at most as many as photos.
     """
-    drawn = [name for name in SPLIT_NAMES[1:] if not _part(facts, name)]
+    drawn = [name for name in _ASKED_FOR[1:] if not _part(facts, name)]
     least = 1 + len(drawn)
     few = sorted(name for name in facts.counts if facts.n_groups[name] < least)
     if not few:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from edgedistill.artifacts import UNKNOWN_LABEL
 from edgedistill.errors import DatasetError
 from edgedistill.scan.sources.inner_folders import InnerFolders
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto, split_of
@@ -16,6 +17,8 @@ def list_class_folders(
     tree: Tree, *, root: str, may_descend: bool
 ) -> Iterator[ListedPhoto | LeftOut]:
     """Every file of the tree; its class is the first folder, or the second below a split.
+
+    Those below `_unknown`, in the place of a class or beside the splits, are of no class.
 
     The tree is walked once more to see whether its folders are splits; that ends at the first
     file of a folder that is none.
@@ -36,9 +39,11 @@ def list_class_folders(
     for file in tree.files():
         below = file.place.removeprefix(prefix) if file.place.startswith(prefix) else ""
         folders = below.split("/")[:-1]
-        inner.add(folders, file)
+        is_unknown = folders[:1] == [UNKNOWN_LABEL]  # beside classes, or beside splits
+        if not is_unknown:
+            inner.add(folders, file)
         split = splits.get(folders[0], "") if folders else ""
-        if splits:
+        if splits and not is_unknown:
             folders = folders[1:]
         label_name = folders[0] if folders else ""
         if isinstance(file, RefusedFile):
@@ -81,7 +86,7 @@ def split_folders(tree: Tree, prefix: str = "") -> Mapping[str, str]:
     splits: dict[str, str] = {}
     train_has_folders = False
     for parts in _paths_below(tree, prefix):
-        if len(parts) == 1:
+        if len(parts) == 1 or parts[0] == UNKNOWN_LABEL:
             continue
         split = split_of(parts[0])
         if split is None:

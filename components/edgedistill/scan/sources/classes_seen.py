@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from edgedistill.artifacts import UNKNOWN_LABEL
 from edgedistill.errors import DatasetError
 from edgedistill.scan.sources.class_names import check_class_names, quoted
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto, split_of
@@ -23,6 +24,8 @@ def checked_classes(
     class_folders: Callable[[bool], Iterable[str]] = lambda is_split: (),
 ) -> Iterator[ListedPhoto | LeftOut]:
     """The same; at its end the classes are checked, of which the names alone were kept.
+
+    Photos of no class are passed on; nothing is asked of them but to be there.
 
     Args:
         listed: the files.
@@ -45,9 +48,13 @@ def checked_classes(
             left_out.setdefault(entry.label_name, entry)
             manifest = manifest or _manifest_beside_classes(entry)
         yield entry
+    has_unknown = splits_of.pop(UNKNOWN_LABEL, None) is not None
     is_split = any(splits != {""} for splits in splits_of.values())
     wanted = set(left_out).union(class_folders(is_split), splits_of) - {""}
-    check_class_names(wanted)
+    check_class_names(wanted | {UNKNOWN_LABEL})  # _Unknown must not become a class in silence
+    if UNKNOWN_LABEL in wanted and not has_unknown:
+        raise _without_photos(UNKNOWN_LABEL, left_out.get(UNKNOWN_LABEL))
+    wanted.discard(UNKNOWN_LABEL)  # no class: what must hold for classes need not hold for it
     if not wanted:
         hint = _manifest_hint(address, manifest)
         raise DatasetError(f"data_dir {address} {nothing}{_example(left_out.get(''))}.{hint}")
@@ -68,7 +75,8 @@ def checked_folders(listed: Listed, folder: str, nothing: str) -> Iterator[Liste
 
     def class_folders(is_split: bool) -> Iterable[str]:
         if is_split:
-            return (name for split in _folders(folder) for name in _folders(f"{folder}/{split}"))
+            splits = set(_folders(folder)) - {UNKNOWN_LABEL}
+            return (name for split in splits for name in _folders(f"{folder}/{split}"))
         names = set(_folders(folder))
         splits = {name for name in names if split_of(name)}
         # An empty val beside train is no class.
@@ -86,8 +94,9 @@ def _folders(path: str) -> Iterator[str]:
 
 def _without_photos(name: str, left_out: LeftOut | None) -> DatasetError:
     what = "mend that, or take the class away" if left_out else "add some photos or take it away"
+    kind = "folder" if name == UNKNOWN_LABEL else "class"
     return DatasetError(
-        f"class {quoted(name)} has no files that can be read{_example(left_out)}; {what}."
+        f"{kind} {quoted(name)} has no files that can be read{_example(left_out)}; {what}."
     )
 
 

@@ -65,10 +65,11 @@ def list_collection(data_dir: str, scratch: Path) -> Iterator[ListedPhoto | Left
         listed = list_class_folders(archive, root=source.address, may_descend=True)
         yield from checked_classes(listed, source.address, _NO_FOLDERS)
     else:
-        yield from checked_classes(_list_manifests(source, scratch), source.address, _NO_ROWS)
+        yield from checked_classes(list_manifests(source, scratch), source.address, _NO_ROWS)
 
 
-def _list_manifests(source: Source, scratch: Path) -> Iterator[ListedPhoto | LeftOut]:
+def list_manifests(source: Source, scratch: Path) -> Iterator[ListedPhoto | LeftOut]:
+    """The photos of one manifest, or of train.csv and its siblings."""
     roots = Roots(scratch)
     if source.kind == "manifest":
         path = fetched(source.address, scratch) if source.is_remote else Path(source.address)
@@ -117,14 +118,14 @@ def check_data_dir(data_dir: str) -> None:
     """
     source = find_source(data_dir)
     if source.kind in ("archive", "manifest") and source.is_remote:
-        _require_object(source.address)
+        require_object(source.address)
     elif source.kind == "archive":
         path = Path(source.address)
         check_archive(path, source.address)
         if archive_kind(path) in ("zip", "tar"):
             _run_through(list_collection(data_dir, path.parent))  # nothing is written for these
     elif source.kind in ("manifest", "manifests"):
-        _run_through(checked_classes(_rows_as_photos(source), source.address, _NO_ROWS))
+        _run_through(checked_classes(rows_as_photos(source), source.address, _NO_ROWS))
     elif source.kind != "sample":
         _run_through(list_collection(data_dir, Path(source.address)))  # nor for these
 
@@ -134,7 +135,7 @@ def _run_through(listed: Iterator[object]) -> None:
         pass
 
 
-def _rows_as_photos(source: Source) -> Iterator[ListedPhoto | LeftOut]:
+def rows_as_photos(source: Source) -> Iterator[ListedPhoto | LeftOut]:
     """The rows of local manifests, without looking for their photos."""
     seen = set()
     files = source.manifests or (("", source.address),)
@@ -154,6 +155,11 @@ def _rows_as_photos(source: Source) -> Iterator[ListedPhoto | LeftOut]:
                 )
 
 
-def _require_object(address: str) -> None:
+def require_object(address: str, name: str = "data_dir") -> None:
+    """Refuses the address of an object that is not there.
+
+    Raises:
+        StorageError: it is not, or cannot be asked for; `name` is the setting that names it.
+    """
     if stamp(Content(address)) == ABSENT:
-        raise StorageError(f"data_dir {address} does not exist.")
+        raise StorageError(f"{name} {address} does not exist.")

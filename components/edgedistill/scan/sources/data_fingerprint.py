@@ -16,6 +16,7 @@ from edgedistill.scan.sources.roots import (
     stands_alone,
 )
 from edgedistill.scan.sources.source import Source, find_source
+from edgedistill.scan.sources.unknown_photos import NAME, WANTED
 from edgedistill.storage.archives import is_archive_name
 from edgedistill.storage.buckets import bucket_tree
 from edgedistill.storage.files import Content, FoundFile, Tree
@@ -26,16 +27,26 @@ from edgedistill.storage.reading_ahead import stamps
 _MODULUS = 1 << 256
 
 
-def data_fingerprint(data_dir: str) -> str:
+def data_fingerprint(data_dir: str, unknown_uri: str = "") -> str:
     """A digest of places, sizes and stamps; no photo is read.
 
     It changes when a file is added, removed, renamed or changed. For an archive its own stamp
     counts; for a manifest its text, and the stamps of all that it names.
 
+    Args:
+        data_dir: the collection.
+        unknown_uri: photos of no class from elsewhere; empty: none.
+
     Raises:
         DatasetError, StorageError: as `check_data_dir`, for what is seen on the way.
     """
-    source = find_source(data_dir)
+    known = _fingerprint(find_source(data_dir))
+    return (
+        f"{known} {_fingerprint(find_source(unknown_uri, NAME, WANTED))}" if unknown_uri else known
+    )
+
+
+def _fingerprint(source: Source) -> str:
     if source.kind == "sample":
         return _sample_version()
     if source.kind == "folder":

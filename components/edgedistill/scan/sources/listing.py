@@ -14,11 +14,12 @@ SPLIT_OF_WORD = {
     "valid": "val",
     "validation": "val",
     "test": "test",
+    "calib": "calib",
 }
-"""Words for the three splits, in small letters, as folders, files and columns name them."""
+"""Words for the splits, in small letters, as folders, files and columns name them."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
-_OTHER_SPLIT_WORDS = frozenset({"training", "testing", "dev", "eval", "evaluation"})
+_OTHER_SPLIT_WORDS = frozenset({"training", "testing", "dev", "eval", "evaluation", "calibration"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class ListedPhoto:
 
     `root`: what `place` is relative to, an absolute address or `sample`; "" where `place` is an
     absolute address itself. `root` and `place` are what a manifest calls data_dir and filepath.
-    `split`: train, val or test; `group`: photos that must stay together; "" where not given.
+    `split`: train, val, test or calib; `group`: photos that must stay together; "" where not given.
     """
 
     root: str
@@ -49,7 +50,7 @@ class LeftOut:
 
 
 def split_of(word: str) -> str | None:
-    """train, val or test for one of their words in any case, else None."""
+    """train, val, test or calib for one of their words in any case, else None."""
     return SPLIT_OF_WORD.get(word.casefold())
 
 

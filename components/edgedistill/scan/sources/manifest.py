@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from edgedistill.artifacts import UNKNOWN_LABEL
 from edgedistill.errors import DatasetError
 from edgedistill.scan.sources.listing import split_of
 from edgedistill.storage.places import is_utf8
@@ -82,9 +83,12 @@ def read_manifest(path: Path, name: str) -> Iterator[ManifestRow]:
 
 
 def _same_splits(rows: Iterator[ManifestRow], name: str) -> Iterator[ManifestRow]:
-    """The same rows; a split must stand in each or in none."""
+    """The same rows; a split must stand in each that has a class, or in none."""
     with_split = None
     for row in rows:
+        if row.label_name == UNKNOWN_LABEL:
+            yield row  # of no class: in no split whatever stands there
+            continue
         if with_split is None:
             with_split = bool(row.split)
         if bool(row.split) != with_split:
@@ -186,7 +190,9 @@ def _row(field: Callable[[str], str], line: int) -> ManifestRow:
             raise _RowError(f"has no {key}")
     split = split_of(values["split"])
     if values["split"] and split is None:
-        raise _RowError(f"must have train, val or test as split, and has '{values['split'][:40]}'")
+        raise _RowError(
+            f"must have train, val, test or calib as split, and has '{values['split'][:40]}'"
+        )
     return ManifestRow(
         line, values["path"], values["label"], split or "", values["group"], values["data_dir"]
     )

@@ -1,4 +1,4 @@
-"""What kind of collection `data_dir` is: by its name in a bucket, by its content here."""
+"""What kind of collection a place is: by its name in a bucket, by its content here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ SHAPE_WANTED = "it must hold one folder of photos a class"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What `data_dir` turned out to be.
+    """What a place turned out to be.
 
     `kind`: sample, folder, manifests (train.csv and its siblings), archive, manifest or bucket.
     `address`: absolute. `manifests`: split and file, for that kind.
@@ -31,33 +31,36 @@ class Source:
         return self.address.startswith(BUCKET_SCHEMES)
 
 
-def find_source(data_dir: str) -> Source:
-    """Looks at `data_dir` itself, not at what is in it.
+def find_source(place: str, name: str = "data_dir", wanted: str = SHAPE_WANTED) -> Source:
+    """Looks at the place itself, not at what is in it.
+
+    Args:
+        place: an address or a path.
+        name: the setting that names it.
+        wanted: what it must hold, for the sentence that refuses it.
 
     Raises:
         DatasetError: it does not exist, or is none of the kinds.
         StorageError: an address of another kind than gs:// and s3://, or of no bucket.
     """
-    if data_dir == SAMPLE:
+    if place == SAMPLE:
         return Source("sample", SAMPLE)
-    if data_dir.startswith(BUCKET_SCHEMES):
-        Address.parse(data_dir)  # before the slashes go: gs:/// names no bucket
-        return Source(_kind_by_name(data_dir), data_dir.rstrip("/"))
-    if has_scheme(data_dir):
-        raise StorageError(
-            f"data_dir must be a local path, gs://, s3:// or '{SAMPLE}'; got {data_dir}."
-        )
-    address = folder_tree(data_dir).root
+    if place.startswith(BUCKET_SCHEMES):
+        Address.parse(place)  # before the slashes go: gs:/// names no bucket
+        return Source(_kind_by_name(place), place.rstrip("/"))
+    if has_scheme(place):
+        raise StorageError(f"{name} must be a local path, gs://, s3:// or '{SAMPLE}'; got {place}.")
+    address = folder_tree(place).root
     path = Path(address)
     kind = local_kind(address)
     if not kind:
-        raise DatasetError(f"data_dir {data_dir} does not exist; {SHAPE_WANTED}.")
+        raise DatasetError(f"{name} {place} does not exist; {wanted}.")
     if kind == "folder":
-        manifests = _split_manifests(path)
+        manifests = _split_manifests(path, name)
         return Source("manifests" if manifests else "folder", address, manifests)
     if kind != "file":  # a pipe would block whoever reads it
-        raise DatasetError(f"data_dir {data_dir} is not a folder; {SHAPE_WANTED}.")
-    return Source(_kind_of_file(path, data_dir), address)
+        raise DatasetError(f"{name} {place} is not a folder; {wanted}.")
+    return Source(_kind_of_file(path, place, name, wanted), address)
 
 
 def _kind_by_name(address: str) -> str:
@@ -66,21 +69,21 @@ def _kind_by_name(address: str) -> str:
     return "manifest" if is_manifest_name(address) else "bucket"
 
 
-def _kind_of_file(path: Path, data_dir: str) -> str:
+def _kind_of_file(path: Path, place: str, name: str, wanted: str) -> str:
     try:
-        if archive_kind(path) or is_archive_name(data_dir):
+        if archive_kind(path) or is_archive_name(place):
             return "archive"
     except OSError as error:
-        raise DatasetError(f"data_dir {data_dir} cannot be read: {error.strerror}.") from None
-    if is_manifest_name(data_dir):
+        raise DatasetError(f"{name} {place} cannot be read: {error.strerror}.") from None
+    if is_manifest_name(place):
         return "manifest"
     raise DatasetError(
-        f"data_dir {data_dir} is not a folder, nor an archive, nor a manifest "
-        f"({', '.join(MANIFEST_SUFFIXES)}); {SHAPE_WANTED}."
+        f"{name} {place} is not a folder, nor an archive, nor a manifest "
+        f"({', '.join(MANIFEST_SUFFIXES)}); {wanted}."
     )
 
 
-def _split_manifests(folder: Path) -> tuple[tuple[str, str], ...]:
+def _split_manifests(folder: Path, name: str) -> tuple[tuple[str, str], ...]:
     """Split and path of train.csv and its siblings, if they are manifests and two or more.
 
     Raises:
@@ -93,7 +96,7 @@ def _split_manifests(folder: Path) -> tuple[tuple[str, str], ...]:
             continue
         if split in found:
             raise DatasetError(
-                f"data_dir {folder} has two manifests for the split {split}, "
+                f"{name} {folder} has two manifests for the split {split}, "
                 f"{Path(found[split]).name} and {path.name}; take one away."
             )
         found[split] = str(path)

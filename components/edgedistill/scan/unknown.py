@@ -1,0 +1,75 @@
+"""Photos that belong to no class: told from the others, checked like them, packed beside them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from edgedistill.artifacts import UNKNOWN_FOLDER, UNKNOWN_LABEL
+from edgedistill.core.fingerprint import dataset_digest
+from edgedistill.datasets import write_dataset_tables
+from edgedistill.errors import DatasetError
+from edgedistill.scan.findings import BAD_FILE, Finding, Found
+from edgedistill.scan.packing import Packing, pack_photos
+from edgedistill.scan.photo import ReadPhoto
+from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
+from edgedistill.scan.table import PhotoTable
+
+
+def known_alone(
+    listed: Iterable[ListedPhoto | LeftOut], unknown: PhotoTable
+) -> Iterator[ListedPhoto | LeftOut]:
+    """The files of classes; those of no class go to their own table as they pass by."""
+    for entry in listed:
+        if entry.label_name == UNKNOWN_LABEL:
+            if isinstance(entry, ListedPhoto):
+                # No split and no group: none of them is ever learned from.
+                entry = replace(entry, split="", group="")
+            unknown.add([entry])
+        else:
+            yield entry
+
+
+def pack_unknown(
+    unknown: PhotoTable, known: PhotoTable, out: Path, scratch: Path, packing: Packing
+) -> None:
+    """Packs the photos of no class as a data set of their own, at the student's size.
+
+    One whose very pixels are those of a photo of a class is left out.
+
+    Args:
+        unknown: of files to read; nothing is written where it has none.
+        known: the packed photos of classes.
+        out: the catalogue's folder.
+        scratch: for what is not kept.
+        packing: the catalogue's.
+
+    Raises:
+        DatasetError: none of them can be used.
+    """
+    if not unknown.n_files:
+        return
+
+    def why_refused(read: ReadPhoto) -> str:
+        same = known.photo_of(read.digest)
+        return f"has the same pixels as {same[0]}, which is labelled {same[1]}" if same else ""
+
+    folder = out / UNKNOWN_FOLDER
+    size_px = packing.sizes_px[0]
+    alone = Packing([size_px], packing.max_megapixels, n_workers=packing.n_workers)
+    pack_photos(unknown, folder, scratch / "fingerprints", alone, why_refused)
+    if not unknown.n_photos:
+        _, _, place, reason = next(unknown.left_out())
+        raise DatasetError(
+            f"none of the {unknown.n_left_out} photos of no class can be used; the first is "
+            f"{place}: {reason}. Replace them, or take them away."
+        )
+    write_dataset_tables(
+        folder, unknown.photos(), [UNKNOWN_LABEL], student_px=size_px, teacher_sizes_px=(),
+        digest=dataset_digest((p.filepath, p.label_name, p.digest) for p in unknown.photos()),
+    )  # fmt: skip
+
+
+def left_out_findings(unknown: PhotoTable) -> Iterator[Found]:
+    """A finding for each of their files that is not packed."""
+    for _, label_name, place, reason in unknown.left_out():
+        yield Found(Finding(BAD_FILE, place, label_name, detail=reason))
