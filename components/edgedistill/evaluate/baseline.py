@@ -48,10 +48,10 @@ class Baseline:
         self.require_size(size_px)
 
     def require_size(self, size_px: int) -> None:
-        """Refuses a model for images of another size.
+        """Refuses a model for images of another size, which one may ask before there are photos.
 
         Raises:
-            SettingError: it is one.
+            SettingError: it takes images of another size.
         """
         if self.img_size_px != size_px:
             raise SettingError(

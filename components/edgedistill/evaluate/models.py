@@ -33,22 +33,16 @@ def answers_of_models(
     """
     # First, for they take seconds: a file that is damaged is told before networks are built.
     of_files = answers_of_files(photos, tflite)
-    answers = {TEACHER: _teachers(photos, teacher)}
+    answers = {TEACHER: load_teachers_for(photos, teacher).log_probabilities(photos)}
+    release_networks()
     without = student / WITHOUT_TEACHER_FOLDER
-    if without.is_dir():
-        answers[STUDENT_WITHOUT_TEACHER] = _network(photos, without)
-    answers[STUDENT] = _network(photos, student)
+    students = {STUDENT_WITHOUT_TEACHER: without} if without.is_dir() else {}
+    for name, folder in (students | {STUDENT: student}).items():
+        answers[name] = _network_logits(photos, folder)
+        release_networks()
     return answers | of_files
 
 
-def _network(photos: PackedDataset, folder: Path) -> Logits:
+def _network_logits(photos: PackedDataset, folder: Path) -> Logits:
     network, _record = load_student_for(photos, folder)
-    logits = Predictor(network).outputs(photos.student_pixels)
-    release_networks()
-    return logits
-
-
-def _teachers(photos: PackedDataset, folder: Path) -> Logits:
-    logits = load_teachers_for(photos, folder).log_probabilities(photos)
-    release_networks()
-    return logits
+    return Predictor(network).outputs(photos.student_pixels)
