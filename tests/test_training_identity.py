@@ -17,7 +17,7 @@ STEPS = {
 NO_MATTER = {
     "log_level", "save_tensorboard", "checkpoint_uri", "checkpoint_steps", "data_workers",
     "s3_endpoint", "quant_max_drop", "budget_latency_ms", "budget_size_mb", "mixed_precision",
-    "xla", "teacher_arch", "teacher_weights", "student_weights", "qat",
+    "measure_kd_gain", "xla", "teacher_arch", "teacher_weights", "student_weights", "qat",
     "tflite_inference_input_type", "tflite_inference_output_type",
 }  # fmt: skip
 OTHERS = {
