@@ -73,6 +73,9 @@ def test_places_become_absolute_and_words_stay(
     assert wanted.output_dir == tmp_path / "out"
     sample = read_run_arguments(["--data_dir", "sample", "--output_dir", "out"])
     assert sample.settings["data_dir"] == "sample"
+    assert sample.settings["unknown_uri"] == ""
+    unknown = read_run_arguments([*words, "--unknown_uri", "odd"]).settings["unknown_uri"]
+    assert unknown == str(tmp_path / "odd")
     bucket = read_run_arguments(["--data_dir", "gs://bucket/photos", "--output_dir", "out"])
     assert bucket.settings["data_dir"] == "gs://bucket/photos"
 

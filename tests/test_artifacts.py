@@ -60,14 +60,15 @@ def test_the_output_folder_has_the_names_that_were_promised():
         "model_qat_int8.tflite", "model_tasks.tflite", "bundle.zip", "performance.json",
         "quantization.json",
         "labels.txt", "model_metadata.json",
-        "threshold_recommendation.json", "metrics.json", "confusion_matrix.png",
+        "threshold_recommendation.json", "metrics.json", "evaluation.json", "gate.json",
+        "predictions.csv", "label_review.csv", "confusion_matrix.png",
         "confusion_matrix.csv", "threshold_curve.csv", "threshold_analysis.png",
         "reliability_diagram.png", "confidence_histogram.png", "report.html",
         "training_config.json", "run_metadata.json", "dataset_manifest.json", "train.csv",
         "val.csv", "test.csv", "bad_files.txt", "findings.csv",
         "scan_report.html", "training.log",
     }  # fmt: skip
-    assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 26
+    assert len(OUTPUT_FILES) == len(set(OUTPUT_FILES)) == 30
     assert TRAINING_CONFIG.keys == {"settings"}
 
 

@@ -98,7 +98,6 @@ def test_every_artifact_comes_from_the_step_that_design_says(compiled: dict[str,
         **splits,
         **models,
         "catalog": "scan.catalog",
-        "calib": "split.val",
         "predictions": "evaluate.predictions",
     }
     assert wired == {socket: sources[socket.partition(".")[2]] for socket in wired}

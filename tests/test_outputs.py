@@ -1,5 +1,6 @@
 """The output folder of a run whose steps wrote small files of every kind."""
 
+import csv
 import hashlib
 import io
 import json
@@ -17,9 +18,13 @@ from edgedistill.artifacts import (
     CONFUSION_CSV,
     CONFUSION_PNG,
     DATASET_MANIFEST,
+    EVALUATION,
     FINDINGS_CSV,
+    GATE,
+    LABEL_REVIEW_CSV,
     LABELS_FILE,
     METRICS,
+    MISTAKES_FOLDER,
     MODEL_FILE,
     MODEL_METADATA,
     NETWORK,
@@ -27,6 +32,7 @@ from edgedistill.artifacts import (
     PACKED_DATASET,
     PERFORMANCE,
     PHOTOS_CSV,
+    PREDICTIONS_CSV,
     QUANTIZATION,
     RELIABILITY_PNG,
     RUN_METADATA,
@@ -40,19 +46,23 @@ from edgedistill.artifacts import (
     TRAINING_CONFIG,
     TRAINING_LOG,
 )
-from edgedistill.datasets import Photo, write_photos
+from edgedistill.datasets import COLUMNS, Photo, write_photos
 from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError
 from edgedistill.machine import available_cores
-from edgedistill.outputs import collect
+from edgedistill.outputs import collect, may_ship
 from edgedistill.presets import resolve
 from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedRun, FinishedStep
 from edgedistill.settings import STEP_SETTINGS
+from edgedistill.teacher.label_review import REVIEW_COLUMNS
 from tests import example_documents
+from tests.calibrate.bundle.model_folder import threshold_document
+from tests.report.example_run import example_run
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PRODUCERS = {
     "catalog": "scan", "scan_report": "scan", "train": "split", "val": "split", "test": "split",
+    "calib": "split",
     "teacher": "teacher", "student": "distiller", "tflite": "qat_export",
     "predictions": "evaluate", "bundle": "calibrate",
 }  # fmt: skip
@@ -87,7 +97,7 @@ def write_split(folder: Path, n_photos: int) -> None:
     write_photos(folder / PHOTOS_CSV, photos)
     PACKED_DATASET.write(folder, {
         "n_photos": n_photos, "student_px": 32, "teacher_sizes_px": [32], "digest": folder.name,
-        "split_digest": "of all three",
+        "split_digest": "of all parts",
     })  # fmt: skip
 
 
@@ -105,9 +115,12 @@ def write_curves(folder: Path) -> None:
 
 
 def write_teachers(folder: Path, *archs: str) -> None:
+    review = example_run(2).together["label_review"]
     TEACHERS.write(
-        folder, {"archs": archs, "val_accuracy": 0.5, "val_loss": 0.6, "label_review": {}}
+        folder, {"archs": archs, "val_accuracy": 0.5, "val_loss": 0.6, "label_review": review}
     )
+    with (folder / LABEL_REVIEW_CSV).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow((*COLUMNS, *REVIEW_COLUMNS))
     for arch in archs:
         write_network(folder / arch, arch)
         write_curves(folder / TENSORBOARD_FOLDER / arch)
@@ -120,14 +133,18 @@ def write_tflite(folder: Path) -> None:
 
 
 def write_predictions(folder: Path) -> None:
-    figures = {"top1": 0.75, "macro_f1": 0.7, "ece": 0.1}
-    METRICS.write(folder, {
-        "n_test": 4, **figures, "macro_precision": 0.8, "macro_recall": 0.75,
-        **{f"{k}_student": v + 0.05 for k, v in figures.items()},
-        **{f"{k}_teacher": v + 0.1 for k, v in figures.items()},
-        "per_class": {"cup": PER_CLASS, "mug": PER_CLASS},
-    })  # fmt: skip
-    (folder / CONFUSION_CSV).write_text(",cup,mug\ncup,2,0\nmug,1,1\n", encoding="utf-8")
+    facts = example_run(2)
+    headline = {"top1": 0.75, "n_test": 4, "top1_student": 0.8}
+    intervals = {**facts.metrics["intervals"], "top1": [0.3006, 0.9544]}
+    METRICS.write(folder, {**facts.metrics, **headline, "intervals": intervals})
+    EVALUATION.write(folder, facts.evaluation)
+    GATE.write(folder, facts.gate)
+    (folder / MISTAKES_FOLDER).mkdir()
+    for name, data in facts.mistakes.items():
+        (folder / MISTAKES_FOLDER / name).write_bytes(data)
+    (folder / PREDICTIONS_CSV).write_text("filepath,predicted_name\n", encoding="utf-8")
+    rows = "".join(f"x,{','.join(map(str, row))}\n" for row in facts.confusion)
+    (folder / CONFUSION_CSV).write_text(f",cup,mug\n{rows}", encoding="utf-8")
     (folder / CONFUSION_PNG).write_bytes(picture())
 
 
@@ -149,15 +166,16 @@ def write_bundle(folder: Path) -> None:
         "quantization_method": "quantisation-aware training", "size_bytes": 1_500_000,
         "sha256": "0" * 64,
     })  # fmt: skip
-    THRESHOLD.write(folder, {
-        "recommended_threshold": 0.42, "calibration_notes": "Show the answer at 0.42.",
-        "target_accept_accuracy": 0.95, "min_coverage": 0.6, "penalty_incorrect": 3.0,
-        "achieved_accept_accuracy": 0.96, "achieved_coverage": 0.875,
-        "selection_method": "constraint_feasible", "grid_step": 0.01, "n_val": 8,
-        "test_accept_accuracy": 1.0, "test_coverage": 0.75, "n_test": 4,
-    })  # fmt: skip
-    curve = "threshold,coverage,accept_accuracy,utility\n0.42,0.875,0.96,0.7\n"
-    (folder / THRESHOLD_CURVE_CSV).write_text(curve, encoding="utf-8")
+    THRESHOLD.write(folder, threshold_document(
+        recommended_threshold=0.42, calibration_notes="Show the answer at 0.42.",
+        achieved_accept_accuracy=0.96, achieved_coverage=0.875, n_val=8,
+        test_accept_accuracy=1.0, test_coverage=0.75, n_test=4,
+    ))  # fmt: skip
+    with (folder / THRESHOLD_CURVE_CSV).open("w", encoding="utf-8", newline="") as file:
+        rows = example_run(2).curve
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
     for name in (THRESHOLD_PNG, RELIABILITY_PNG, CONFIDENCE_PNG):
         (folder / name).write_bytes(picture())
 
@@ -188,7 +206,7 @@ def run(tmp_path: Path) -> FinishedRun:
         else:
             place.mkdir()
     write_catalog(places["catalog"])
-    for split, n_photos in zip(SPLITS, (8, 1, 1), strict=True):
+    for split, n_photos in zip((*SPLITS, "calib"), (8, 1, 1, 1), strict=True):
         write_split(places[split], n_photos)
     write_teachers(places["teacher"], "efficientnet_lite2", "resnet101")
     write_network(places["student"], "efficientnet_lite1")
@@ -247,7 +265,7 @@ def test_what_a_repetition_must_give_is_written_down(out: Path, run: FinishedRun
     found = RUN_METADATA.read(out)
     teachers = f"efficientnet_lite2 {'0' * 64}\nresnet101 {'0' * 64}\n"
     assert found["digests"] == {
-        "data": "d", "split": "of all three", "student": "0" * 64,
+        "data": "d", "split": "of all parts", "student": "0" * 64,
         "teacher": hashlib.sha256(teachers.encode()).hexdigest(),
         "file": hashlib.sha256(MODEL).hexdigest(),
     }  # fmt: skip
@@ -287,7 +305,7 @@ def test_the_summary_has_four_lines(
     tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
 ) -> None:
     assert collect(run, tmp_path / "out", settings, STARTED) == [
-        "int8 file      75.0% of 4 test photos right",
+        "int8 file      75.0% of 4 test photos right (30.1% to 95.4%)",
         "float student  80.0%",
         "threshold      0.42 answers 87.5% of validation photos, 96.0% of them right",
         "size           1.5 MB, model_qat_int8.tflite",
@@ -301,6 +319,37 @@ def test_where_the_bundle_was_put_is_a_fifth_line(
     tell_kfp(run.artifacts["bundle"], {"exported_to": address})
     lines = collect(run, tmp_path / "out", settings, STARTED)
     assert lines[4:] == [f"exported       {address}"]
+
+
+def test_a_model_that_must_not_ship_has_no_bundle_and_its_reason_in_the_summary(
+    tmp_path: Path, run: FinishedRun, settings: dict[str, Value]
+) -> None:
+    held = {**GATE.read(run.artifacts["predictions"]), "ship": False, "reasons": ["Too weak."]}
+    GATE.write(run.artifacts["predictions"], held)
+    (run.artifacts["bundle"] / BUNDLE_ZIP).unlink()
+    lines = collect(run, tmp_path / "out", settings, STARTED)
+    assert lines[4:] == ["do not ship    Too weak."]
+    assert not may_ship(tmp_path / "out")
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {*OUTPUT_FILES, TENSORBOARD_FOLDER} - {BUNDLE_ZIP}
+
+
+def test_photos_set_aside_for_the_threshold_have_a_table(
+    tmp_path: Path, run: FinishedRun, settings: dict[str, Value], out: Path
+) -> None:
+    assert not (out / "calib.csv").exists()
+    collect(run, tmp_path / "more", {**settings, "calib_frac": 0.1}, STARTED)
+    table = (tmp_path / "more" / "calib.csv").read_bytes()
+    assert table == (run.artifacts["calib"] / PHOTOS_CSV).read_bytes()
+    assert RUN_METADATA.read(tmp_path / "more")["counts"]["calib"] == 1
+
+
+def test_the_label_review_holds_the_parts_that_the_teacher_does_not_judge_too(out: Path) -> None:
+    with (out / LABEL_REVIEW_CSV).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (out / "test.csv").open(encoding="utf-8", newline="") as file:
+        test_rows = list(csv.DictReader(file))
+    assert rows == [{**row, **dict.fromkeys(REVIEW_COLUMNS, "")} for row in test_rows]
 
 
 def test_a_run_of_which_kfp_told_nothing_is_no_run(

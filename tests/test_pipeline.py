@@ -80,6 +80,8 @@ def test_a_stopped_run_says_so_in_one_line(photos: Path, tmp_path: Path) -> None
         (["--data_dir", "sample", "--output_dir", ""], "output_dir must be given"),
         (["--data_dir", "sample", "--output_dir", "/"], "must be a folder of its own; got /."),
         (["--data_dir", "~no such user/x", "--output_dir", "out"], "who does not exist."),
+        (["--data_dir", "sample", "--output_dir", "out", "--unknown_uri", "odd"],
+         "odd does not exist; it must hold photos that belong to no class."),
         (
             ["--data_dir", "sample", "--output_dir", "out", "--epochs_teacher", "0",
              "--teacher_weights", "none"],

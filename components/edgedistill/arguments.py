@@ -84,6 +84,7 @@ COMPARE_OPTIONS = {
 
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
+    "unknown_uri": ("sample", ""),
     "student_weights": WEIGHTS_WORDS,
     "export_uri": ("",),
     "checkpoint_uri": ("",),

@@ -67,20 +67,12 @@ def split_csv(split: str) -> str:
 DATASET_MANIFEST = JsonFile(
     "dataset_manifest.json",
     3,
-    frozenset(
-        {
-            "data_dir",
-            "n_photos",
-            "n_bad_files",
-            "classes",
-            "splits",
-            "findings",
-            "sizes_px",
-            "digest",
-        }
-    ),
+    frozenset({
+        "data_dir", "n_photos", "n_bad_files", "classes", "splits", "findings", "sizes_px",
+        "digest",
+    }),
     frozenset({"n_unknown"}),
-)
+)  # fmt: skip
 """`classes`: {label_name: photos}. `splits`: {split: photos}, empty where scan found no division.
 `findings`: {kind: rows of findings.csv}. `sizes_px`: {student: px, teacher: [px]}, what photos are
 packed at. `digest`: over each photo's place, label and pixels. `n_unknown`: photos of no
@@ -90,32 +82,25 @@ PACKED_DATASET = JsonFile(
     "dataset.json",
     3,
     frozenset({"n_photos", "student_px", "teacher_sizes_px", "digest", "split_digest"}),
-)
+)  # fmt: skip
 """Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads.
 `teacher_sizes_px`: the sides of the teachers' images, each once, in the order of the teachers."""
 
 NETWORK = JsonFile(
     "network.json",
     3,
-    frozenset(
-        {
-            "arch",
-            "img_size_px",
-            "label_names",
-            "weights",
-            "weights_sha256",
-            "history",
-            "data_digest",
-        }
-    ),
-)
+    frozenset({
+        "arch", "img_size_px", "label_names", "weights", "weights_sha256", "history",
+        "data_digest",
+    }),
+)  # fmt: skip
 """Beside the weights: what is needed to build the network again. `weights`: what training started
 from: `imagenet`, `none` (random) or the name of a file. `weights_sha256`: over the trained ones, as
 `tf.networks.weights_digest` takes it. `history`: one row an epoch."""
 
 TEACHERS = JsonFile(
     "teachers.json", 2, frozenset({"archs", "val_accuracy", "val_loss", "label_review"})
-)
+)  # fmt: skip
 """Beside a folder for each of `archs`, of its name, with network and record. The figures are those
 of all together, by the mean of their probabilities. `label_review`: of label_review.csv beside it,
 `judged_by` {split: who, in words} and `n_suspects` {split: photos}, of train and val."""
@@ -123,44 +108,23 @@ of all together, by the mean of their probabilities. `label_review`: of label_re
 MODEL_METADATA = JsonFile(
     "model_metadata.json",
     2,
-    frozenset(
-        {
-            "model_file",
-            "labels_file",
-            "input",
-            "preprocess",
-            "output",
-            "tasks_model",
-            "multiply_adds",
-            "estimated_latency",
-            "quantization_method",
-            "size_bytes",
-            "sha256",
-        }
-    ),
+    frozenset({
+        "model_file", "labels_file", "input", "preprocess", "output", "tasks_model",
+        "multiply_adds", "estimated_latency", "quantization_method", "size_bytes", "sha256",
+    }),
     frozenset({"temperature", "do_not_ship"}),
-)
+)  # fmt: skip
 """In the bundle also, where there is one, the `temperature` that the logits can be divided by, and,
 where the gate says no, `do_not_ship`: why, in sentences."""
 
 QUANTIZATION = JsonFile(
     "quantization.json",
     3,
-    frozenset(
-        {
-            "method",
-            "candidates",
-            "history",
-            "agreement",
-            "layers",
-            "tensor_dtypes",
-            "operators",
-            "student_arch",
-            "student_weights",
-            "data_digest",
-        }
-    ),
-)
+    frozenset({
+        "method", "candidates", "history", "agreement", "layers", "tensor_dtypes", "operators",
+        "student_arch", "student_weights", "data_digest",
+    }),
+)  # fmt: skip
 """How the int8 file came about.
 
 `candidates`: {way of quantising: its file's accuracy on the validation photos}. `agreement`: share
@@ -173,17 +137,11 @@ before it, `own_sqnr_db` without.
 PERFORMANCE = JsonFile(
     "performance.json",
     1,
-    frozenset(
-        {
-            "n_cores",
-            "latency_ms",
-            "peak_memory_mb",
-            "size_bytes",
-            "multiply_adds",
-            "estimated_latency",
-        }
-    ),
-)
+    frozenset({
+        "n_cores", "latency_ms", "peak_memory_mb", "size_bytes", "multiply_adds",
+        "estimated_latency",
+    }),
+)  # fmt: skip
 """Of both files, on the machine that made them, which has `n_cores`: `latency_ms`
 {file: {threads: {median, p95}}}, `peak_memory_mb` and `size_bytes` {file: figure}.
 `estimated_latency`: what a phone may need."""
@@ -220,7 +178,7 @@ METRICS = JsonFile(
             "robustness_mean_top1",
         }
     ),
-)
+)  # fmt: skip
 """Without suffix: the int8 file. `intervals`: {top1, macro_f1 or ece with each suffix that is
 there: [low, high]} at `confidence_level`. `ece_equal_mass`: over bins of as many photos each;
 `nll` in nats. `robustness_mean_top1`: the plain mean over the damages of evaluation.json.
@@ -229,20 +187,11 @@ there: [low, high]} at `confidence_level`. `ece_equal_mass`: over bins of as man
 EVALUATION = JsonFile(
     "evaluation.json",
     1,
-    frozenset(
-        {
-            "confidence_level",
-            "models",
-            "comparisons",
-            "calibration",
-            "confused_pairs",
-            "slices",
-            "robustness",
-            "mistakes",
-            "n_unknown",
-        }
-    ),
-)
+    frozenset({
+        "confidence_level", "models", "comparisons", "calibration", "confused_pairs", "slices",
+        "robustness", "mistakes", "n_unknown",
+    }),
+)  # fmt: skip
 """All that the test photos say, beyond the figures of metrics.json.
 
 Every `*_interval` is [low, high] at `confidence_level`, every share in [0, 1].
@@ -266,7 +215,7 @@ this folder), worst first. `n_unknown`: photos of no class that were asked.
 
 GATE = JsonFile(
     "gate.json", 1, frozenset({"ship", "reasons", "min_top1", "max_regression", "baseline"})
-)
+)  # fmt: skip
 """Whether the model may ship. `reasons`: sentences, empty where it may. `baseline`: null, or `uri`,
 `top1`, `top1_interval`, `difference` (file less baseline), `difference_interval`, `p_value`."""
 
@@ -307,23 +256,11 @@ TRAINING_CONFIG = JsonFile("training_config.json", 1, frozenset({"settings"}))
 RUN_METADATA = JsonFile(
     "run_metadata.json",
     2,
-    frozenset(
-        {
-            "started_utc",
-            "finished_utc",
-            "python",
-            "packages",
-            "machine",
-            "git_revision",
-            "seed",
-            "compute_threads",
-            "digests",
-            "counts",
-            "seconds",
-            "reused_steps",
-        }
-    ),
-)
+    frozenset({
+        "started_utc", "finished_utc", "python", "packages", "machine", "git_revision", "seed",
+        "compute_threads", "digests", "counts", "seconds", "reused_steps",
+    }),
+)  # fmt: skip
 """`compute_threads`: how many TensorFlow computed with. `digests`: {part of the run: SHA-256} of
 data, split, teacher, student, file. `seconds`: {step: wall seconds of the run that did it}."""
 

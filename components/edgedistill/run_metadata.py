@@ -17,6 +17,7 @@ from typing import Any
 
 from edgedistill import reuse
 from edgedistill.artifacts import (
+    CALIB_CSV,
     DATASET_MANIFEST,
     MODEL_FILE,
     NETWORK,
@@ -170,14 +171,17 @@ def _machine() -> dict[str, Any]:
 
 
 def _counts(folder: Path) -> dict[str, int]:
-    """Photos, bad files and classes, and the photos of each split."""
+    """Photos, bad files and classes, and the photos of each split; `calib` where there is one."""
     manifest = DATASET_MANIFEST.read(folder)
     counts = {
         "photos": manifest["n_photos"],
         "bad_files": manifest["n_bad_files"],
         "classes": len(manifest["classes"]),
     }
-    for split in SPLITS:
-        with (folder / split_csv(split)).open(encoding="utf-8", newline="") as file:
+    tables = {split: folder / split_csv(split) for split in SPLITS}
+    if (folder / CALIB_CSV).exists():
+        tables["calib"] = folder / CALIB_CSV
+    for split, table in tables.items():
+        with table.open(encoding="utf-8", newline="") as file:
             counts[split] = sum(1 for _ in csv.reader(file)) - 1
     return counts

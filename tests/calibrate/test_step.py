@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from edgedistill.artifacts import (
     GATE,
@@ -197,9 +197,18 @@ def test_photos_that_are_too_few_for_a_promise_are_told_with_what_is_missing():
         "n_accepted": None,
         "photos_missing": 53,
         "note": "These photos are too few, or too often wrong, to promise that 95.0% of the shown "
-        "answers are right: from 0.51 on, none of 6 were wrong. It would take 53 more that are "
-        "accepted, all of them right.",
+        "answers are right: from 0.51 on 6 were shown and none of them wrong. It would take 53 "
+        "more that are accepted, all of them right.",
     }
+
+
+def test_the_bound_is_of_the_answers_that_the_recommended_threshold_lets_through():
+    # 8 of all 10 are right, as is wished; Clopper and Pearson at 0.05 / 100 by scipy's beta.
+    settings = CalibrateSettings(threshold_target_accept_accuracy=0.8)
+    document = recommendation_document(EVIDENCE, settings)
+    assert document["recommended_threshold"] == 0
+    expected = beta.ppf(0.0005, 8, 3)
+    assert document["accept_accuracy_lower_bound"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_promise_is_told_with_its_bound_and_checked_on_the_test_photos():
@@ -217,9 +226,9 @@ def test_a_promise_is_told_with_its_bound_and_checked_on_the_test_photos():
         "n_accepted": 100,
         "photos_missing": None,
         "note": "From 0.51 on, at least 95.0% of the shown answers are right on all photos of this "
-        "kind, not only on those counted: none of 100 were wrong, which leaves at least 97.0%. Of "
-        "such promises 95% or more are kept, as long as photos that are answered more surely are "
-        "not less often right.",
+        "kind, not only on those counted: there 100 were shown and none of them wrong, which "
+        "leaves at least 97.0%. A promise made so is false in 5% of all runs at most, as long as "
+        "photos that are answered more surely are not less often right.",
     }
     checked = document["test"]["guaranteed"]
     assert (checked["n_accepted"], checked["n_correct"], checked["kept"]) == (3, 2, False)
@@ -232,13 +241,22 @@ def test_the_temperature_is_fitted_on_val_and_told_for_test():
     logits = np.array([[2 * np.log(3), 0.0]] * 4)
     on_val = Answers(logits, np.array([0, 0, 0, 1]))
     on_test = Answers(logits, np.array([0, 0, 1, 1]))
-    assert temperature_document(on_val, on_test) == {
+    found: Any = temperature_document(on_val, on_test)
+    assert found == {
         "value": pytest.approx(2),
         "ece_before": pytest.approx(0.9 - 0.5),
         "ece_after": pytest.approx(0.75 - 0.5),
         "nll_before": pytest.approx(-(np.log(0.9) + np.log(0.1)) / 2),
         "nll_after": pytest.approx(-(np.log(0.75) + np.log(0.25)) / 2),
     }
+
+
+def test_a_temperature_that_the_photos_do_not_tell_is_left_out():
+    sure = answers([0.9] * 20, [True] * 20)
+    assert temperature_document(sure, sure) is None
+    document = recommendation_document(replace(EVIDENCE, on_calib=sure), SETTINGS)
+    assert "temperature" not in document
+    assert "temperature" not in metrics_of(document, gate_document(), sure, 1.5)
 
 
 def test_photos_of_no_class_are_told_with_the_score_that_knows_them_best():

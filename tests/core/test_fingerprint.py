@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from edgedistill.core.fingerprint import dataset_digest, pixel_digest
+from edgedistill.core.fingerprint import dataset_digest, is_sampled, pixel_digest
 
 
 def test_a_digest_is_sha256_of_shape_and_pixels():
@@ -55,3 +55,18 @@ def test_the_digest_of_a_data_set_is_the_sum_of_its_photos_digests():
 )
 def test_another_place_label_pixel_or_cut_between_them_is_another_data_set(other):
     assert dataset_digest(other) != dataset_digest([("a/1.jpg", "a", "11"), ("b/1.jpg", "b", "22")])
+
+
+def test_a_sample_has_its_share_of_the_digests_and_grows_with_it():
+    digests = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(4000)]
+    small, large = ({d for d in digests if is_sampled(d, share)} for share in (0.1, 0.3))
+    # Four standard deviations: sqrt(4000 * 0.1 * 0.9) = 19, sqrt(4000 * 0.3 * 0.7) = 29.
+    assert len(small) == pytest.approx(400, abs=76)
+    assert len(large) == pytest.approx(1200, abs=116)
+    assert small < large
+
+
+def test_a_share_of_all_holds_every_digest_and_of_none_not_one():
+    for digest in ("0" * 64, "f" * 64, "8" * 64):
+        assert is_sampled(digest, 1.0)
+        assert not is_sampled(digest, 0.0)

@@ -145,9 +145,14 @@ def metrics(names: list[str], confusion: np.ndarray, models: list[Any]) -> dict[
             "f1": float(2 * right / (support + said)),
             "support": int(support),
         }
+    by_suffix = {"": "file", "_student": "student", "_teacher": "teacher"}
+    suffixed = {f"{key}{s}": (of[name], key) for key in keys for s, name in by_suffix.items()}
     return {
-        "n_test": int(confusion.sum()), **{key: of["file"][key] for key in keys},
-        **{f"{key}_{name}": of[name][key] for key in keys for name in ("student", "teacher")},
+        "n_test": int(confusion.sum()),
+        **{figure: model[key] for figure, (model, key) in suffixed.items()},
+        "confidence_level": 0.95,
+        "intervals": {f: model[f"{key}_interval"] for f, (model, key) in suffixed.items()},
+        **{key: of["file"][key] for key in ("ece_equal_mass", "brier", "nll")},
         "macro_precision": 0.91, "macro_recall": 0.91, "per_class": per_class,
     }  # fmt: skip
 

@@ -109,7 +109,7 @@ def texts(document: Any) -> list[str]:
 def forms(figure: float) -> set[str]:
     """How a number may be written; without its sign, which differences have besides."""
     size = abs(figure)
-    written = {f"{size:,}", f"{size:g}"}
+    written = {f"{size:,}", f"{size:g}", f"{size:.6g}"}
     if isinstance(figure, float):
         written |= {f"{size:.2f}", f"{size:.3f}", f"{size:.1%}", f"{100 * size:.1f}", f"{size:.0%}"}
         if size < 0.001:

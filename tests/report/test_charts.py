@@ -4,7 +4,7 @@ import re
 import pytest
 
 from edgedistill.report.charts import Chart, Measured, interval_panel, script_json
-from edgedistill.report.page import Section, Table, render_markdown, render_page
+from edgedistill.report.page import Section, Table, render_page
 from tests.report.browser import browser, needs_browser
 from tests.report.test_page import parse
 
@@ -68,8 +68,6 @@ def test_a_chart_is_told_in_words_and_its_numbers_stand_in_a_table():
     assert drawing == {"class": "drawing", "role": "img", "aria-label": "Shares of a cup"}
     assert "<summary>Numbers of: a cup</summary>" in page
     assert "50 %</td>" in page
-    text = render_markdown("t", "l", [Section("s", charts=[interval_chart()])])
-    assert "Shares of a cup\n\n| name | right |\n| --- | ---: |\n| a cup | 50 % |" in text
 
 
 def test_a_row_without_a_figure_keeps_its_place_and_has_no_dot():

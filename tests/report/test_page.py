@@ -14,7 +14,6 @@ from edgedistill.report.page import (
     Shot,
     Table,
     exhibit_html,
-    render_markdown,
     render_page,
 )
 
@@ -121,20 +120,6 @@ def test_a_table_without_header_texts_has_no_head():
     assert "thead" not in {tag for tag, _ in parse(page).seen}
 
 
-def test_markdown_holds_the_same_in_order():
-    table = Table(["class", "photos"], [["cup", "3"], ["a|b", "4"]])
-    section = Section("Part", ["One."], ["Two."], table, images=[Picture(PNG, "alt", "Three.")])
-    assert render_markdown("Title", "Lead.", [section]).split("\n\n") == [
-        "# Title", "Lead.", "## Part", "One.", "- Two.",
-        "| class | photos |\n| --- | ---: |\n| cup | 3 |\n| a\\|b | 4 |", "Three.\n",
-    ]  # fmt: skip
-
-
-def test_markdown_of_odd_names_stays_text():
-    text = render_markdown("a_b", "<b>*x*</b>\n# no heading", [])
-    assert text == "# a\\_b\n\n\\<b\\>\\*x\\*\\</b\\> \\# no heading\n"
-
-
 def test_a_page_without_plots_does_not_load_matplotlib():
     code = "import sys, edgedistill.report.page; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -145,8 +130,6 @@ def test_steps_are_numbered_and_other_bullets_are_not():
     for ordered, tag in ((True, "ol"), (False, "ul")):
         page = render_page("t", "l", [Section("s", bullets=["a", "b"], ordered=ordered)])
         assert f"<{tag}><li>a</li><li>b</li></{tag}>" in page
-    text = render_markdown("t", "l", [Section("s", bullets=["a", "b"], ordered=True)])
-    assert text.endswith("1. a\n1. b\n")
 
 
 def test_tables_stand_abreast_but_for_folded_ones():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgedistill.report.run_page import render_run_page
+from edgedistill.report.run_sections.calibration import calibration_section
 from edgedistill.report.run_sections.training import training_curves
 from tests.report.example_run import changed, example_run
 from tests.report.read_page import ReadPage
@@ -106,6 +107,14 @@ def test_the_histogram_counts_right_and_wrong_apart():
         assert [b["low"] for b in bars] == histogram["edges"][:-1]
         assert [b["high"] for b in bars] == histogram["edges"][1:]
         assert reference(panel) == RUN.threshold["recommended_threshold"]
+
+
+def test_where_nothing_is_wrong_the_scale_still_starts_at_nothing():
+    calibration = RUN.evaluation["calibration"]
+    histogram = {**calibration["histogram"], "wrong": [0] * 20}
+    run = changed("evaluation", RUN, calibration={**calibration, "histogram": histogram})
+    _, wrong = calibration_section(run).charts[2].data
+    assert wrong["y"]["domain"] == [0, 1]
 
 
 @pytest.mark.parametrize(

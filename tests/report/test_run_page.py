@@ -64,6 +64,7 @@ def sources(run: RunFacts) -> dict[str, tuple[Any, set[str]]]:
     return {
         "top": ([metrics["top1"], threshold["test"]["recommended"], run.file, base,
                  threshold["target_accept_accuracy"]], {"1", "8"}),
+        "What was asked of it": ([run.gate, metrics["top1"]], {"1"}),
         "From the teacher to the file": (
             [evaluation["models"], evaluation["comparisons"], base], {"1", "0", "0.05"}),
         "When the app should say 'unknown'": ([promise, run.curve], set()),
@@ -133,6 +134,7 @@ def test_every_figure_of_the_documents_stands_in_its_section(n_classes):
     # Above the sections stand four figures alone, of the history two curves; and of a large
     # matrix the zeros are nowhere.
     del documents["top"], documents["Training of the teacher (efficientnet_b3)"]
+    del documents["What was asked of it"]  # max_regression only beside an earlier bundle
     if n_classes > 14:
         del documents["What is taken for what"]
     for title, document in documents.items():
@@ -200,6 +202,26 @@ def test_the_models_stand_in_the_order_of_the_document():
     ]  # fmt: skip
 
 
+def test_the_gate_says_what_was_asked_and_how_an_earlier_bundle_did():
+    run = changed("gate", example_run(3), min_top1=0.5432)
+    said = ReadPage(render_run_page(run)).sections["What was asked of it"]
+    assert "Top-1 of at least 54.3% was asked for" in said
+    assert f"the file has {run.metrics['top1']:.1%}. No earlier bundle was given" in said
+    baseline = {"uri": "gs://b/1.zip", "top1": 0.9123, "top1_interval": [0.8765, 0.9456],
+                "difference": -0.0123, "difference_interval": [-0.0321, 0.0076],
+                "p_value": 0.2345}  # fmt: skip
+    run = changed("gate", run, min_top1=0, baseline=baseline)
+    assert table(run, "What was asked of it", "") == [
+        ["its top-1", "91.2%"], ["95% confidence", "87.6% to 94.6%"],
+        ["this file less that, points", "−1.2"], ["95% confidence", "−3.2 to +0.8"],
+        ["p (McNemar's exact test)", "0.234: noise"],
+    ]  # fmt: skip
+    page = render_run_page(run)
+    assert "gs://b/1.zip" in page
+    assert "at most 1.2 points might be lost (max_regression)" in page
+    assert "No least top-1 was asked for" in page
+
+
 def test_a_guarantee_stands_beside_the_recommendation_or_what_it_would_take():
     run = example_run(3)
     section, title = (
@@ -239,12 +261,18 @@ def test_thresholds_of_classes_are_a_table_where_they_were_asked_for():
     ]  # fmt: skip
 
 
+def slices_alike(run: RunFacts) -> str:
+    run = changed("evaluation", run, slices={"size": [], "brightness": [], "folder": []})
+    return ReadPage(render_run_page(run)).sections["Which photos it is good at"]
+
+
 def test_what_was_not_measured_is_said_to_be_missing():
     run = example_run(3)
     threshold = {k: v for k, v in run.threshold.items() if k not in {"unknown", "temperature"}}
     page = ReadPage(render_run_page(dataclasses.replace(run, threshold=threshold)))
     assert "None were given" in page.sections["Photos of no class"]
     assert "No temperature was fitted." in page.sections["Whether its confidence can be believed"]
+    assert "too alike" in slices_alike(run)
     flawless = changed("evaluation", run, mistakes=[], confused_pairs=[])
     assert (
         "The file made none" in ReadPage(render_run_page(flawless)).sections["The worst mistakes"]

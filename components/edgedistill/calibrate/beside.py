@@ -10,7 +10,7 @@ from edgedistill.calibrate.answers import Answers
 from edgedistill.core.bounds import wilson_interval
 from edgedistill.core.probabilities import cross_entropy
 from edgedistill.core.reliability import expected_calibration_error
-from edgedistill.core.temperature import fit_temperature
+from edgedistill.core.temperature import LEAST_TEMPERATURE, MOST_TEMPERATURE, fit_temperature
 from edgedistill.core.threshold import Recommendation, class_thresholds
 from edgedistill.core.unknown_scores import (
     SCORES,
@@ -23,14 +23,19 @@ KNOWN_SHARE = 0.95
 """Of the known photos, what the threshold of the best score accepts."""
 
 
-def temperature_document(on_calib: Answers, on_test: Answers) -> dict[str, float]:
+def temperature_document(on_calib: Answers, on_test: Answers) -> dict[str, float] | None:
     """The temperature that makes confidence on `on_calib` fit best, and what it does elsewhere.
 
     Args:
         on_calib: the answers that it is fitted on.
         on_test: the answers that its effect is told on.
+
+    Returns:
+        None where the best one lies beyond the range that is searched, as where all are right.
     """
     value = fit_temperature(on_calib.logits, on_calib.label_indices)
+    if value in (LEAST_TEMPERATURE, MOST_TEMPERATURE):
+        return None
     scaled = Answers(np.asarray(on_test.logits, np.float64) / value, on_test.label_indices)
     return {
         "value": value,

@@ -50,17 +50,18 @@ def guarantee_note(promise: Guarantee, target: float) -> str:
     if promise.threshold is not None:
         return (
             f"From {promise.threshold:.2f} on, at least {target:.1%} of the shown answers are "
-            f"right on all photos of this kind, not only on those counted: {wrong} of {n:,} were "
-            f"wrong, which leaves at least {promise.lower_bound:.1%}. Of such promises "
-            f"{CONFIDENCE_LEVEL:.0%} or more are kept, as long as photos that are answered more "
-            "surely are not less often right."
+            f"right on all photos of this kind, not only on those counted: there {n:,} were "
+            f"shown and {wrong} of them wrong, which leaves at least {promise.lower_bound:.1%}. A "
+            f"promise made so is false in {1 - CONFIDENCE_LEVEL:.0%} of all runs at most, as long "
+            "as photos that are answered more surely are not less often right."
         )
     if promise.photos_missing is None:
         return "No number of photos can promise that every answer is right."
     return (
         f"These photos are too few, or too often wrong, to promise that {target:.1%} of the shown "
-        f"answers are right: from {promise.stopped_at:.2f} on, {wrong} of {n:,} were wrong. It "
-        f"would take {promise.photos_missing:,} more that are accepted, all of them right."
+        f"answers are right: from {promise.stopped_at:.2f} on {n:,} were shown and {wrong} of them "
+        f"wrong. It would take {promise.photos_missing:,} more that are accepted, all of them "
+        "right."
     )
 
 

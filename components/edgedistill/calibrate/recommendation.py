@@ -100,15 +100,28 @@ def recommendation_document(evidence: Evidence, settings: CalibrateSettings) -> 
         "test_accept_accuracy": recommended["accept_accuracy"],
         "test_coverage": recommended["coverage"],
         "n_test": len(on_test.correct),
-        "temperature": temperature_document(evidence.on_calib, on_test),
     }
+    document |= _beside(evidence, chosen.threshold, settings)
+    return {**document, "calibration_notes": calibration_notes(document)}
+
+
+def _beside(evidence: Evidence, recommended: float, settings: CalibrateSettings) -> dict[str, Any]:
+    """The keys that are not in every document."""
+    found: dict[str, Any] = {}
+    if temperature := temperature_document(evidence.on_calib, evidence.on_test):
+        found["temperature"] = temperature
     if evidence.unknown_logits is not None:
-        document["unknown"] = unknown_document(
-            evidence.on_calib.logits, on_test.logits, evidence.unknown_logits, chosen.threshold
+        found["unknown"] = unknown_document(
+            evidence.on_calib.logits,
+            evidence.on_test.logits,
+            evidence.unknown_logits,
+            recommended,
         )
     if settings.threshold_per_class:
-        document["per_class"] = per_class_document(evidence.on_calib, evidence.label_names, target)
-    return {**document, "calibration_notes": calibration_notes(document)}
+        found["per_class"] = per_class_document(
+            evidence.on_calib, evidence.label_names, settings.threshold_target_accept_accuracy
+        )
+    return found
 
 
 def test_check(threshold: float, on_test: Answers, target: float) -> dict[str, Any]:

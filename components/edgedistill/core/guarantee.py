@@ -5,8 +5,8 @@ from 0.99 down, each by the exact binomial test at level 1 - confidence on the p
 accepts; the first that fails ends it, and the last that passed is promised. Passed over, and no
 failures, are thresholds that accept too few photos to pass even without an error, and those that
 accept less than a quarter of all: one unlucky error among the first sixty photos would end it
-there (a network whose confidences gather near 0.9 was promised a threshold in 54 % of draws of
-1,000 photos without that quarter, in 100 % with it).
+there (a network whose confidences gather near 0.9 was promised a threshold in 66 % of draws of
+2,000 photos without that quarter, in 100 % with it).
 
 Why the promise holds. Let A(t) be the true accuracy among the photos that t accepts, and call t
 bad where A(t) is below the target. A bad threshold can be promised only if the first bad one that

@@ -1,4 +1,4 @@
-"""Sections of text, tables, charts and pictures, as one self-contained HTML page or as Markdown.
+"""Sections of text, tables, charts and pictures, as one self-contained HTML page.
 
 The Kubeflow dashboard shows HTML in an iframe with sandbox="allow-scripts", 600 px high: the page
 must be one file below 2 MB, without links; pictures are data URIs. Scripts are in a page only where
@@ -266,31 +266,3 @@ def _picture_html(picture: Picture) -> str:
     caption = f"<figcaption>{html.escape(picture.caption)}</figcaption>" if picture.caption else ""
     wide = ' class="wide"' if picture.wide else ""
     return f"<figure{wide}>{_image_html(picture)}{caption}</figure>"
-
-
-def render_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The same content as Markdown; pictures are left out and only their captions stay."""
-    parts = [f"# {_escape(title)}", _escape(lead)]
-    for section in sections:
-        parts.append(f"## {_escape(section.title)}")
-        parts += [_escape(text) for text in section.paragraphs]
-        if section.bullets:
-            mark = "1." if section.ordered else "-"
-            parts.append("\n".join(f"{mark} {_escape(text)}" for text in section.bullets))
-        for chart in section.charts:
-            parts += [_escape(chart.alt), _table_markdown(Table(chart.header, chart.rows))]
-        parts += map(_table_markdown, section.all_tables)
-        parts += [_escape(picture.caption or picture.alt) for picture in section.images]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table_markdown(table: Table) -> str:
-    rules = ["---:" if number else "---" for number in _number_columns(table)]
-    cells = [[_escape(c) for c in table.header], rules]
-    cells += [[_escape(c) for c in row] for row in table.rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in cells)
-
-
-def _escape(text: str) -> str:
-    """`text` with a backslash before what Markdown, or HTML within it, would take for its own."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split("\n")))

@@ -8,6 +8,7 @@ from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_sections.calibration import calibration_section
 from edgedistill.report.run_sections.classes import classes_section
 from edgedistill.report.run_sections.confusion import confusion_section
+from edgedistill.report.run_sections.gate import gate_section
 from edgedistill.report.run_sections.headlines import headlines
 from edgedistill.report.run_sections.label_review import label_review_section
 from edgedistill.report.run_sections.mistakes import mistakes_section
@@ -39,6 +40,7 @@ def render_run_page(facts: RunFacts) -> str:
 def _page(facts: RunFacts, mistakes: Section) -> str:
     sections = [
         Section("What to do next", bullets=next_steps(facts)),
+        gate_section(facts),
         waterfall_section(facts),
         threshold_section(facts),
         unknown_section(facts),

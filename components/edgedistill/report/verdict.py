@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.wording import percent, span
+from edgedistill.report.wording import counted, percent, span
 
 SHIP, WITH_CARE, DO_NOT_SHIP = "Ship", "Ship with care", "Do not ship"
 
@@ -55,8 +55,8 @@ def _evidence(facts: RunFacts) -> str:
     """How good the file is, and what the app gets."""
     metrics, threshold = facts.metrics, facts.threshold
     first = (
-        f"The int8 file is right on {metrics['top1']:.1%} of {metrics['n_test']:,} test photos "
-        "that it had never seen."
+        f"The int8 file is right on {metrics['top1']:.1%} of "
+        f"{counted(metrics['n_test'], 'test photo')} that it had never seen."
     )
     test = threshold["test"]["recommended"]
     t, right = test["threshold"], test["accept_accuracy"]

@@ -20,7 +20,7 @@ def span(interval: Sequence[float] | None) -> str:
 
 def decimals(value: float | None) -> str:
     """A figure with three decimals; a dash where there is none."""
-    return NOTHING if value is None else f"{value:.3f}"
+    return NOTHING if value is None else f"{round(value, 3) + 0.0:.3f}"  # + 0.0: never -0.000
 
 
 def points(difference: float) -> str:

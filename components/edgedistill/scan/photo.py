@@ -67,8 +67,7 @@ def read_photo(
             raise fetched
         data = fetched if isinstance(fetched, bytes) else read(fetched)
         picture = decode_picture(data, max_megapixels=max_megapixels)
-        pixels = pixels_of(picture)
-        digest = pixel_digest(pixels)
+        digest = pixel_digest(pixels_of(picture))
     except (UnreadableFileError, UnreadablePhotoError) as error:
         return BadFile(str(error))
     width, height = picture.size
@@ -79,7 +78,7 @@ def read_photo(
         _look(picture, images),
         perceptual_fingerprint(images[0], height, width),
         images,
-        tuple(careless_letterbox(pixels, sizes_px[0], resize) for resize in resizes),
+        tuple(careless_letterbox(picture, sizes_px[0], resize) for resize in resizes),
     )  # fmt: skip
 
 

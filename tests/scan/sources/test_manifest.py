@@ -102,8 +102,8 @@ def test_blank_lines_and_line_breaks_in_quotes_do_not_confuse_the_line_numbers(t
         ('path,label\na.jpg,"cup"s\n', "line 2 "),
         ("path,label\na.jpg," + "x" * 200_000 + "\n", "line 2 field larger than field limit"),
         ("path,label\na.jpg," + "x" * 2_000_000, "line 2 is longer than a million characters"),
-        ("path,label,split\na.jpg,cup,holdout\n", "line 2 must have train, val or test as split, "
-                                                  "and has 'holdout'"),
+        ("path,label,split\na.jpg,cup,holdout\n", "line 2 must have train, val, test or calib as "
+                                                  "split, and has 'holdout'"),
         ("path,label,split\na.jpg,cup,train\nb.jpg,cup,\n",
          "line 3 has no split where the rows above have one"),
         ("path,label,split\na.jpg,cup,\nb.jpg,cup,test\n",

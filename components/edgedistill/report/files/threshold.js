@@ -57,7 +57,7 @@ charts.threshold = (place, data) => {
         ["ruleX", marks, { x: "0", strokeOpacity: 0.55 }],
         // One above the other, for the two thresholds are often neighbours.
         ...marks.map(([at, name], row) => ["text", [[at, name]], { x: "0", text: "1",
-          frameAnchor: "top", dy: -9 - 16 * row, textAnchor: at > 0.5 ? "end" : "start" }]),
+          frameAnchor: "top", dy: -11 - 16 * row, textAnchor: at > 0.5 ? "end" : "start" }]),
         ["line", lines, { x: "t", y: "share", stroke: "of", strokeWidth: 2 }],
         ["ruleX", [t], { stroke: "var(--accent)", strokeWidth: 2 }],
         ["dot", shown.filter((s) => s.share !== null),

@@ -56,12 +56,25 @@ def _chance(facts: RunFacts) -> str:
 
 def about_teacher(facts: RunFacts) -> Iterator[str]:
     """A teacher that teaches little, a student far behind, a distillation that gained nothing."""
-    settings = facts.config["settings"]
-    teacher, student = facts.metrics["top1_teacher"], facts.metrics["top1_student"]
-    alpha, gain = settings["distill_alpha"], teacher_gain(facts.together, facts.student["history"])
+    alpha = facts.config["settings"]["distill_alpha"]
+    gain = teacher_gain(facts.together, facts.student["history"])
     if gain is not None and teaches_little(gain, alpha):
         yield gain_in_words(gain, alpha)
-    elif student - teacher > _DROP and alpha < 1:
+    elif not _is_chance(facts.comparison("teacher", "student")):
+        yield from _about_gap(facts)
+    taught = facts.comparison("student_without_teacher", "student")
+    if taught is not None and not _is_chance(taught) and taught["difference"] < 0:
+        yield (
+            f"The student that never met a teacher is {points(-taught['difference'])} better "
+            f"({p_equals(taught['p_value'])}): train without it, distill_alpha 1."
+        )
+
+
+def _about_gap(facts: RunFacts) -> Iterator[str]:
+    settings = facts.config["settings"]
+    teacher, student = facts.metrics["top1_teacher"], facts.metrics["top1_student"]
+    alpha = settings["distill_alpha"]
+    if student - teacher > _DROP and alpha < 1:
         yield (
             f"The teacher is {points(student - teacher)} worse than its student and teaches it "
             f"little: raise epochs_teacher (now {settings['epochs_teacher']}), choose another "
@@ -73,12 +86,10 @@ def about_teacher(facts: RunFacts) -> Iterator[str]:
             f"(now {settings['epochs_student']}) or student_img_size "
             f"(now {settings['student_img_size']})."
         )
-    taught = facts.comparison("student_without_teacher", "student")
-    if taught is not None and not is_noise(taught["p_value"]) and taught["difference"] < 0:
-        yield (
-            f"The student that never met a teacher is {points(-taught['difference'])} better "
-            f"({p_equals(taught['p_value'])}): train without it, distill_alpha 1."
-        )
+
+
+def _is_chance(comparison: Mapping[str, Any] | None) -> bool:
+    return comparison is not None and is_noise(comparison["p_value"])
 
 
 def about_epochs(facts: RunFacts) -> Iterator[str]:

@@ -47,9 +47,13 @@ def about_unknown(facts: RunFacts) -> Iterator[str]:
             "they can say how often the app will name a class where there is none."
         )
     elif unknown["accepted_share"] > _MANY_ACCEPTED:
-        better = unknown["best_score_unknown_accepted"]
+        share, best = unknown["accepted_share"], unknown["best_score_unknown_accepted"]
+        use_it = (
+            f"answer by {unknown['best_score']}, which lets in {percent(best)}, "
+            if best < share
+            else ""
+        )
         yield (
-            f"The app would name a class on {percent(unknown['accepted_share'])} of the photos "
-            f"that show none; the score {unknown['best_score']} would let in {percent(better)}. "
-            "Use it, raise the threshold, or add a class of such photos."
+            f"The app would name a class on {percent(share)} of the photos that show none: "
+            f"{use_it}raise the threshold, or add a class of such photos."
         )

@@ -78,7 +78,7 @@ def _reliability(title: str, bins: Sequence[Mapping[str, Any]]) -> Chart:
                 "height": 130,
                 "marginTop": 22,
                 "x": {**_PERCENT_AXIS, "label": "confidence, %"},
-                "y": {"label": "photos", "ticks": 3, "grid": True},
+                "y": _count_axis("photos", [b["count"] for b in bins]),
                 "marks": [["rectY", counts, bars]],
             },
         ],
@@ -109,7 +109,7 @@ def _histogram(histogram: Mapping[str, Any], recommended: float) -> Chart:
             "height": 150,
             "marginTop": 26,
             "x": {**_PERCENT_AXIS, "label": "confidence, %"},
-            "y": {"label": f"photos, {name}", "ticks": 3, "grid": True},
+            "y": _count_axis(f"photos, {name}", [b[column] for b in bins]),
             "marks": [["rectY", bars, options], ["ruleX", [recommended], REFERENCE_LINE]],
         }
 
@@ -123,6 +123,12 @@ def _histogram(histogram: Mapping[str, Any], recommended: float) -> Chart:
         f"Broken line: the recommended threshold, {recommended:.2f}. Each part has its own scale.",
         wide=True,
     )  # fmt: skip
+
+
+def _count_axis(label: str, counts: Sequence[int]) -> dict[str, Any]:
+    """From nothing up to the most, or to one where all are nothing; whole numbers."""
+    most = max(1, *counts)
+    return {"label": label, "domain": [0, most], "ticks": min(3, most), "grid": True}
 
 
 def _temperature_text(temperature: Mapping[str, Any] | None) -> str:

@@ -6,6 +6,7 @@ from edgedistill.report.charts import Chart
 from edgedistill.report.matrix import Matrix
 from edgedistill.report.page import Section, Table
 from edgedistill.report.run_facts import RunFacts
+from edgedistill.report.wording import counted
 
 MOST_IN_TABLE = 14
 """Classes whose matrix is a table of numbers; that of more is a map to zoom into."""
@@ -17,8 +18,8 @@ def confusion_section(facts: RunFacts) -> Section:
     """The matrix, and the pairs that are confused most."""
     names = list(facts.metrics["per_class"])
     paragraph = (
-        f"Of the file on the {facts.metrics['n_test']:,} test photos. Every row is a true class "
-        "and adds up to its photos; what is not on the diagonal is wrong."
+        f"Of the file on the {counted(facts.metrics['n_test'], 'test photo')}. Every row is a true "
+        "class and adds up to its photos; what is not on the diagonal is wrong."
     )
     title = "What is taken for what"
     if len(names) <= MOST_IN_TABLE:
@@ -28,6 +29,8 @@ def confusion_section(facts: RunFacts) -> Section:
 
 
 def _pairs(facts: RunFacts) -> list[Table]:
+    if not facts.evaluation["confused_pairs"]:
+        return []
     support = {name: c["support"] for name, c in facts.metrics["per_class"].items()}
     rows = [
         [pair["true"], pair["predicted"], f"{pair['count']:,}", f"{support[pair['true']]:,}"]

@@ -24,8 +24,11 @@ def slices_section(facts: RunFacts) -> Section:
         for by, rows in slices.items()
         if rows
     ]
+    title = "Which photos it is good at"
+    if not charts:
+        return Section(title, ["The test photos are too alike to be parted."])
     return Section(
-        "Which photos it is good at",
+        title,
         paragraphs=[
             "Top-1 of the file on parts of the test photos. Where an interval lies wholly to one "
             "side of the broken line, that part stands out; of twenty parts one will by chance."

@@ -33,7 +33,7 @@ def unknown_section(facts: RunFacts) -> Section:
             f"threshold the app would still name a class on {percent(unknown['accepted_share'])} "
             f"of them (with {level:.0%} confidence {span(unknown['accepted_share_interval'])}).",
             f"The best score to tell them from the others is the {_SCORES[best]}: accepting from "
-            f"{unknown['best_score_threshold']:.3f} on keeps {percent(known)} of the known photos "
+            f"{unknown['best_score_threshold']:.6g} on keeps {percent(known)} of the known photos "
             f"and lets in {percent(accepted)} of these (with {level:.0%} confidence "
             f"{span(unknown['best_score_unknown_accepted_interval'])}). The phone can compute "
             "every score from the same logits.",

@@ -10,6 +10,7 @@ from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.teacher_gain import gain_in_words, teacher_gain
 from edgedistill.report.wording import (
     NOISE_P,
+    counted,
     decimals,
     is_noise,
     p_value,
@@ -24,12 +25,13 @@ _SAME, _GAIN, _LOSS = "var(--c6)", "var(--c3)", "var(--c2)"
 def waterfall_section(facts: RunFacts) -> Section:
     """Every model on the test photos, and each against the one before it."""
     level = facts.evaluation["confidence_level"]
+    photos = counted(facts.metrics["n_test"], "test photo")
     gain = teacher_gain(facts.together, facts.student["history"])
     alpha = facts.config["settings"]["distill_alpha"]
     return Section(
         "From the teacher to the file",
         paragraphs=[
-            f"Every model answered the same {facts.metrics['n_test']:,} test photos. Top-1: share "
+            f"Every model answered the same {photos}. Top-1: share "
             "of photos whose class is named right. Macro-F1: the same care for every class, "
             "however rare. ECE, expected calibration error: mean gap between confidence and "
             "accuracy, 0 is perfect.",
