@@ -3,6 +3,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypedDict
 
 import pytest
 
@@ -19,7 +20,13 @@ from edgedistill.core.splits import (
     stratified_group_split,
 )
 
-TENTHS = {"val_frac": 0.1, "test_frac": 0.1}
+
+class Shares(TypedDict):
+    val_frac: float
+    test_frac: float
+
+
+TENTHS: Shares = {"val_frac": 0.1, "test_frac": 0.1}
 
 
 def digest(text: object) -> str:

@@ -422,8 +422,10 @@ def test_a_photo_that_is_listed_twice_alike_counts_once(tmp_path):
 
 
 def split(catalog: Path, out: Path) -> None:
-    names = ("train", "val", "test", "calib", "split.html")
-    split_catalog(str(catalog), *(str(out / name) for name in names), SplitSettings())
+    train, val, test, calib, report = (
+        str(out / name) for name in ("train", "val", "test", "calib", "split.html")
+    )
+    split_catalog(str(catalog), train, val, test, calib, report, SplitSettings())
 
 
 def test_the_tables_of_a_split_repeat_that_split_from_anywhere(tmp_path):
