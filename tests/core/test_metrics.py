@@ -9,10 +9,8 @@ from edgedistill.core.metrics import (
     confused_pairs,
     confusion_matrix,
     correctness_roc,
-    micro_average_roc,
     shown_confusion,
 )
-from edgedistill.core.probabilities import softmax
 
 # Class 0: 3 photos, predicted 0, 0, 1. Class 1: 2 photos, predicted 1, 0. Class 2: 1, predicted 1.
 LABELS = np.array([0, 0, 0, 1, 1, 2])
@@ -53,33 +51,6 @@ def test_rows_of_the_confusion_matrix_are_the_truth():
     assert confusion_matrix(LABELS, PREDICTED, 3).tolist() == [[2, 1, 0], [1, 1, 0], [0, 1, 0]]
 
 
-def test_the_roc_has_the_area_that_scikit_learn_gives():
-    labels, logits = random_case()
-    probabilities = softmax(logits)
-    roc = micro_average_roc(labels, probabilities)
-    expected = sk.roc_auc_score(np.eye(7)[labels], probabilities, average="micro")
-    area = np.trapezoid(roc.true_positive_rate, roc.false_positive_rate)
-    assert area == pytest.approx(expected, abs=2e-3)
-
-
-def test_the_roc_has_few_points_all_finite_and_in_order():
-    labels, logits = random_case(n=5000)
-    roc = micro_average_roc(labels, softmax(logits))
-    assert len(roc.threshold) == 200
-    points = np.stack([roc.false_positive_rate, roc.true_positive_rate, -roc.threshold])
-    assert np.isfinite(points).all()
-    assert (np.diff(points, axis=1) >= 0).all()
-    assert points[:2, 0].tolist() == [0, 0]
-    assert points[:2, -1].tolist() == [1, 1]
-
-
-def test_the_roc_of_perfect_predictions_keeps_its_corner():
-    roc = micro_average_roc(np.array([0, 1]), np.array([[1.0, 0.0], [0.0, 1.0]]))
-    points = list(zip(roc.false_positive_rate, roc.true_positive_rate, strict=True))
-    assert (0.0, 1.0) in points
-    assert roc.threshold.max() == 1.0
-
-
 @pytest.mark.parametrize(
     ("labels", "predicted"),
     [([0, 1], [0]), ([], []), ([0, 3], [0, 1]), ([0, 1], [0, -1]), ([[0]], [[0]])],
@@ -89,11 +60,6 @@ def test_indices_that_do_not_fit_are_refused(labels, predicted):
     for measure in (classification_scores, confusion_matrix):
         with pytest.raises(ValueError, match="must be"):
             measure(labels, predicted, 3)
-
-
-def test_a_roc_needs_two_classes():
-    with pytest.raises(ValueError, match="at least 2"):
-        micro_average_roc(np.array([0]), np.array([[1.0]]))
 
 
 def rates(roc):

@@ -94,28 +94,6 @@ def confusion_matrix(
     return np.asarray(matrix, np.int64)
 
 
-def micro_average_roc(label_indices: Indices, probabilities: NDArray[np.floating]) -> RocCurve:
-    """ROC of all one-against-the-rest decisions taken together, at most 200 points.
-
-    Args:
-        label_indices: shape (n,), the true classes.
-        probabilities: shape (n, n_classes), in [0, 1]; at least two classes.
-
-    Returns:
-        From (0, 0) to (1, 1). The first threshold, infinite by definition, is 1: KFP's dashboard
-        draws no infinite one.
-
-    Raises:
-        ValueError: shapes do not fit, n is 0, there is one class, or an index is out of range.
-    """
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
-        raise ValueError(f"probabilities must be (n, at least 2); got {probabilities.shape}")
-    n_classes = probabilities.shape[1]
-    check_indices(label_indices, probabilities.argmax(axis=1), n_classes)
-    is_class = label_indices[:, np.newaxis] == np.arange(n_classes)
-    return _thinned(*sk.roc_curve(is_class.ravel(), probabilities.ravel()))
-
-
 def correctness_roc(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> RocCurve:
     """ROC of the question "is this answer right?", decided by its confidence; at most 200 points.
 
@@ -127,10 +105,10 @@ def correctness_roc(confidence: NDArray[np.floating], correct: NDArray[np.bool_]
         correct: shape (n,), whether the top-1 class was the true one.
 
     Returns:
-        From (0, 0) to (1, 1), thresholds finite as in `micro_average_roc`. Without a wrong answer
-        there is none to let through: up from (0, 0) to (0, 1), then across to (1, 1), as where
-        confidence tells all. Without a right answer across to (1, 0), then up. The thresholds are
-        then 1, the least confidence, and 0.
+        From (0, 0) to (1, 1). The first threshold, infinite by definition, is 1: KFP's dashboard
+        draws no infinite one. Without a wrong answer there is none to let through: up from (0, 0)
+        to (0, 1), then across to (1, 1), as where confidence tells all. Without a right answer
+        across to (1, 0), then up. The thresholds are then 1, the least confidence, and 0.
 
     Raises:
         ValueError: shapes differ, n is 0, or a confidence lies outside [0, 1].
