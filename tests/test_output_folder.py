@@ -93,7 +93,10 @@ def test_a_file_is_no_folder(out: Path, settings: dict[str, Value]) -> None:
 )
 def test_output_and_photos_lie_apart(tmp_path: Path, output_dir: str, data_dir: str) -> None:
     settings = resolve({"data_dir": str(tmp_path / data_dir)})
-    assert "must not lie inside each other" in refusal(tmp_path / output_dir, settings)
+    assert "data_dir must not lie inside each other" in refusal(tmp_path / output_dir, settings)
+    elsewhere = {"data_dir": "sample", "unknown_uri": str(tmp_path / data_dir)}
+    sentence = refusal(tmp_path / output_dir, resolve(elsewhere))
+    assert "unknown_uri must not lie inside each other" in sentence
 
 
 @pytest.mark.parametrize("name", ["checkpoint_uri", "export_uri"])

@@ -64,13 +64,15 @@ def check_apart(output_dir: Path, settings: Mapping[str, Value]) -> None:
     Raises:
         SettingError: says so.
     """
-    data_dir = Path(str(settings["data_dir"]))
-    if data_dir.is_absolute():
-        for inner, outer in ((work_folder(output_dir), data_dir), (data_dir, output_dir)):
+    for name in ("data_dir", "unknown_uri"):
+        photos = Path(str(settings[name]))
+        if not photos.is_absolute():
+            continue  # the sample, a bucket, or nothing
+        for inner, outer in ((work_folder(output_dir), photos), (photos, output_dir)):
             if inner.is_relative_to(outer):
                 raise SettingError(
-                    "output_dir and data_dir must not lie inside each other; "
-                    f"got {output_dir} and {data_dir}."
+                    f"output_dir and {name} must not lie inside each other; "
+                    f"got {output_dir} and {photos}."
                 )
     folders = {
         "output_dir": str(output_dir),
