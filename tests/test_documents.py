@@ -55,8 +55,8 @@ def test_the_settings_table_has_a_row_a_flag() -> None:
     names = [row.split("`")[1] for row in rows]
     assert sorted(names) == sorted([*all_settings(), "output_dir", "preset", "overwrite"])
     assert (
-        "| `epochs_student` | `20` | Most passes of the student's distillation. "
-        "| epochs, at least 1 and at most 10000 | distiller |"
+        "| `epochs_qat` | `10` | Most passes of the quantisation-aware fine-tuning. "
+        "| epochs, at least 1 and at most 10000 | qat_export |"
     ) in rows
 
 
@@ -64,7 +64,7 @@ def test_the_catalogue_has_a_row_a_component() -> None:
     rows = catalogue_table({s: c.component_spec for s, c in SEVEN.items()}).splitlines()[2:]
     assert len(rows) == 7
     assert rows[1].startswith("| [split](edgedistill/split/README.md) | Divides the photos")
-    assert rows[1].endswith("| `catalog` | `train`, `val`, `test`, `metrics`, `report` |")
+    assert rows[1].endswith("| `catalog` | `train`, `val`, `test`, `calib`, `metrics`, `report` |")
 
 
 def test_a_component_without_inputs_has_no_table_of_them() -> None:
