@@ -21,6 +21,7 @@ PRESETS: dict[str, dict[str, Value]] = {
         "distill_alpha": 1.0,
         "quant_max_drop": 0.05,
         "augment_flip": False,
+        "robustness_photos": 100,
     },
 }
 """Named sets of settings; `standard` is every default. A flag overrides its preset."""
