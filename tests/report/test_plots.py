@@ -29,7 +29,10 @@ def picture(data: bytes) -> np.ndarray:
 def draw_threshold() -> bytes:
     t = np.arange(100) / 100
     accuracy = np.where(t > 0.9, np.nan, 0.8 + 0.2 * t)
-    return threshold_plot(t, 1 - t, accuracy, recommended=0.5, target=0.95, min_coverage=0.6)
+    return threshold_plot(
+        t, 1 - t, accuracy,
+        recommended=0.5, target=0.95, min_coverage=0.6, photos="validation",
+    )  # fmt: skip
 
 
 def draw_reliability() -> bytes:

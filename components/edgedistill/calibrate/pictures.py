@@ -41,6 +41,7 @@ def write_evidence(
             recommended=recommended,
             target=document["target_accept_accuracy"],
             min_coverage=document["min_coverage"],
+            photos=document["chosen_on"],
         ),
         RELIABILITY_PNG: plots.reliability_plot(
             reliability.edges,

@@ -117,6 +117,7 @@ def threshold_plot(
     recommended: float,
     target: float,
     min_coverage: float,
+    photos: str,
 ) -> bytes:
     """Coverage and accept accuracy over the threshold, with the two wishes and the choice.
 
@@ -127,6 +128,7 @@ def threshold_plot(
         recommended: the chosen threshold.
         target: accept accuracy wanted.
         min_coverage: coverage wanted.
+        photos: which photos these are, such as "validation".
     """
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.subplots()
@@ -141,7 +143,7 @@ def threshold_plot(
         label=f"wanted: {min_coverage:.1%}",
     )
     axes.axvline(recommended, color=_INK, linewidth=1.3, label=f"recommended: {recommended:.2f}")
-    _style(axes, "Threshold, on the validation photos", "threshold on the confidence", "")
+    _style(axes, f"Threshold, on the {photos} photos", "threshold on the confidence", "")
     axes.set(xlim=(0, 1), ylim=(0, 1.03))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(frameon=False, fontsize=9, loc="lower left")
