@@ -111,8 +111,8 @@ def test_damage_to_a_photo_does_not_depend_on_the_others(tmp_path):
     forth = write_packed(tmp_path / "forth", images, photos)
     back = write_packed(tmp_path / "back", images[::-1], photos[::-1])
     for damage in DAMAGES:
-        there = DamagedPhotos(forth.student_pixels, forth.photos, np.array([0, 2]), damage, 5)
-        here = DamagedPhotos(back.student_pixels, back.photos, np.array([0]), damage, 5)
+        there = DamagedPhotos(forth.student_pixels, np.array([0, 2]), forth.photos, damage, 5)
+        here = DamagedPhotos(back.student_pixels, np.array([0]), back.photos, damage, 5)
         np.testing.assert_array_equal(there.row(1), here.row(0))
         wanted = damage_photo(images[2], 10, 20, damage, Chances.draw(5, photos[2].digest))
         np.testing.assert_array_equal(here.row(0), wanted)

@@ -32,34 +32,6 @@ _RESIZE = "plain resize"
 
 
 @dataclass(frozen=True)
-class DamagedPhotos:
-    """Some photos with one damage done to each when it is asked for: none is kept."""
-
-    pixels: PackedPixels
-    photos: Sequence[Photo]
-    rows: Rows
-    damage: Damage
-    seed: int
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def size_px(self) -> int:
-        """Side of the images."""
-        return self.pixels.size_px
-
-    def row(self, index: int) -> Pixels:
-        """One damaged image, shape (size, size, 3)."""
-        number = int(self.rows[index])
-        photo = self.photos[number]
-        chances = Chances.draw(self.seed, photo.digest)
-        return damage_photo(
-            self.pixels.row(number), photo.height_px, photo.width_px, self.damage, chances
-        )
-
-
-@dataclass(frozen=True)
 class ChosenRows:
     """Some rows of packed photos, in an order of their own."""
 
@@ -77,6 +49,22 @@ class ChosenRows:
     def row(self, index: int) -> Pixels:
         """One image, shape (size, size, 3)."""
         return self.pixels.row(int(self.rows[index]))
+
+
+@dataclass(frozen=True)
+class DamagedPhotos(ChosenRows):
+    """The same with one damage done to each photo when it is asked for: none is kept."""
+
+    photos: Sequence[Photo]
+    damage: Damage
+    seed: int
+
+    def row(self, index: int) -> Pixels:
+        """One damaged image, shape (size, size, 3)."""
+        photo = self.photos[int(self.rows[index])]
+        chances = Chances.draw(self.seed, photo.digest)
+        image = super().row(index)
+        return damage_photo(image, photo.height_px, photo.width_px, self.damage, chances)
 
 
 def chosen_photos(photos: Sequence[Photo], n_most: int) -> Rows:
@@ -145,7 +133,7 @@ def _damaged_rights(
     labels = photos.label_indices[rows]
     rights = {}
     for damage in DAMAGES:
-        images = DamagedPhotos(photos.student_pixels, photos.photos, rows, damage, seed)
+        images = DamagedPhotos(photos.student_pixels, rows, photos.photos, damage, seed)
         now_right = predict_outputs(model, images).argmax(axis=1) == labels
         rights[damage.name, damage.strength, damage.setting] = rows, now_right
     return rights
