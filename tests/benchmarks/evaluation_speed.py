@@ -15,19 +15,20 @@ Three ways over the same photos of ../shared/data/clothing and the same file, Ef
 The packing, which scan does once for all steps, is not counted. Where the machine has other work,
 the ratios by CPU time say what threads with a core each would give.
 
-Seen on 2026-11-28, 2 shared cores (AMD EPYC with AVX2 alone), others' load of 4 to 7, 150 photos:
+Seen on 2026-11-28, 2 cores (AMD EPYC with AVX2 alone), no other work, --photos 300 --rounds 3:
 
-    ours      30.0 images a second   22.28 CPU ms each
-    usual     26.3 images a second   25.85 CPU ms each
-    bare      30.3 images a second   21.61 CPU ms each
-    ours over usual: 1.12 times by the clock, 2.35 by CPU time, wanted at least 2.5
-    ours over bare: 0.97 times by the clock, 0.96 by CPU time, wanted at least 0.95
+    ours     107.4 images a second   18.45 CPU ms each
+    usual     45.6 images a second   21.94 CPU ms each
+    bare     108.8 images a second   18.21 CPU ms each
+    ours over usual: 2.34 times by the clock, 2.36 by CPU time, wanted at least 2.5
+    ours over bare: 0.98 times by the clock, 0.98 by CPU time, wanted at least 0.95
 
-Without AVX-512 the network takes 21 ms of CPU where it takes 6.6 ms with it (benchmark latency),
-so that decoding and letterboxing, 4.3 ms of the usual way, are a smaller part of it: two threads
-that lose nothing come to 2.4 times there, and would come to 3.3 times with AVX-512. What ours adds
-to the network itself is 0.04 ms an image: 0.03 for reading the row, the rest for quantising; the
-look-up by NumPy's indexing that quantised before took 0.75 ms.
+Without AVX-512 the network takes 18 ms of CPU where it takes 6.6 ms with it (benchmark latency),
+so that decoding, letterboxing and quantising, 3.7 ms of the usual way, are a smaller part of it:
+two threads that lose nothing come to 2 * 21.94 / 18.21 = 2.41 times there, below the wish, and to
+2 * 10.3 / 6.6 = 3.1 times with AVX-512, which is arithmetic and was not measured.
+What ours adds to the network itself is 0.04 ms an image: 0.03 for reading the row, the rest for
+quantising; the look-up by NumPy's indexing that quantised before took 0.75 ms.
 """
 
 # ruff: noqa: T201

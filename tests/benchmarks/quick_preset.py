@@ -10,14 +10,14 @@ steps' processes, imports and all. `--limit` takes some photos of each class, fo
 Wanted (issue 4): top-1 on test at least 0.90 in at most 600 s of CPU. (MediaPipe Model Maker with
 the larger Lite2: 0.879 after 1,200 s.)
 
-Seen on 2026-11-28, 2 shared cores (AMD EPYC with AVX2 alone), other work beside it, seed 42:
+Seen on 2026-11-28, 2 cores (AMD EPYC with AVX2 alone), little other work, seed 42:
 
     CPU s of 600   CPU s   wall s   top-1   macro-F1     ECE
-            1.54     924      929  0.9086     0.9001  0.0328
+            1.13     676      415  0.9059     0.8989  0.0297
 
-Before, with memory mapped anew for each tensor and an epoch of the student that was not kept:
-1,837 CPU s, top-1 0.9086. Some two fifths of the 924 are the epoch of fine-tuning. On processors
-with AVX-512, where the wish comes from, networks run about three times as fast.
+Earlier that day it was 1,837 CPU s (top-1 0.9086), with memory mapped anew for each tensor and an
+epoch of the student that was not kept. Two fifths of what is left are the epoch of fine-tuning. On
+processors with AVX-512, where the wish comes from, networks run about three times as fast.
 """
 
 # ruff: noqa: T201
