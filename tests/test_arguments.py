@@ -74,6 +74,9 @@ def test_places_become_absolute_and_words_stay(
     sample = read_run_arguments(["--data_dir", "sample", "--output_dir", "out"])
     assert sample.settings["data_dir"] == "sample"
     assert sample.settings["unknown_uri"] == ""
+    for name in ("baseline_uri", "export_uri", "checkpoint_uri"):
+        given = read_run_arguments([*words, f"--{name}", "shelf"]).settings
+        assert (given[name], sample.settings[name]) == (str(tmp_path / "shelf"), "")
     unknown = read_run_arguments([*words, "--unknown_uri", "odd"]).settings["unknown_uri"]
     assert unknown == str(tmp_path / "odd")
     bucket = read_run_arguments(["--data_dir", "gs://bucket/photos", "--output_dir", "out"])

@@ -86,6 +86,7 @@ _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "unknown_uri": ("sample", ""),
     "student_weights": WEIGHTS_WORDS,
+    "baseline_uri": ("",),
     "export_uri": ("",),
     "checkpoint_uri": ("",),
 }
