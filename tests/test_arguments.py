@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from edgedistill.arguments import read_flags, read_run_arguments, settings_by_step
+from edgedistill.arguments import read_flags, read_run_arguments
 from edgedistill.errors import SettingError
+from edgedistill.setting_texts import settings_by_step
 from edgedistill.settings import all_settings
 
 REPOSITORY = Path(__file__).parents[1]

@@ -1,85 +1,44 @@
-"""Settings to and from a command line: flags, presets, and the page of --help."""
+"""From the words of a command line to what is asked for: flags, presets, places."""
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgedistill.declaration import Constraint, DeclaredSetting, Value, declared_settings
+from edgedistill.declaration import Constraint, DeclaredSetting, Value
 from edgedistill.errors import SettingError
 from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
-from edgedistill.settings import (
-    STEP_SETTINGS,
-    WEIGHTS_WORDS,
-    ScanSettings,
-    StepSettings,
-    TeacherSettings,
-    all_settings,
-)
+from edgedistill.settings import WEIGHTS_WORDS, ScanSettings, TeacherSettings, all_settings
 
-RUN_OPTIONS = {
-    d.name: d
-    for d in (
-        DeclaredSetting(
-            name="output_dir",
-            type=str,
-            default=None,
-            constraint=Constraint(help="Folder that the finished run is put into."),
-        ),
-        DeclaredSetting(
-            name="preset",
-            type=str,
-            default="standard",
-            constraint=Constraint(
-                help="Named set of settings; a flag overrides it.", choices=tuple(PRESETS)
-            ),
-        ),
-        DeclaredSetting(
-            name="overwrite",
-            type=bool,
-            default=False,
-            constraint=Constraint(help="Replace an earlier run that had other settings."),
-        ),
+
+def _flag(name: str, default: Value | None, text: str, *choices: str) -> DeclaredSetting:
+    """A flag that is no setting; without a default it is a text that must be given."""
+    kind = str if default is None else type(default)
+    return DeclaredSetting(
+        name=name, type=kind, default=default, constraint=Constraint(help=text, choices=choices)
     )
-}
+
+
+def _by_name(*flags: DeclaredSetting) -> dict[str, DeclaredSetting]:
+    return {flag.name: flag for flag in flags}
+
+
+RUN_OPTIONS = _by_name(
+    _flag("output_dir", None, "Folder that the finished run is put into."),
+    _flag("preset", "standard", "Named set of settings; a flag overrides it.", *PRESETS),
+    _flag("overwrite", False, "Replace an earlier run that had other settings."),
+)
 """Flags of `run` that are no settings of the pipeline: they do not change what it computes."""
 
-VERIFY_OPTIONS = {
-    d.name: d
-    for d in (
-        DeclaredSetting(
-            name="data_dir",
-            type=str,
-            default="",
-            constraint=Constraint(help="Where the photos are now; left out: where they were."),
-        ),
-        DeclaredSetting(
-            name="keep",
-            type=bool,
-            default=False,
-            constraint=Constraint(help="Keep the folder of the repetition's steps."),
-        ),
-    )
-}
+VERIFY_OPTIONS = _by_name(
+    _flag("data_dir", "", "Where the photos are now; left out: where they were."),
+    _flag("keep", False, "Keep the folder of the repetition's steps."),
+)
 """Flags of `verify`."""
 
-COMPARE_OPTIONS = {
-    d.name: d
-    for d in (
-        DeclaredSetting(
-            name="output",
-            type=str,
-            default="compare.html",
-            constraint=Constraint(help="File that the page is written to."),
-        ),
-        DeclaredSetting(
-            name="overwrite",
-            type=bool,
-            default=False,
-            constraint=Constraint(help="Replace a file that is no page of compare."),
-        ),
-    )
-}
+COMPARE_OPTIONS = _by_name(
+    _flag("output", "compare.html", "File that the page is written to."),
+    _flag("overwrite", False, "Replace a file that is no page of compare."),
+)
 """Flags of `compare`."""
 
 _WORDS_FOR_PLACES = {
@@ -211,69 +170,6 @@ def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
             raise SettingError(f"--{name} has no value; write --{name} VALUE.")
         texts[name] = text if equals else waiting.pop(0)
     return texts
-
-
-def options_help(usage: str, options: Mapping[str, DeclaredSetting]) -> str:
-    """The page of a command with few flags of its own."""
-    return "\n\n".join([usage, "\n".join(_help_entry(d, "left out") for d in options.values())])
-
-
-def help_page(usage: str) -> str:
-    """All flags of `run`, grouped by the step that uses each first, with default and range."""
-    groups = {"run": list(RUN_OPTIONS.values()), **settings_by_step()}
-    sections = [
-        f"{title}:\n" + "\n".join(_help_entry(d) for d in group)
-        for title, group in groups.items()
-        if group
-    ]
-    return "\n\n".join([usage, *sections, _presets_help()])
-
-
-def settings_by_step() -> dict[str, list[DeclaredSetting]]:
-    """Each setting once, under the first step that uses it; what all have under "every step"."""
-    shared = declared_settings(StepSettings)
-    groups = {"every step": shared}
-    shown = {d.name for d in shared}
-    for step, settings in STEP_SETTINGS.items():
-        groups[step] = [d for d in declared_settings(settings) if d.name not in shown]
-        shown.update(d.name for d in groups[step])
-    return groups
-
-
-def default_text(declared: DeclaredSetting, nothing: str = "left empty") -> str:
-    """The default as it would be typed, "must be given", or `nothing` where it is empty."""
-    if declared.default is None:
-        return "must be given"
-    return value_text(declared.default) or nothing
-
-
-def value_text(value: Value) -> str:
-    """A value as it would be typed."""
-    return str(value).lower() if isinstance(value, bool) else f"{value}"
-
-
-def _help_entry(declared: DeclaredSetting, nothing: str = "left empty") -> str:
-    kind = {bool: "true|false", int: "N", float: "X", str: "TEXT"}[declared.type]
-    choices = "|".join(declared.constraint.choices)
-    default = default_text(declared, nothing)
-    note = default if declared.default is None else f"default {default}"
-    limits = "" if choices else declared.constraint.range_text()
-    details = "; ".join(t for t in (note, declared.constraint.unit, limits) if t)
-    text = textwrap.fill(
-        f"{declared.constraint.help} [{details}]",
-        width=96,
-        initial_indent="      ",
-        subsequent_indent="      ",
-    )
-    return f"  --{declared.name} {choices or kind}\n{text}"
-
-
-def _presets_help() -> str:
-    lines = []
-    for name, values in PRESETS.items():
-        flags = " ".join(f"--{n} {value_text(v)}" for n, v in values.items()) or "every default"
-        lines.append(textwrap.fill(f"{name}: {flags}", width=96, subsequent_indent="      "))
-    return "presets:\n" + textwrap.indent("\n".join(lines), "  ")
 
 
 def _resolve_places(values: Mapping[str, Value]) -> dict[str, Value]:

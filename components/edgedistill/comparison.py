@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgedistill.arguments import value_text
 from edgedistill.compared_runs import Answer, ReadRun, read_run
 from edgedistill.core.paired import compare_paired
 from edgedistill.declaration import Value
@@ -25,6 +24,7 @@ from edgedistill.report.comparison_facts import (
     PairedAnswers,
 )
 from edgedistill.reuse import WITHOUT_EFFECT
+from edgedistill.setting_texts import value_text
 
 FEWEST_RUNS, MOST_RUNS = 2, 10
 LEAST_COMMON_SHARE = 0.5

@@ -1,6 +1,12 @@
 """What --help shows."""
 
-from edgedistill.arguments import COMPARE_OPTIONS, VERIFY_OPTIONS, help_page, options_help
+import textwrap
+from collections.abc import Mapping
+
+from edgedistill.arguments import COMPARE_OPTIONS, RUN_OPTIONS, VERIFY_OPTIONS
+from edgedistill.declaration import DeclaredSetting
+from edgedistill.presets import PRESETS
+from edgedistill.setting_texts import default_text, settings_by_step, value_text
 
 EXAMPLES = """\
 Turns folders of photos into an int8 TFLite image classifier for phones.
@@ -23,7 +29,9 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
     "python pipeline.py run --data_dir FOLDER --output_dir FOLDER [--name value ...]\n\n"
-    "Runs the pipeline on this machine. A second run of the same command reuses finished steps."
+    "Runs the pipeline on this machine. A second run of the same command reuses finished steps.\n"
+    "Exit status 0: the model may ship; 1: a step failed; 2: something is to be mended; 3: the\n"
+    "run is whole, but min_top1 or max_regression holds its model back."
 )
 
 _VERIFY_USAGE = (
@@ -45,9 +53,49 @@ _COMPARE_USAGE = (
 def usage(command: str) -> str:
     """The page of a command's --help; examples of all, where it has none."""
     if command == "run":
-        return help_page(_RUN_USAGE)
+        return _run_help()
     if command == "verify":
-        return options_help(_VERIFY_USAGE, VERIFY_OPTIONS)
+        return _options_help(_VERIFY_USAGE, VERIFY_OPTIONS)
     if command == "compare":
-        return options_help(_COMPARE_USAGE, COMPARE_OPTIONS)
+        return _options_help(_COMPARE_USAGE, COMPARE_OPTIONS)
     return EXAMPLES
+
+
+def _options_help(usage: str, options: Mapping[str, DeclaredSetting]) -> str:
+    """The page of a command with few flags of its own."""
+    return "\n\n".join([usage, "\n".join(_help_entry(d, "left out") for d in options.values())])
+
+
+def _run_help() -> str:
+    """All flags of `run`, grouped by the step that uses each first, with default and range."""
+    groups = {"run": list(RUN_OPTIONS.values()), **settings_by_step()}
+    sections = [
+        f"{title}:\n" + "\n".join(_help_entry(d) for d in group)
+        for title, group in groups.items()
+        if group
+    ]
+    return "\n\n".join([_RUN_USAGE, *sections, _presets_help()])
+
+
+def _help_entry(declared: DeclaredSetting, nothing: str = "left empty") -> str:
+    kind = {bool: "true|false", int: "N", float: "X", str: "TEXT"}[declared.type]
+    choices = "|".join(declared.constraint.choices)
+    default = default_text(declared, nothing)
+    note = default if declared.default is None else f"default {default}"
+    limits = "" if choices else declared.constraint.range_text()
+    details = "; ".join(t for t in (note, declared.constraint.unit, limits) if t)
+    text = textwrap.fill(
+        f"{declared.constraint.help} [{details}]",
+        width=96,
+        initial_indent="      ",
+        subsequent_indent="      ",
+    )
+    return f"  --{declared.name} {choices or kind}\n{text}"
+
+
+def _presets_help() -> str:
+    lines = []
+    for name, values in PRESETS.items():
+        flags = " ".join(f"--{n} {value_text(v)}" for n, v in values.items()) or "every default"
+        lines.append(textwrap.fill(f"{name}: {flags}", width=96, subsequent_indent="      "))
+    return "presets:\n" + textwrap.indent("\n".join(lines), "  ")
