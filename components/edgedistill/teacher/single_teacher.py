@@ -101,16 +101,14 @@ def train_single(
     side = size_px(photos, arch)
     _log.info("teacher %s at %d px on %d photos", arch, side, len(photos))
     network, precision = _untrained(arch, start, photos, settings)
-    checkpoints = training_checkpoints(
-        "teacher",
-        f"teacher-{arch}",
-        settings,
-        data_digest=photos.digest,
-        val_digest=validation.digest,
-        img_size_px=side,
-        teacher_start=weights_digest(network),
+    what = {
+        "data_digest": photos.digest,
+        "val_digest": validation.digest,
+        "img_size_px": side,
+        "teacher_start": weights_digest(network),
         **computed_by(precision, settings.xla),
-    )
+    }
+    checkpoints = training_checkpoints("teacher", f"teacher-{arch}", settings, **what)
     taught = photos_to_train_on(photos, arch, settings)
     judged_on = Validation(validation.pixels_at(side), validation.label_indices)
     judge = LabelJudge([photo.group for photo in photos.photos], seed=settings.seed)
@@ -134,15 +132,15 @@ def train_single(
     record = NetworkRecord.of(photos, arch, side, origin(start), history)
     save_network(network, folder / arch, record)
     val_logits = Predictor(network).outputs(judged_on.pixels)
-    on_train: NDArray[np.floating] | None = judge.probabilities
     if set(settings.teacher_starts) == {RANDOM}:
         on_train = softmax(Predictor(network).outputs(taught.pixels))
-    elif start != RANDOM and on_train is None:  # the training went on from behind its head
+        return Trained(history, val_logits, on_train)
+    if start != RANDOM and judge.probabilities is None:
+        # The training went on from behind its head: that is fitted again, for the judge alone.
         del network
         network, _ = _untrained(arch, start, photos, settings)
         train_head(network, taught, judged_on, seed=settings.seed, label_judge=judge)
-        on_train = judge.probabilities
-    return Trained(history, val_logits, on_train)
+    return Trained(history, val_logits, judge.probabilities)
 
 
 def _untrained(
