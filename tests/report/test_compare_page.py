@@ -11,8 +11,8 @@ import pytest
 
 from edgedistill.comparison import compare_runs
 from edgedistill.report.compare_page import render_compare_page, summary_lines, verdict
+from edgedistill.report.compare_sections.flips import MOST_FLIPS, fair_shares
 from edgedistill.report.comparison_facts import ComparisonFacts
-from edgedistill.report.flips_section import MOST_FLIPS, fair_shares
 from tests.finished_runs import Run, Said
 from tests.report.browser import browser, needs_browser
 

@@ -1,5 +1,15 @@
 """compare.html: several finished runs held against the first of them."""
 
+from edgedistill.report.compare_sections.classes import classes_section
+from edgedistill.report.compare_sections.differences import differences_sections
+from edgedistill.report.compare_sections.figures import (
+    files_section,
+    models_section,
+    speed_section,
+    threshold_section,
+)
+from edgedistill.report.compare_sections.flips import flips_section
+from edgedistill.report.compare_sections.paired import paired_section
 from edgedistill.report.comparison_facts import ComparisonFacts, Pair
 from edgedistill.report.comparison_words import (
     BETTER,
@@ -13,16 +23,7 @@ from edgedistill.report.comparison_words import (
     percent,
     share_text,
 )
-from edgedistill.report.differences_section import differences_sections
-from edgedistill.report.figures_sections import (
-    files_section,
-    models_section,
-    speed_section,
-    threshold_section,
-)
-from edgedistill.report.flips_section import classes_section, flips_section
 from edgedistill.report.page import Headline, Section, render_page
-from edgedistill.report.paired_section import paired_section
 
 TITLE = "Image classifiers for phones: runs compared"
 """Names the page; by it an earlier one is known."""

@@ -46,6 +46,24 @@ class Table:
     folded: bool = False
 
 
+def folded_after(
+    n_shown: int, header: Sequence[str], rows: Sequence[Sequence[str]], what: str
+) -> list[Table]:
+    """The first rows as a table, and the rest, if any, as a folded one that says how many of what.
+
+    Args:
+        n_shown: rows that are always seen.
+        header: of both tables.
+        rows: all of them, the most telling first.
+        what: what a row is about, in the plural.
+    """
+    first, rest = rows[:n_shown], rows[n_shown:]
+    tables = [Table(header, first)]
+    if rest:
+        tables.append(Table(header, rest, title=f"The other {len(rest):,} {what}", folded=True))
+    return tables
+
+
 @dataclass(frozen=True)
 class Shot:
     """A small picture, and below it a name and a line of text; None: a blank says there is none."""

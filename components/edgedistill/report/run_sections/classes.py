@@ -1,6 +1,6 @@
 """How well each class is named, the weakest first."""
 
-from edgedistill.report.page import Section, Table
+from edgedistill.report.page import Section, folded_after
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.wording import percent
 
@@ -18,10 +18,6 @@ def classes_section(facts: RunFacts) -> Section:
         for name, c in per_class
     ]  # fmt: skip
     header = ["class", "F1", "precision", "recall", "photos"]
-    tables = [Table(header, rows[:_SHOWN])]
-    if rows[_SHOWN:]:
-        title = f"The other {len(rows) - _SHOWN:,} classes"
-        tables.append(Table(header, rows[_SHOWN:], title=title, folded=True))
     return Section(
         "Classes, the weakest first",
         paragraphs=[
@@ -29,5 +25,5 @@ def classes_section(facts: RunFacts) -> Section:
             "Recall: share of the class's photos that get it. F1: both in one figure. Photos: test "
             "photos of the class; a figure on few of them means little."
         ],
-        tables=tables,
+        tables=folded_after(_SHOWN, header, rows, "classes"),
     )
