@@ -1,36 +1,20 @@
 """The edgedistill pipeline: its graph, wired once, and its command line."""
 
-import contextlib
 import functools
+import importlib
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from edgedistill import logs
-from edgedistill.arguments import (
-    read_compare_arguments,
-    read_flags,
-    read_run_arguments,
-    read_verify_arguments,
-)
-from edgedistill.console import Console
 from edgedistill.errors import USER_ERROR_STATUS, EdgedistillError, SettingError
 from edgedistill.interruption import STOPPED_STATUS
-from edgedistill.output_folder import folder_bytes, work_folder
 from edgedistill.processes import Interrupted, stop_signals_raise
 from edgedistill.steps import StepFailedError, StepStoppedError
 from edgedistill.usage import EXAMPLES, usage
 
-_REPOSITORY = Path(__file__).parent
-
-DO_NOT_SHIP_STATUS = 3
-"""Exit status of a run that is whole but for its bundle: the gate holds the model back."""
-
 
 @functools.cache
-def build() -> Any:
+def build(variant: str) -> Any:
     """The pipeline as KFP's compiler and runner take it; kfp is imported here, not for --help."""
     from kfp.dsl import HTML, Dataset, Model
 
@@ -103,121 +87,8 @@ def build() -> Any:
     return edgedistill
 
 
-def run(words: Sequence[str]) -> int:
-    """Runs the pipeline on this machine and leaves its files in --output_dir.
-
-    Gives 0, or `DO_NOT_SHIP_STATUS` where min_top1 or max_regression was not met.
-    """
-    started = datetime.now(UTC)
-    wanted = read_run_arguments(words)
-    logs.configure("WARNING")
-
-    from edgedistill import reuse
-    from edgedistill.before_run import check_before_run
-
-    keys = check_before_run(wanted.settings, wanted.output_dir, overwrite=wanted.overwrite)
-
-    from edgedistill.local_run import run_pipeline
-    from edgedistill.outputs import collect, may_ship
-
-    console = Console(sys.stdout)
-    work = work_folder(wanted.output_dir)
-    finished = run_pipeline(
-        build(),
-        wanted.settings,
-        work_dir=work,
-        console=console,
-        step_keys=keys,
-        without_effect=reuse.WITHOUT_EFFECT,
-    )
-    summary = collect(finished, wanted.output_dir, wanted.settings, started)
-    console.text("\n" + "\n".join(summary))
-    console.text(f"\nReport: {wanted.output_dir / 'report.html'}")
-    console.text(
-        f"The steps' folders ({folder_bytes(work) / 1e6:.0f} MB) stay in {work} "
-        "for the next run; delete them as you like."
-    )
-    return 0 if may_ship(wanted.output_dir) else DO_NOT_SHIP_STATUS
-
-
-def verify(words: Sequence[str]) -> int:
-    """Repeats a run beside it, as far as it agrees; gives 0 where all of it does, 1 elsewhere."""
-    wanted = read_verify_arguments(words)
-    logs.configure("WARNING")
-
-    from edgedistill.before_run import check_data, check_pretrained
-    from edgedistill.verification import Comparison, Judged, RecordedRun, work_beside
-
-    recorded = RecordedRun.read(wanted.output_dir)
-    settings = recorded.settings_again(wanted.data_dir)
-    check_data(settings)
-    check_pretrained(settings)
-
-    from edgedistill.local_run import run_pipeline
-
-    console, comparison = Console(sys.stdout), Comparison(recorded.digests)
-    with work_beside(wanted.output_dir, keep=wanted.keep) as work:
-        console.text("\n".join(recorded.heading(work)))
-        try:
-            with contextlib.suppress(Judged):
-                run_pipeline(
-                    build(),
-                    settings,
-                    work_dir=work,
-                    console=console,
-                    step_keys={},
-                    step_done=comparison.step_done,
-                )
-        except StepFailedError as error:
-            raise recorded.not_judged(str(error), error.log if wanted.keep else None) from None
-        except StepStoppedError as error:
-            failure, log = "a step was ended by SIGTERM.", error.log
-            raise recorded.not_judged(failure, log if wanted.keep else None) from None
-    console.text("\n" + "\n".join(comparison.lines(wanted.output_dir)))
-    return 0 if comparison.agrees else 1
-
-
-def compare(words: Sequence[str]) -> int:
-    """Writes a page that holds finished runs against the first of them; gives 0."""
-    wanted = read_compare_arguments(words)
-
-    from edgedistill.compare_command import write_comparison
-
-    Console(sys.stdout).text("\n".join(write_comparison(wanted)))
-    return 0
-
-
-def compile_files(words: Sequence[str]) -> int:
-    """Writes component.yaml of each step, manifests/pipeline.yaml, generated tables; gives 0."""
-    read_flags(words, ())
-    for path in compile_into(_REPOSITORY):
-        sys.stdout.write(f"{path.relative_to(_REPOSITORY)}\n")
-    return 0
-
-
-def compile_into(repository: Path) -> list[Path]:
-    """Compiles into a tree that has this repository's layout and documents; gives the files."""
-    from kfp.compiler import Compiler
-
-    from edgedistill import components, documents
-    from edgedistill.settings import STEP_SETTINGS
-
-    seven = {step: getattr(components, step) for step in STEP_SETTINGS}
-    package = repository / "components" / "edgedistill"
-    compiled = {repository / "manifests" / "pipeline.yaml": build()}
-    compiled |= {package / step / "component.yaml": seven[step] for step in seven}
-    for path, what in compiled.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Compiler().compile(what, str(path))
-    return [*compiled, *documents.refresh(repository, seven)]
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "run": run,
-    "verify": verify,
-    "compare": compare,
-    "compile": compile_files,
-}
+COMMANDS = ("run", "verify", "compare", "compile")
+"""Each a module of `edgedistill.commands`, with a function `command`."""
 
 
 _AFTER_STOP = {
@@ -241,7 +112,10 @@ def main(words: Sequence[str]) -> int:
         if words[0] not in COMMANDS:
             raise SettingError(f"{words[0]} is no command; there are {', '.join(COMMANDS)}.")
         with stop_signals_raise():
-            return COMMANDS[words[0]](words[1:])
+            # Here and not above: what one command needs another need not wait for.
+            module = importlib.import_module(f"edgedistill.commands.{words[0]}")
+            status: int = module.command(words[1:], build)
+            return status
     except EdgedistillError as error:
         return _fail(USER_ERROR_STATUS, str(error))
     except StepFailedError as error:

@@ -22,7 +22,7 @@ MODULES = [
     REPOSITORY / "pipeline.py",
 ]
 
-KFP_MODULES = {"component.py", "contract.py", "components.py", "local_run.py", "publish.py"}
+KFP_MODULES = {"component.py", "contract.py", "components.py", "local_run.py", "compile.py"}
 TENSORFLOW = {
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert",
     "flatbuffers",

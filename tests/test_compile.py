@@ -14,6 +14,7 @@ from kfp.compiler import Compiler
 from kfp.components import load_component_from_file
 
 import pipeline
+from edgedistill.commands.compile import compile_into
 from edgedistill.settings import STEP_SETTINGS, all_settings
 
 REPOSITORY = Path(__file__).parents[1]
@@ -30,7 +31,7 @@ def test_compiled_and_generated_files_are_as_committed(tmp_path: Path) -> None:
         copy = tmp_path / document.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(document, copy)
-    written = pipeline.compile_into(tmp_path)
+    written = compile_into(tmp_path, pipeline.build)
     assert len(written) == len(COMPILED) + len(documents)
     differing = [
         str(path.relative_to(tmp_path))

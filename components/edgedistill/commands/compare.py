@@ -1,16 +1,27 @@
 """The command `compare`: finished runs in, a page and a few lines out."""
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from edgedistill.arguments import CompareArguments
+from edgedistill.arguments import CompareArguments, read_compare_arguments
+from edgedistill.commands.graph import Build
 from edgedistill.comparison import compare_runs
+from edgedistill.console import Console
 from edgedistill.errors import SettingError, StorageError
 from edgedistill.folders import write_file
 from edgedistill.report.compare_page import TITLE, render_compare_page, summary_lines
 
 _HEAD_CHARACTERS = 2000
 """Within so many the title of a page stands."""
+
+
+def command(words: Sequence[str], build: Build) -> int:
+    """Writes a page that holds finished runs against the first of them; gives 0."""
+    wanted = read_compare_arguments(words)
+    Console(sys.stdout).text("\n".join(write_comparison(wanted)))
+    return 0
 
 
 def write_comparison(wanted: CompareArguments) -> list[str]:
