@@ -115,6 +115,8 @@ def test_whatever_happens_to_a_step_the_report_comes_after(compiled: Compiled) -
     report = compiled.pipeline["root"]["dag"]["tasks"]["failure-report"]
     assert report["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
     assert report["dependentTasks"] == ["exit-handler-1"]
+    assert report["cachingOptions"] == {}  # another run's report is no answer
+    assert compiled.steps["scan"]["cachingOptions"] == {"enableCache": True}
 
 
 def test_pods_are_found_by_their_labels_and_are_not_root(compiled: Compiled) -> None:

@@ -127,7 +127,7 @@ def _on_cluster(variant: ClusterVariant, image: str) -> Any:
         """Turns folders of photos into an int8 TFLite image classifier for phones."""
         cluster = Cluster(given, variant, image)
         report = cluster.place("failure_report", failure_report(**given.of("failure_report")))
-        report.set_display_name("What happened")
+        report.set_display_name("What happened").set_caching_options(False)  # of this run
         with ExitHandler(report, name="Steps"):
             wire(given, cluster.place)
 
