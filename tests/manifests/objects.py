@@ -1,5 +1,6 @@
 """Objects of Kubernetes as the rules look at them: pods, steps, selectors, references."""
 
+import functools
 import os
 import re
 import shutil
@@ -36,6 +37,12 @@ def build(folder: Path) -> list[Object]:
     )
     assert done.returncode == 0, done.stderr
     return parse(done.stdout)
+
+
+@functools.cache
+def built_overlay(overlay: str) -> tuple[Object, ...]:
+    """The overlay as it is committed; nobody changes what is returned."""
+    return tuple(build(MANIFESTS / "overlays" / overlay))
 
 
 def parse(text: str) -> list[Object]:

@@ -14,6 +14,7 @@ from tests.manifests.objects import (
     Object,
     at,
     build,
+    built_overlay,
     kubectl,
     of_kind,
     parse,
@@ -35,7 +36,7 @@ def overlay(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def built(overlay: str) -> list[Object]:
-    return build(MANIFESTS / "overlays" / overlay)
+    return list(built_overlay(overlay))
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.36"])
@@ -105,12 +106,12 @@ def test_the_claims_are_those_that_the_compiled_pipeline_mounts_by_default() -> 
     compiled, *_ = parse((MANIFESTS / COMPILED["pvc"]).read_text(encoding="utf-8"))
     parameters = at(compiled, "root", "inputDefinitions", "parameters")
     wanted = {parameters[name]["defaultValue"] for name in ("data_claim", "checkpoint_claim")}
-    claims = of_kind(build(MANIFESTS / "overlays" / "pvc"), "PersistentVolumeClaim")
+    claims = of_kind(built_overlay("pvc"), "PersistentVolumeClaim")
     assert {claim["metadata"]["name"] for claim in claims} == wanted
 
 
 def test_the_job_mounts_the_claims_where_the_steps_do_and_as_their_user() -> None:
-    objects = build(MANIFESTS / "overlays" / "pvc")
+    objects = built_overlay("pvc")
     [job] = pods(objects)
     mounts = {mount["mountPath"] for mount in job.containers[0]["volumeMounts"]}
     in_steps = [step.config for step in steps(objects) if "pvcMount" in step.config]

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.manifests.objects import MANIFESTS, OVERLAYS, Object, build, kubectl, of_kind
+from tests.manifests.objects import (
+    MANIFESTS,
+    OVERLAYS,
+    Object,
+    built_overlay,
+    kubectl,
+    of_kind,
+    parse,
+)
 from tests.manifests.outside import EXTERNAL
 
 README = (MANIFESTS / "README.md").read_text(encoding="utf-8")
@@ -54,17 +62,32 @@ def test_the_commands_make_the_secrets_and_the_config_map_that_are_referred_to()
 
 def test_the_secret_of_the_command_has_keys_that_the_steps_read() -> None:
     bucket = made(commands("secrets")[0])
-    [version] = of_kind(build(MANIFESTS / "overlays" / "gcs"), "PipelineVersion")
+    [version] = of_kind(built_overlay("gcs"), "PipelineVersion")
     read = set(re.findall(r'"secretKey": "(\w+)"', json.dumps(version)))
     assert set(bucket["data"]) <= read
     assert "GOOGLE_APPLICATION_CREDENTIALS" in read
     assert "/var/run/edgedistill" in json.dumps(version)
 
 
+@pytest.mark.parametrize("compiled", ["pipeline.yaml", "pipeline-pvc.yaml"])
+def test_the_command_for_a_registry_reaches_every_step_of_a_compiled_file(compiled: str) -> None:
+    [words] = commands("registry")
+    assert words[0] == "sed"
+    done = subprocess.run(
+        [*words[:2], str(MANIFESTS / compiled)], capture_output=True, text=True, check=True
+    )
+    pipeline = parse(done.stdout)[0]
+    images = [e["container"]["image"] for e in pipeline["deploymentSpec"]["executors"].values()]
+    assert len(images) >= 7
+    assert {image.rpartition(":")[0] for image in images} == {
+        "registry.example.com/vision/edgedistill-train"
+    }
+
+
 def test_the_command_for_priorities_names_the_class_that_is_there() -> None:
     [words] = commands("priority")
     patch = json.loads(words[-1].removeprefix("COMPILED_PIPELINE_SPEC_PATCH="))
-    [priority] = of_kind(build(MANIFESTS / "overlays" / "gcs"), "PriorityClass")
+    [priority] = of_kind(built_overlay("gcs"), "PriorityClass")
     assert patch == {"podPriorityClassName": priority["metadata"]["name"]}
 
 
@@ -85,7 +108,7 @@ def test_every_link_within_the_readme_leads_to_a_heading() -> None:
 
 
 def test_every_overlay_and_every_policy_is_told_of() -> None:
-    objects = build(MANIFESTS / "overlays" / "pvc")
+    objects = built_overlay("pvc")
     assert all(f"`overlays/{overlay}`" in README for overlay in OVERLAYS)
     names = {
         o["metadata"]["name"] for o in of_kind(objects, "PersistentVolumeClaim", "Role", "Job")
