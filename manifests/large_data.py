@@ -21,6 +21,7 @@ INPUTS = (
     ("scan_shards", 16, "pods that scan at once"),
     ("scan_cores", 8, "cores of each of them, and data_workers"),
     ("scan_cpu_ms", 280.0, "CPU ms to decode a photo and pack it twice (measured: 271 for 12 MP)"),
+    ("sum_mb_s", 1000.0, "MB/s at which a step reads its photos and checks their SHA-256"),
     ("teacher_images_s", 400.0, "images/s of a training step of B3 at 300 px"),
     ("student_images_s", 500.0, "images/s of the student's, the teacher asked in each step"),
     ("qat_images_s", 250.0, "images/s of the quantised student's, in float32"),
@@ -57,15 +58,15 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
     """The steps in their order; shares 0.8, 0.1, 0.1, and calib is val at the student's size."""
     n, packed = given.photos, STUDENT + TEACHER
     train, val = 0.8 * n, 0.1 * n
-    shards = given.scan_shards
+    shards, sums = given.scan_shards, given.sum_mb_s * 1e6
     read, whole = n * given.photo_mb * 1e6, n * packed
     scan_s = n * given.scan_cpu_ms / 1000 / given.scan_cores
     name = "scan" if shards == 1 else "scan_shard"
     yield Step(name, shards, read / shards, 0, whole / shards, scan_s / shards)
     if shards > 1:
         # The search for near duplicates took 200 s for a million photos.
-        yield Step("merge_shards", 1, 0, whole, whole, 200 * n / 1e6)
-    yield Step("split", 1, 0, whole, whole + val * STUDENT, 0)
+        yield Step("merge_shards", 1, 0, whole, whole, 200 * n / 1e6 + whole / sums)
+    yield Step("split", 1, 0, whole, whole + val * STUDENT, whole / sums)
 
     both = (train + val) * packed
 
@@ -75,13 +76,15 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
 
     # Once more: the teacher's features of all training photos, which judge their labels.
     judged_s = train / 3 / given.teacher_images_s
-    teacher_s = trained(given.epochs_teacher, given.teacher_images_s) + judged_s
+    checked_s = (train + val) * TEACHER / sums  # it reads its own size alone
+    teacher_s = trained(given.epochs_teacher, given.teacher_images_s) + judged_s + checked_s
     yield Step("teacher", 1, 0, both, 0, teacher_s)
-    student_s = trained(given.epochs_student, given.student_images_s)
+    student_s = trained(given.epochs_student, given.student_images_s) + both / sums
     yield Step("distiller", 1, 0, both, 0, student_s)
     # Both candidates and the file for MediaPipe answer every validation photo.
     int8_s = given.int8_cpu_ms / 1000 / given.cpu_cores
     qat_s = trained(given.epochs_qat, given.qat_images_s) + 3 * val * int8_s
+    qat_s += both / sums
     yield Step("qat_export", 1, 0, both, 0, qat_s)
     answer_s = 3 * int8_s + given.float_cpu_ms / 1000 / given.cpu_cores
     yield Step("evaluate", 1, 0, val * packed, 0, val * answer_s)
@@ -123,7 +126,12 @@ def read_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Plans a run on many photos.")
     for name, default, meaning in INPUTS:
         parser.add_argument(f"--{name}", type=type(default), default=default, help=meaning)
-    return parser.parse_args(words)
+    given = parser.parse_args(words)
+    for name, value in vars(given).items():
+        least = 0 if name.startswith("epochs_") else 1
+        if not (value >= least if isinstance(value, int) else value > 0):
+            parser.error(f"{name} must be at least {least}, or a rate above 0; got {value}")
+    return given
 
 
 if __name__ == "__main__":

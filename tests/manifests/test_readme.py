@@ -153,6 +153,19 @@ def test_a_plan_is_its_arithmetic() -> None:
     assert rows["teacher"][5:] == ["0.1", "0.8", "0.9"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--bucket_mb_s", "0"), ("--scan_shards", "0"), ("--epochs_qat", "-1"), ("--photos", "x")],
+)
+def test_numbers_that_plan_nothing_are_refused_in_one_sentence(words: tuple[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), *words], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert words[0].strip("-") in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_shards_divide_the_scan_and_add_a_merging() -> None:
     one, four = (
         {row[0]: row for row in planned("--scan_shards", n, "--photos", "1000000")}
