@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from edgedistill.arguments import COMPARE_OPTIONS, RUN_OPTIONS, VERIFY_OPTIONS
 from edgedistill.declaration import DeclaredSetting
 from edgedistill.presets import PRESETS
+from edgedistill.server.usage import SERVER_LOGIN, SERVER_USAGES
 from edgedistill.setting_texts import default_text, settings_by_step, value_text
 
 EXAMPLES = """\
@@ -25,6 +26,11 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
 
   Compile for Kubeflow Pipelines, into manifests/ and component.yaml:
     python pipeline.py compile
+
+  Put it on a cluster, start a run there and follow it, start one every week:
+    python pipeline.py publish --help
+    python pipeline.py submit --help
+    python pipeline.py recurring --help
 
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
@@ -58,6 +64,9 @@ def usage(command: str) -> str:
         return _options_help(_VERIFY_USAGE, VERIFY_OPTIONS)
     if command == "compare":
         return _options_help(_COMPARE_USAGE, COMPARE_OPTIONS)
+    if command in SERVER_USAGES:
+        pages = (_options_help(text, options) for text, options in SERVER_USAGES[command])
+        return "\n\n".join([*pages, SERVER_LOGIN])
     return EXAMPLES
 
 
