@@ -41,7 +41,10 @@ def _check_value(name: str, value: Any, kind: str) -> None:
         datetime.fromisoformat(value)
     elif kind in ("str", "bool", "int", "float"):
         # Whole numbers of 64 bits are texts in the models, and either in JSON.
-        allowed = {"str": (str, int), "bool": bool, "int": int, "float": (int, float)}[kind]
+        kinds: dict[str, tuple[type, ...]] = {
+            "str": (str, int), "bool": (bool,), "int": (int,), "float": (int, float)
+        }  # fmt: skip
+        allowed = kinds[kind]
         if not isinstance(value, allowed) or (kind == "str" and isinstance(value, bool)):
             raise ValueError(f"invalid value for {kind} field {name}: {value!r}")
     else:

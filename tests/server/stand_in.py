@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +57,11 @@ class Fault:
     delay_s: float = 0.0
     after: bool = False
     do_first: Callable[[], object] = lambda: None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the answer is the true one after all, and `do_first` all that is odd."""
+        return self.status == 200 and not self.body
 
 
 class RefusalError(Exception):
@@ -192,7 +197,7 @@ class StandIn:
 
 def _task(name: str, state: str) -> dict[str, Any]:
     ended = state in ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
-    told = {
+    told: dict[str, Any] = {
         "task_id": f"task-{name}",
         "display_name": name,
         "create_time": "2026-01-01T00:00:00Z",
@@ -240,11 +245,11 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self._fault(request)
         if fault is not None:
             fault.do_first()
-            time.sleep(fault.delay_s)
-        if fault is None or fault.after or (fault.status == 200 and not fault.body):
+        if fault is None or fault.after or fault.is_served:
             with self.state.lock:
                 status, body, kind = self._answer(request)
-        if fault is not None and (fault.status != 200 or fault.body):
+        if fault is not None and not fault.is_served:
+            time.sleep(fault.delay_s)
             status, body, kind = fault.status, fault.body, fault.content_type
         if not status:
             self.close_connection = True
@@ -287,7 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind = headers.get("content-type", "")
         if kind.startswith("multipart/form-data"):
             whole = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + content)
-            (part,) = whole.get_payload()
+            uploaded: Any = whole.get_payload()
+            (part,) = uploaded
             assert part.get_param("name", header="content-disposition") == "uploadfile"
             request.file, request.file_name = part.get_payload(decode=True), part.get_filename()
         elif content:
@@ -302,7 +308,8 @@ class _Handler(BaseHTTPRequestHandler):
         if 300 <= status < 400:
             self.send_header("Location", f"{self.state.url}/login")
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(OSError):  # the client may be gone
+            self.wfile.write(content)
 
 
 def _route(state: StandIn, request: Request) -> Any:

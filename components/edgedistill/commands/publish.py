@@ -1,12 +1,16 @@
 """The command `publish`: the compiled pipeline on the server, uploaded once."""
 
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from edgedistill.commands.graph import Build
 from edgedistill.console import Console
+from edgedistill.errors import StorageError
 from edgedistill.server.arguments import PUBLISH_OPTIONS, read_server_arguments
 from edgedistill.server.compiled import CompiledPipeline
 from edgedistill.server.target import Target
@@ -26,6 +30,8 @@ def command(words: Sequence[str], build: Build) -> int:
     pipeline = wanted.text("pipeline_name")
     connection = Connection.open(target)
     there = publish(connection, path, compiled, pipeline, wanted.text("version_name"))
+    if wanted.text("output_file"):
+        _write(Path(wanted.text("output_file")), asdict(there))
     console = Console(sys.stdout)
     version = f"version {there.version_name} of pipeline {pipeline}"
     if there.uploaded:
@@ -39,3 +45,12 @@ def command(words: Sequence[str], build: Build) -> int:
         )
     console.text(f"Page: {connection.address.version_page(there.pipeline_id, there.version_id)}")
     return 0
+
+
+def _write(path: Path, told: Mapping[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"output_file {path} cannot be written: {error.strerror}; the version is on the server."
+        ) from None

@@ -102,14 +102,14 @@ class Asked:
     def error(self, doing: str, came: AnswerError | NoAnswerError) -> ServerError:
         """The error for a user; `doing` is a verb with its object: "list pipelines"."""
         if isinstance(came, NoAnswerError):
-            return UnreachableError(self.login.hide(self._silence(came)))
-        sentence = self.login.hide(self._answer(doing, came))
+            return UnreachableError(self._silence(doing, came))
+        sentence = self._answer(doing, came)
         if came.status in TRANSIENT_STATUSES:
             return UnreachableError(sentence)
         return RefusedError(sentence, came.status)
 
     def _answer(self, doing: str, came: AnswerError) -> str:
-        said = _said(came.message)
+        said = _said(self.login.hide(came.message))
         status = came.status
         if status == 401:
             return f"{self.host} does not know who asks (401){said}; {self._login_advice()}"
@@ -133,13 +133,13 @@ class Asked:
             return f"{self.host} cannot {doing} (404){said or ': there is no such thing'}."
         return f"{self.host} cannot {doing} ({status}){said}.{_version_advice(came.message)}"
 
-    def _silence(self, came: NoAnswerError) -> str:
+    def _silence(self, doing: str, came: NoAnswerError) -> str:
         return {
             Silence.REFUSED: f"{self.host} refuses the connection: is the server, or the port "
             "forwarding to it, running, and --host right?",
             Silence.UNKNOWN_HOST: f"{self.host} is not known by that name here: check --host.",
-            Silence.TIMED_OUT: f"{self.host} did not answer within {self.timeout_s:g} s; the same "
-            f"command does nothing twice. {TIMEOUT} sets another time.",
+            Silence.TIMED_OUT: f"{self.host} did not {doing} within {self.timeout_s:g} s, but "
+            f"may do so yet: look before you try again; {TIMEOUT} sets another time.",
             Silence.NOT_TRUSTED: f"{self.host} cannot be trusted ({came.detail}): set {CA_FILE} to "
             "the file of the authority that signed its certificate, and check https:// and port.",
             Silence.BROKEN_OFF: f"{self.host} broke off without an answer ({came.detail}); try "
