@@ -47,7 +47,7 @@ def test_what_the_api_does_not_have_is_refused(
 
 def test_bodies_are_held_against_the_models_at_every_depth() -> None:
     run = {"display_name": "r", "runtime_config": {"parameters": {"a": 1}},
-           "pipeline_version_reference": {"pipeline_id": "p", "pipeline_version_id": "v"}}  # fmt: skip
+           "pipeline_version_reference": {"pipeline_version_id": "v"}}  # fmt: skip
     check_body(run, "V2beta1Run")
     with pytest.raises(UnknownFieldError, match='"pipelineRoot"'):
         check_body({**run, "runtime_config": {"pipelineRoot": "x"}}, "V2beta1Run")
