@@ -18,7 +18,7 @@ from edgedistill.server import connection as connection_module
 from edgedistill.server.answers import CA_FILE, TIMEOUT, RefusedError, UnreachableError
 from edgedistill.server.connection import Connection
 from edgedistill.server.login import COOKIE, TOKEN, TOKEN_FILE
-from edgedistill.server.published import find_pipeline, list_versions
+from edgedistill.server.published import find_pipeline, versions_of
 from edgedistill.server.target import Patience, Target
 from tests.server.conftest import Connect
 from tests.server.stand_in import Fault, StandIn, serve
@@ -84,7 +84,7 @@ def test_lists_are_read_to_their_end(server: StandIn, connect: Connect) -> None:
             {"pipeline_id": pipeline_id, "pipeline_version_id": f"v{number}",
              "display_name": f"v{number}", "created_at": f"2026-01-0{number + 1}T00:00:00Z"}
         )  # fmt: skip
-    names = [v.display_name for v in list_versions(connect(), pipeline_id)]
+    names = [v.display_name for v in versions_of(connect(), pipeline_id)]
     assert names == ["v4", "v3", "v2", "v1", "v0"]
     assert len(server.sent("GET .*/versions")) == 3  # two a page
 

@@ -62,6 +62,14 @@ def test_a_line_tells_when_a_tasks_state_changes_and_only_then(
     ]  # fmt: skip
 
 
+def test_a_server_that_gives_titles_for_names_is_understood_too(
+    server: StandIn, connect: Connect, run_id: str
+) -> None:
+    server.life = [("SUCCEEDED", {"Photos": "SUCCEEDED", "Other": "SUCCEEDED"})]
+    _, lines = watch(connect, run_id)
+    assert lines[:-1] == ["Photos: succeeded, 95 s"]
+
+
 def test_a_failed_run_says_which_task_and_why(
     server: StandIn, connect: Connect, run_id: str
 ) -> None:

@@ -100,13 +100,18 @@ class Connection:
                     raise self._asked.error(doing, came) from None
             time.sleep(wait_s)
 
-    def pages(self, doing: str, ask: Callable[..., Any], what: str) -> Iterator[Any]:
-        """All that `ask`, a list function of kfp's client, lists under the name `what`."""
+    def pages(
+        self, doing: str, ask: Callable[..., Any], what: str, *, page_size: int = _PAGE_SIZE
+    ) -> Iterator[Any]:
+        """All that `ask`, a list function of kfp's client, lists under the name `what`.
+
+        A page is asked for when it is needed.
+        """
         token = ""
         while True:
 
             def page(token: str = token) -> Any:
-                return ask(page_token=token, page_size=_PAGE_SIZE)
+                return ask(page_token=token, page_size=page_size)
 
             answer = self.call(doing, page)
             yield from getattr(answer, what) or ()

@@ -111,12 +111,16 @@ class _Shown:
             self._console.line(text)
         self._last_said = text
 
+    def _title(self, name: str) -> str | None:
+        """The task's title, also where a server calls it so already; None for other nodes."""
+        return self._titles.get(name) or (name if name in self._titles.values() else None)
+
     def show(self, run: Any) -> None:
         """Shows each task whose state is another than at the last look."""
         self._last_said = ""
         details = run.run_details.task_details if run.run_details else None
         for task in details or ():
-            title = self._titles.get(task.display_name)
+            title = self._title(task.display_name)
             if title is None or not task.state or self._states.get(task.task_id) == task.state:
                 continue
             self._states[task.task_id] = task.state

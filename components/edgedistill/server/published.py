@@ -2,10 +2,13 @@
 
 import difflib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from edgedistill.errors import SettingError
 from edgedistill.server.connection import Connection
+
+_VERSIONS_A_PAGE = 20  # each comes with its whole file, of some 100 KB
 
 
 def named(name: str) -> str:
@@ -30,15 +33,17 @@ def find_pipeline(connection: Connection, name: str, namespace: str) -> Any | No
     return next((p for p in found if p.display_name == name), None)
 
 
-def list_versions(connection: Connection, pipeline_id: str) -> list[Any]:
-    """All versions of a pipeline, the newest first."""
+def versions_of(connection: Connection, pipeline_id: str, name: str = "") -> Iterator[Any]:
+    """The versions of a pipeline, the newest first; of a name, if one is given."""
 
     def ask(**page: Any) -> Any:
         return connection.client.list_pipeline_versions(
-            pipeline_id, sort_by="created_at desc", **page
+            pipeline_id, sort_by="created_at desc", filter=named(name) if name else None, **page
         )
 
-    return list(connection.pages("list the versions", ask, "pipeline_versions"))
+    return connection.pages(
+        "list the versions", ask, "pipeline_versions", page_size=_VERSIONS_A_PAGE
+    )
 
 
 def find_version(connection: Connection, pipeline_name: str, version_name: str) -> Any:
@@ -58,14 +63,15 @@ def find_version(connection: Connection, pipeline_name: str, version_name: str) 
             f"there is no pipeline {pipeline_name}{where}: publish it first, or give "
             "--pipeline_file."
         )
-    versions = list_versions(connection, pipeline.pipeline_id)
-    if not versions:
+    newest = next(versions_of(connection, pipeline.pipeline_id), None)
+    if newest is None:
         raise SettingError(f"pipeline {pipeline_name} has no version: publish one first.")
     if not version_name:
-        return versions[0]
-    found = next((v for v in versions if v.display_name == version_name), None)
+        return newest
+    same_name = versions_of(connection, pipeline.pipeline_id, version_name)
+    found = next((v for v in same_name if v.display_name == version_name), None)
     if found is None:
-        names = [v.display_name for v in versions]
+        names = [v.display_name for v in versions_of(connection, pipeline.pipeline_id)]
         near = difflib.get_close_matches(version_name, names, n=1) or names[:1]
         raise SettingError(
             f"pipeline {pipeline_name} has no version {version_name}; there is {near[0]}."

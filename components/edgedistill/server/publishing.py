@@ -11,7 +11,7 @@ from edgedistill.errors import ServerError, SettingError
 from edgedistill.server.answers import RefusedError
 from edgedistill.server.compiled import CompiledPipeline
 from edgedistill.server.connection import Connection
-from edgedistill.server.published import find_pipeline, list_versions
+from edgedistill.server.published import find_pipeline, versions_of
 
 _MARK = "content sha256:"
 _DIGEST = re.compile(re.escape(_MARK) + r"([0-9a-f]{64})")
@@ -54,7 +54,7 @@ def publish(
     wanted = version_name or f"{pipeline_name}-{compiled.digest[:_SHOWN_DIGITS]}"
     uploaded = False
     for _ in range(_TRIES):
-        versions = list_versions(connection, pipeline_id)
+        versions = list(versions_of(connection, pipeline_id))
         found = _judge(versions, compiled, wanted, any_name=not version_name)
         if found is not None:
             newest = versions[0].display_name
