@@ -48,19 +48,19 @@ def test_publish_uploads_once_and_says_so(
 ) -> None:
     server.token = SECRET
     told = tmp_path / "told.json"
-    words = ("publish", "--host", server.url, "--namespace", "team", "--pipeline_name", "photos",
+    words = ("publish", "--host", server.url, "--namespace", "team",
              "--pipeline_file", str(compiled_file), "--output_file", str(told))  # fmt: skip
     first = typed(*words, **{TOKEN: SECRET})
     assert (first.status, first.errors) == (0, "")
     version = json.loads(told.read_text())["version_name"]
     pipeline_id, version_id = "pipeline-0001", "version-0002"
     assert first.shown.splitlines() == [
-        f"Uploaded version {version} of pipeline photos.",
+        f"Uploaded version {version} of pipeline small.",
         f"Page: {server.url}/#/pipelines/details/{pipeline_id}/version/{version_id}",
     ]
     again = typed(*words, **{TOKEN: SECRET})
     assert (again.status, again.errors) == (0, "")
-    assert again.shown.startswith(f"Nothing uploaded: version {version} of pipeline photos has")
+    assert again.shown.startswith(f"Nothing uploaded: version {version} of pipeline small has")
     assert list(server.files.values()) == [compiled_file.read_bytes()]
 
 

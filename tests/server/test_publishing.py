@@ -94,6 +94,14 @@ def test_a_version_that_somebody_uploaded_in_the_dashboard_is_judged_by_its_cont
         put(connect, compiled_file, "by hand")
 
 
+def test_what_we_uploaded_is_known_by_its_description_however_a_server_writes_it_back(
+    server: StandIn, connect: Connect, compiled_file: Path
+) -> None:
+    put(connect, compiled_file)
+    del server.versions[0]["pipeline_spec"]["pipeline_spec"]["sdkVersion"]
+    assert not put(connect, compiled_file).uploaded
+
+
 def test_the_same_name_in_another_namespace_is_another_pipeline(
     server: StandIn, connect: Connect, compiled_file: Path
 ) -> None:

@@ -27,7 +27,7 @@ def command(words: Sequence[str], build: Build) -> int:
     from edgedistill.server.connection import Connection
     from edgedistill.server.publishing import publish
 
-    pipeline = wanted.text("pipeline_name")
+    pipeline = wanted.text("pipeline_name") or compiled.name
     connection = Connection.open(target)
     there = publish(connection, path, compiled, pipeline, wanted.text("version_name"))
     if wanted.text("output_file"):

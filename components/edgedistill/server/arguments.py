@@ -51,7 +51,9 @@ _WHAT_RUNS = {
 
 PUBLISH_OPTIONS: Options = {
     **_SERVER,
-    **_option("pipeline_name", PIPELINE_NAME, "Pipeline that the version belongs to."),
+    **_option(
+        "pipeline_name", "", "Pipeline that the version belongs to; left out: as it was compiled."
+    ),
     **_option("version_name", "", "Name of the version; left out: made from its content."),
     **_option("pipeline_file", COMPILED_FILE, "Compiled file, of python pipeline.py compile."),
     **_option("output_file", "", "JSON file that is told which version it is, for a script."),
