@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -146,7 +145,6 @@ def _word(state: str) -> str:
 def _seconds(task: Any) -> str:
     """How long an ended task took, "" for one that has not ended or does not say."""
     start, end = task.start_time or task.create_time, task.end_time
-    # What has not ended may have an end all the same: the epoch.
-    if not start or not end or end < start or end.year <= datetime.fromtimestamp(0, UTC).year:
+    if not start or not end or end < start:  # what has not ended may end at the epoch
         return ""
     return f", {(end - start).total_seconds():.0f} s"
