@@ -11,6 +11,7 @@ from edgedistill.arguments import (
 )
 from edgedistill.declaration import DeclaredSetting
 from edgedistill.presets import PRESETS
+from edgedistill.server.usage import SERVER_LOGIN, SERVER_USAGES
 from edgedistill.setting_texts import default_text, settings_by_step, value_text
 
 EXAMPLES = """\
@@ -30,6 +31,11 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
 
   Compile for Kubeflow Pipelines, with an image of your own registry:
     python pipeline.py compile --image registry.example/edgedistill-train:0.1.0 --output_folder kfp
+
+  Put it on a cluster, start a run there and follow it, start one every week:
+    python pipeline.py publish --help
+    python pipeline.py submit --help
+    python pipeline.py recurring --help
 
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
@@ -71,6 +77,9 @@ def usage(command: str) -> str:
         return _options_help(_COMPARE_USAGE, COMPARE_OPTIONS)
     if command == "compile":
         return _options_help(_COMPILE_USAGE, COMPILE_OPTIONS)
+    if command in SERVER_USAGES:
+        pages = (_options_help(text, options) for text, options in SERVER_USAGES[command])
+        return "\n\n".join([*pages, SERVER_LOGIN])
     return EXAMPLES
 
 

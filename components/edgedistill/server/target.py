@@ -1,0 +1,72 @@
+"""Which server is meant, in what namespace, and how it is asked: all but the connection itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from edgedistill.errors import SettingError
+from edgedistill.server.address import UI_HOST, Address
+from edgedistill.server.answers import CA_FILE, TIMEOUT
+from edgedistill.server.login import Login, login_from
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an answer is waited for, and how long before each new try, in seconds."""
+
+    answer_within_s: float = 60.0
+    waits_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """The default, or what the environment says."""
+        text = environment.get(TIMEOUT, "")
+        if not text:
+            return cls()
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds <= 3600:
+            raise SettingError(f"{TIMEOUT} must be a number of seconds up to 3600; got {text}.")
+        return cls(answer_within_s=seconds)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The server, and who asks it; `namespace` and `ca_file` are "" where none is given."""
+
+    address: Address
+    namespace: str
+    login: Login
+    ca_file: str
+    patience: Patience
+
+    @classmethod
+    def read(
+        cls,
+        host: str,
+        namespace: str,
+        environment: Mapping[str, str],
+        patience: Patience | None = None,
+    ) -> Self:
+        """Reads flags and environment, and asks no server.
+
+        Raises:
+            SettingError: the address, the login, or a variable cannot be used.
+        """
+        ca_file = environment.get(CA_FILE, "")
+        if ca_file and not Path(ca_file).is_file():
+            raise SettingError(
+                f"{CA_FILE} must name a file of certificates (PEM); {ca_file} is none."
+            )
+        login = login_from(environment)
+        login.headers()  # a file that cannot be read is refused here, not in the middle
+        return cls(
+            Address.read(host, environment.get(UI_HOST, "")),
+            namespace,
+            login,
+            ca_file,
+            patience or Patience.read(environment),
+        )
