@@ -61,7 +61,8 @@ platforms:
 
 @pytest.fixture(autouse=True)
 def no_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (TOKEN, TOKEN_FILE, COOKIE, COOKIE_FILE, POD_TOKEN_PATH):
+    proxies = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    for name in (TOKEN, TOKEN_FILE, COOKIE, COOKIE_FILE, POD_TOKEN_PATH, *proxies):
         monkeypatch.delenv(name, raising=False)
 
 

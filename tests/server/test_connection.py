@@ -1,5 +1,6 @@
 """What comes of each kind of answer, and of none: with kfp's own client over real HTTP."""
 
+import base64
 import datetime
 import ipaddress
 import socket
@@ -222,6 +223,41 @@ def test_a_server_that_does_not_answer_is_not_waited_for_longer_than_said(
 def test_a_connection_that_breaks_off_is_told(server: StandIn, connect: Connect) -> None:
     server.faults = [Fault("GET .*/pipelines", status=0)]
     assert "broke off without an answer" in sentence_of(connect)
+
+
+def test_a_proxy_of_the_environment_is_asked_in_place_of_the_server(
+    server: StandIn, connect: Connect
+) -> None:
+    # The stand-in takes a proxy's requests, which name the whole address, for its own.
+    proxy = server.url.replace("http://", "http://me:pa%40ss@")
+    connection = connect(host="http://kubeflow.internal:81", http_proxy=proxy)
+    assert find_pipeline(connection, "p", "team") is None
+    assert {r.headers["host"] for r in server.requests} == {"kubeflow.internal:81"}
+    basic = base64.b64encode(b"me:pa@ss").decode()
+    assert {r.headers["proxy-authorization"] for r in server.requests} == {f"Basic {basic}"}
+
+
+@pytest.mark.parametrize(
+    ("without", "is_asked"),
+    [("", True), ("kf.my.org", False), ("my.org", False), (".my.org,x", False), ("*", False),
+     ("x, kf.my.org:81", False), ("y.org", True), ("f.my.org", True), ("kf.my.org:82", True)],
+)  # fmt: skip
+def test_a_name_of_no_proxy_is_a_host_or_a_domain(without: str, is_asked: bool) -> None:
+    environment = {"https_proxy": "http://proxy:3128", "http_proxy": "other", "no_proxy": without}
+    target = Target.read("https://kf.my.org:81/pipeline", "team", environment)
+    assert target.proxy == ("http://proxy:3128" if is_asked else "")
+
+
+def test_no_proxy_is_heeded_and_a_dead_one_is_told_without_its_password(
+    server: StandIn, connect: Connect
+) -> None:
+    dead = {"HTTP_PROXY": "http://me:pa55word@127.0.0.1:9"}
+    assert connect(**dead, NO_PROXY="127.0.0.1,other").namespace == "team"
+    with pytest.raises(UnreachableError) as refused:
+        connect(**dead)
+    assert "proxy" in str(refused.value)
+    assert "pa55word" not in str(refused.value)
+    assert "pa55word" not in repr(Target.read(server.url, "team", dead))
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "3601", "nan"])

@@ -61,6 +61,7 @@ class Silence(Enum):
     TIMED_OUT = auto()
     NOT_TRUSTED = auto()
     BROKEN_OFF = auto()
+    NO_PROXY = auto()
 
 
 MAY_BE_DONE = (Silence.TIMED_OUT, Silence.BROKEN_OFF)
@@ -144,6 +145,8 @@ class Asked:
             "the file of the authority that signed its certificate, and check https:// and port.",
             Silence.BROKEN_OFF: f"{self.host} broke off without an answer ({came.detail}); try "
             "again.",
+            Silence.NO_PROXY: f"the proxy before {self.host} cannot be reached ({came.detail}): "
+            "check http_proxy and https_proxy, or name the host in no_proxy.",
         }[came.silence]
 
     def _login_advice(self) -> str:

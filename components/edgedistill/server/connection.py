@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import unquote
 
 import kfp_server_api
 import urllib3
@@ -148,6 +149,11 @@ class _Client(kfp.Client):  # type: ignore[misc]
         host = target.address.host
         self._given = kfp_server_api.Configuration(host=host)
         self._given.ssl_ca_cert = target.ca_file or None
+        if target.proxy:
+            self._given.proxy = target.proxy
+            self._given.proxy_headers = urllib3.make_headers(
+                proxy_basic_auth=unquote(urllib3.util.parse_url(target.proxy).auth or "") or None
+            )
         # False, not 0: a redirection, which is to a login, is an answer then, and not followed.
         self._given.retries = False
         with _silent():
@@ -194,6 +200,8 @@ class _Rest(rest.RESTClientObject):  # type: ignore[misc]
 
 
 def _silence(error: urllib3.exceptions.HTTPError) -> Silence:
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return Silence.NO_PROXY
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return Silence.UNKNOWN_HOST
     if isinstance(error, urllib3.exceptions.NewConnectionError):

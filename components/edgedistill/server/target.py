@@ -1,9 +1,10 @@
 """Which server is meant, in what namespace, and how it is asked: all but the connection itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from edgedistill.errors import SettingError
 from edgedistill.server.address import UI_HOST, Address
@@ -35,13 +36,17 @@ class Patience:
 
 @dataclass(frozen=True)
 class Target:
-    """The server, and who asks it; `namespace` and `ca_file` are "" where none is given."""
+    """The server, and who asks it; `namespace`, `ca_file` and `proxy` are "" where none is given.
+
+    `proxy` may hold a password, and is not shown.
+    """
 
     address: Address
     namespace: str
     login: Login
     ca_file: str
     patience: Patience
+    proxy: str = field(default="", repr=False)
 
     @classmethod
     def read(
@@ -63,10 +68,26 @@ class Target:
             )
         login = login_from(environment)
         login.headers()  # a file that cannot be read is refused here, not in the middle
+        address = Address.read(host, environment.get(UI_HOST, ""))
         return cls(
-            Address.read(host, environment.get(UI_HOST, "")),
+            address,
             namespace,
             login,
             ca_file,
             patience or Patience.read(environment),
+            _proxy(address.host, environment),
         )
+
+
+def _proxy(host: str, environment: Mapping[str, str]) -> str:
+    """The proxy that the environment names for that address, as curl and pip read it."""
+    parts = urlsplit(host)
+    both = [f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper()]
+    proxy = next((environment[name] for name in both if environment.get(name)), "")
+    without = environment.get("no_proxy") or environment.get("NO_PROXY", "")
+    excluded = [name.strip().lstrip(".") for name in without.split(",") if name.strip()]
+    name = parts.hostname or ""
+    for one in excluded:
+        if one in ("*", name, parts.netloc) or name.endswith(f".{one}"):
+            return ""
+    return proxy

@@ -20,7 +20,8 @@ Login, from the environment alone: a command line is seen by others, so no flag 
       the usual path says that it is; elsewhere no login
   {CA_FILE}: certificates (PEM) of the authority that signed the server's
   {TIMEOUT}: how long an answer is waited for, in seconds; left out: 60
-  {UI_HOST}: the dashboard's address for links, where it is not --host"""
+  {UI_HOST}: the dashboard's address for links, where it is not --host
+  http_proxy, https_proxy, no_proxy: as other programs read them"""
 
 _PUBLISH = """\
 python pipeline.py publish --host URL --namespace N [--pipeline_name P] [--name value ...]
