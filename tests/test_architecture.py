@@ -35,6 +35,7 @@ SHARED = {
     "json_file",
     "datasets",
     "pixels",
+    "file_sums",
     "errors",
     "settings",
     "declaration",

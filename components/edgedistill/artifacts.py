@@ -80,11 +80,12 @@ class, where there are some; of all other counts only `n_bad_files` knows of the
 
 PACKED_DATASET = JsonFile(
     "dataset.json",
-    3,
-    frozenset({"n_photos", "student_px", "teacher_sizes_px", "digest", "split_digest"}),
+    4,
+    frozenset({"n_photos", "student_px", "teacher_sizes_px", "digest", "split_digest", "sha256"}),
 )  # fmt: skip
 """Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads.
-`teacher_sizes_px`: the sides of the teachers' images, each once, in the order of the teachers."""
+`teacher_sizes_px`: the sides of the teachers' images, each once, in the order of the teachers.
+`sha256`: of each table, and of the list of each size's shards, SHA256SUMS, which names theirs."""
 
 NETWORK = JsonFile(
     "network.json",
