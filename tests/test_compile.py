@@ -15,12 +15,12 @@ from kfp.components import load_component_from_file
 
 import pipeline
 from edgedistill.commands.compile import compile_into
-from edgedistill.settings import STEP_SETTINGS, all_settings
+from edgedistill.settings import COMPONENT_SETTINGS, STEP_SETTINGS, all_settings
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "components" / "edgedistill"
 COMPILED = [REPOSITORY / "manifests" / "pipeline.yaml"] + [
-    PACKAGE / step / "component.yaml" for step in STEP_SETTINGS
+    PACKAGE / name / "component.yaml" for name in COMPONENT_SETTINGS
 ]
 SPEC_CHECK = REPOSITORY.parent / "shared" / "checks" / "kfp_spec.py"
 
@@ -111,12 +111,12 @@ def test_steps_have_names_that_read_well(compiled: dict[str, Any]) -> None:
     assert all(re.fullmatch(r"[A-Z][A-Za-z ]+", name) for name in names)
 
 
-@pytest.mark.parametrize("step", STEP_SETTINGS)
+@pytest.mark.parametrize("step", COMPONENT_SETTINGS)
 def test_component_yaml_loads_with_every_setting(step: str) -> None:
     loaded = load_component_from_file(str(PACKAGE / step / "component.yaml"))
     assert loaded.name == step.replace("_", "-")
     parameters = {n for n, s in loaded.component_spec.inputs.items() if "system." not in s.type}
-    assert parameters == set(STEP_SETTINGS[step].__dataclass_fields__)
+    assert parameters == set(COMPONENT_SETTINGS[step].__dataclass_fields__)
 
 
 def test_a_loaded_component_works_in_a_pipeline_of_ones_own(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_loaded_component_works_in_a_pipeline_of_ones_own(tmp_path: Path) -> N
     assert tasks["split"]["inputs"]["parameters"]["seed"] == {"runtimeValue": {"constant": 3}}
 
 
-@pytest.mark.parametrize("step", STEP_SETTINGS)
+@pytest.mark.parametrize("step", COMPONENT_SETTINGS)
 def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> None:
     text = (PACKAGE / step / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
@@ -144,7 +144,7 @@ def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> No
     assert step.replace("_", "-") in tasks
 
 
-@pytest.mark.parametrize("step", STEP_SETTINGS)
+@pytest.mark.parametrize("step", COMPONENT_SETTINGS)
 def test_metadata_has_the_keys_that_the_components_repository_wants(step: str) -> None:
     metadata = yaml.safe_load((PACKAGE / step / "metadata.yaml").read_text(encoding="utf-8"))
     assert list(metadata) == [

@@ -1,6 +1,6 @@
 """Packed photos that were damaged after they were written: no step goes to work on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,58 +59,58 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def places(run: Path, *names: str) -> Any:
-    """Those of the step's inputs and outputs, in the order of its parameters."""
-    return [str(run / name) for name in names]
+def call(step: Callable[..., Any], run: Path, names: Sequence[str], settings: Any) -> None:
+    """Calls a step with inputs and outputs of these names, in the order of its parameters."""
+    step(*(str(run / name) for name in names), settings)
 
 
 def train_teacher(run: Path) -> None:
     from edgedistill.teacher.step import train_teacher
 
     settings = TeacherSettings(teacher_arch="efficientnet_lite2", teacher_weights="none")
-    train_teacher(*places(run, "train", "val", "model", "report.html"), settings=settings)
+    call(train_teacher, run, ["train", "val", "model", "report.html"], settings)
 
 
 def distil(run: Path) -> None:
     from edgedistill.distiller.step import distil_student
 
     names = ("train", "val", "teacher", "model", "report.html")
-    distil_student(*places(run, *names), settings=DistillerSettings())
+    call(distil_student, run, names, DistillerSettings())
 
 
 def distil_without_teacher(run: Path) -> None:
     from edgedistill.distiller.step import distil_student
 
     names = ("train", "val", "teacher", "model", "report.html")
-    distil_student(*places(run, *names), settings=DistillerSettings(distill_alpha=1.0))
+    call(distil_student, run, names, DistillerSettings(distill_alpha=1.0))
 
 
 def export(run: Path) -> None:
     from edgedistill.qat_export.step import export_int8
 
     names = ("train", "val", "student", "teacher", "model", "report.html")
-    export_int8(*places(run, *names), settings=QatExportSettings())
+    call(export_int8, run, names, QatExportSettings())
 
 
 def evaluate(run: Path) -> None:
     from edgedistill.evaluate.step import evaluate_file
 
     names = ("test", "tflite", "student", "teacher", "model", "report.html")
-    evaluate_file(*places(run, *names), settings=EvaluateSettings())
+    call(evaluate_file, run, names, EvaluateSettings())
 
 
 def calibrate(run: Path) -> None:
     from edgedistill.calibrate.step import calibrate_threshold
 
     names = ("val", "predictions", "tflite", "model", "report.html")
-    calibrate_threshold(*places(run, *names), settings=CalibrateSettings())
+    call(calibrate_threshold, run, names, CalibrateSettings())
 
 
 def split(run: Path) -> None:
     from edgedistill.split.step import split_catalog
 
     names = ("catalog", "model", "val2", "test2", "calib", "report.html")
-    split_catalog(*places(run, *names), settings=SplitSettings())
+    call(split_catalog, run, names, SplitSettings())
 
 
 READS = [

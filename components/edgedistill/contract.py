@@ -12,7 +12,7 @@ from typing import Any
 from kfp import dsl
 
 from edgedistill.declaration import DeclaredSetting, Settings, declared_settings
-from edgedistill.settings import STEP_SETTINGS, all_settings
+from edgedistill.settings import COMPONENT_SETTINGS, all_settings
 
 BASE_IMAGE = f"edgedistill-train:{version('edgedistill')}"
 """The image that every step runs in on a cluster. It holds this package, at this version."""
@@ -41,9 +41,13 @@ class Parameters:
     def __init__(self, channels: Mapping[str, Any]):
         self._channels = channels
 
-    def of(self, step: str) -> dict[str, Any]:
-        """Those that `step` takes, each under its own name."""
-        return {d.name: self._channels[d.name] for d in declared_settings(STEP_SETTINGS[step])}
+    def of(self, component: str) -> dict[str, Any]:
+        """Those that a component takes, each under its own name.
+
+        What is no parameter of a pipeline, such as the number of a shard, is left to the graph.
+        """
+        declared = declared_settings(COMPONENT_SETTINGS[component])
+        return {d.name: self._channels[d.name] for d in declared if d.name in self._channels}
 
 
 def pipeline(

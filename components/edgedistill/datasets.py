@@ -257,7 +257,9 @@ def write_dataset_tables(
     """
     n_photos = write_photos(folder / PHOTOS_CSV, photos)
     write_labels(folder, label_names)
-    named = (PHOTOS_CSV, LABELS_FILE, *map(_sums_place, (student_px, *teacher_sizes_px)))
+    # Of no images there is no list.
+    packed_px = (student_px, *teacher_sizes_px) if n_photos else ()
+    named = (PHOTOS_CSV, LABELS_FILE, *map(_sums_place, packed_px))
     PACKED_DATASET.write(
         folder,
         {
