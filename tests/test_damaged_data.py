@@ -113,18 +113,19 @@ def split(run: Path) -> None:
     call(split_catalog, run, names, SplitSettings())
 
 
+SLOW = pytest.mark.slow  # they import TensorFlow
 READS = [
-    (train_teacher, "train", TEACHER_PX),
-    (train_teacher, "val", TEACHER_PX),
-    (distil, "train", STUDENT_PX),
-    (distil, "train", TEACHER_PX),
-    (distil, "val", STUDENT_PX),
-    (export, "train", STUDENT_PX),
-    (export, "train", TEACHER_PX),
-    (export, "val", STUDENT_PX),
-    (evaluate, "test", STUDENT_PX),
-    (evaluate, "test", TEACHER_PX),
-    (calibrate, "val", STUDENT_PX),
+    pytest.param(train_teacher, "train", TEACHER_PX, marks=SLOW),
+    pytest.param(train_teacher, "val", TEACHER_PX, marks=SLOW),
+    pytest.param(distil, "train", STUDENT_PX, marks=SLOW),
+    pytest.param(distil, "train", TEACHER_PX, marks=SLOW),
+    pytest.param(distil, "val", STUDENT_PX, marks=SLOW),
+    pytest.param(export, "train", STUDENT_PX, marks=SLOW),
+    pytest.param(export, "train", TEACHER_PX, marks=SLOW),
+    pytest.param(export, "val", STUDENT_PX, marks=SLOW),
+    pytest.param(evaluate, "test", STUDENT_PX, marks=SLOW),
+    pytest.param(evaluate, "test", TEACHER_PX, marks=SLOW),
+    pytest.param(calibrate, "val", STUDENT_PX, marks=SLOW),
     (split, "catalog", STUDENT_PX),
     (split, "catalog", TEACHER_PX),
 ]
@@ -143,6 +144,7 @@ def test_a_step_refuses_one_changed_byte_in_what_it_reads(
     assert not (run / "model").exists()
 
 
+@SLOW
 @pytest.mark.parametrize(
     ("step", "part"),
     [(train_teacher, "train"), (distil, "val"), (export, "train"), (evaluate, "test")],
@@ -155,6 +157,7 @@ def test_a_step_refuses_a_changed_label(run: Path, step: Callable[[Path], None],
     assert not (run / "model").exists()
 
 
+@SLOW
 @pytest.mark.parametrize("step", [train_teacher, distil_without_teacher])
 def test_a_step_does_not_read_a_size_that_it_does_not_need(
     run: Path, step: Callable[[Path], None]

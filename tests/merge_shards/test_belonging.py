@@ -91,7 +91,7 @@ def test_one_that_was_scanned_otherwise(
 def test_photos_that_were_changed_between_the_scans(tmp_path: Path) -> None:
     data = pairs(tmp_path / "data", "cup", "mug")
     first = scan_shards(data, tmp_path / "before", 2)[0]
-    pairs(data, "tray")
+    pairs(data, "tray", first=60)
     second = scan_shards(data, tmp_path / "after", 2)[1]
     said = refusal([Path(first), Path(second)], tmp_path / "out")
     assert said == (
