@@ -23,7 +23,8 @@ MODULES = [
 ]
 
 KFP_MODULES = {
-    "component.py", "contract.py", "components.py", "local_run.py", "compile.py", "scan_graph.py",
+    "component.py", "contract.py", "components.py", "local_run.py", "compile.py", "graph.py",
+    "on_cluster.py", "scan_graph.py",
 }  # fmt: skip
 TENSORFLOW = {
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert",
@@ -125,6 +126,8 @@ def test_libraries_stay_in_their_part(path: Path) -> None:
         assert "matplotlib" not in used
     if part(path) != "storage":
         assert not used & CLOUD
+    if path != PACKAGE / "failure_report" / "pods.py":
+        assert "kubernetes" not in used
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
@@ -151,7 +154,7 @@ def test_a_component_imports_its_contract_and_in_its_body_its_step(step: str) ->
     tree = ast.parse(path.read_text(encoding="utf-8"))
     above = {n.module for n in tree.body if isinstance(n, ast.ImportFrom)}
     assert above == {"kfp.dsl", "edgedistill.contract", "edgedistill.settings"}
-    assert own_parts(path) == {"contract", "settings", "logs", "artifacts", step}
+    assert own_parts(path) - {"artifacts"} == {"contract", "settings", "logs", step}
     assert len(path.read_text(encoding="utf-8").splitlines()) <= COMPONENT_LINES
 
 

@@ -14,14 +14,18 @@ from kfp.compiler import Compiler
 from kfp.components import load_component_from_file
 
 import pipeline
-from edgedistill.commands.compile import compile_into
-from edgedistill.settings import COMPONENT_SETTINGS, STEP_SETTINGS, all_settings
+from edgedistill.cluster_parameters import CLUSTER_VARIANTS
+from edgedistill.commands.compile import OBJECTS_FILE, compile_into
+from edgedistill.settings import COMPONENT_SETTINGS, STEP_SETTINGS
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "components" / "edgedistill"
-COMPILED = [REPOSITORY / "manifests" / "pipeline.yaml"] + [
-    PACKAGE / name / "component.yaml" for name in COMPONENT_SETTINGS
-]
+MANIFESTS = REPOSITORY / "manifests"
+PIPELINES = {name: MANIFESTS / v.file_name for name, v in CLUSTER_VARIANTS.items()}
+COMPONENTS = {name: PACKAGE / name / "component.yaml" for name in COMPONENT_SETTINGS}
+OBJECTS = [MANIFESTS / "overlays" / v.overlay / OBJECTS_FILE for v in CLUSTER_VARIANTS.values()]
+# What an exit task alone is given has no default: the dashboard cannot start it by itself.
+STARTED_ALONE = [path for name, path in COMPONENTS.items() if name != "failure_report"]
 SPEC_CHECK = REPOSITORY.parent / "shared" / "checks" / "kfp_spec.py"
 
 
@@ -31,8 +35,8 @@ def test_compiled_and_generated_files_are_as_committed(tmp_path: Path) -> None:
         copy = tmp_path / document.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(document, copy)
-    written = compile_into(tmp_path, pipeline.build)
-    assert len(written) == len(COMPILED) + len(documents)
+    written = compile_into(tmp_path)
+    assert len(written) == len(PIPELINES) + len(COMPONENTS) + len(OBJECTS) + len(documents)
     differing = [
         str(path.relative_to(tmp_path))
         for path in written
@@ -42,7 +46,9 @@ def test_compiled_and_generated_files_are_as_committed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not SPEC_CHECK.is_file(), reason="the check of KFP's server is not at hand")
-@pytest.mark.parametrize("path", COMPILED, ids=lambda p: str(p.relative_to(REPOSITORY)))
+@pytest.mark.parametrize(
+    "path", [*PIPELINES.values(), *STARTED_ALONE], ids=lambda p: str(p.relative_to(REPOSITORY))
+)
 def test_the_server_would_accept_every_compiled_file(path: Path) -> None:
     assert list(spec_check().faults(str(path))) == []
 
@@ -56,33 +62,36 @@ def spec_check() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
-def compiled() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(COMPILED[0].read_text(encoding="utf-8"))
+@pytest.fixture(scope="module", params=PIPELINES)
+def compiled(request: pytest.FixtureRequest) -> dict[str, Any]:
+    text = PIPELINES[request.param].read_text(encoding="utf-8")
+    document: dict[str, Any] = next(yaml.safe_load_all(text))
     return document
 
 
-def test_the_pipeline_has_the_defaults_of_the_settings(compiled: dict[str, Any]) -> None:
-    parameters = compiled["root"]["inputDefinitions"]["parameters"]
-    defaults = {name: p.get("defaultValue") for name, p in parameters.items()}
-    assert defaults == {name: d.default for name, d in all_settings().items()}
-    assert [name for name, default in defaults.items() if default is None] == ["data_dir"]
+def steps_of(compiled: dict[str, Any]) -> dict[str, Any]:
+    """The tasks of the seven steps, which lie in the exit handler's own graph."""
+    (handler,) = (c for name, c in compiled["components"].items() if "exit-handler" in name)
+    tasks: dict[str, Any] = handler["dag"]["tasks"]
+    return tasks
 
 
 def test_every_parameter_of_a_step_is_fed_by_the_pipelines_of_its_own_name(
     compiled: dict[str, Any],
 ) -> None:
-    tasks = compiled["root"]["dag"]["tasks"]
+    tasks = steps_of(compiled)
     assert {name.replace("-", "_") for name in tasks} == set(STEP_SETTINGS)
+    handler = compiled["root"]["dag"]["tasks"]["exit-handler-1"]["inputs"]["parameters"]
+    for name, source in handler.items():
+        assert source == {"componentInputParameter": name.removeprefix("pipelinechannel--")}
     for task in tasks.values():
-        fed = task["inputs"]["parameters"]
-        assert fed == {name: {"componentInputParameter": name} for name in fed}
         declared = compiled["components"][task["componentRef"]["name"]]["inputDefinitions"]
-        assert set(fed) == set(declared["parameters"])
+        fed = {name: task["inputs"]["parameters"][name] for name in declared["parameters"]}
+        assert fed == {n: {"componentInputParameter": f"pipelinechannel--{n}"} for n in fed}
 
 
 def test_every_artifact_comes_from_the_step_that_design_says(compiled: dict[str, Any]) -> None:
-    tasks = compiled["root"]["dag"]["tasks"]
+    tasks = steps_of(compiled)
     keys = ("producerTask", "outputArtifactKey")
     wired = {
         f"{task}.{name}": ".".join(source["taskOutputArtifact"][key] for key in keys)
@@ -106,7 +115,7 @@ def test_every_artifact_comes_from_the_step_that_design_says(compiled: dict[str,
 
 
 def test_steps_have_names_that_read_well(compiled: dict[str, Any]) -> None:
-    names = [t["taskInfo"]["name"] for t in compiled["root"]["dag"]["tasks"].values()]
+    names = [t["taskInfo"]["name"] for t in steps_of(compiled).values()]
     assert len(set(names)) == 7
     assert all(re.fullmatch(r"[A-Z][A-Za-z ]+", name) for name in names)
 
@@ -115,7 +124,8 @@ def test_steps_have_names_that_read_well(compiled: dict[str, Any]) -> None:
 def test_component_yaml_loads_with_every_setting(step: str) -> None:
     loaded = load_component_from_file(str(PACKAGE / step / "component.yaml"))
     assert loaded.name == step.replace("_", "-")
-    parameters = {n for n, s in loaded.component_spec.inputs.items() if "system." not in s.type}
+    inputs = loaded.component_spec.inputs.items()
+    parameters = {n for n, s in inputs if "system." not in s.type and "FinalStatus" not in s.type}
     assert parameters == set(COMPONENT_SETTINGS[step].__dataclass_fields__)
 
 
@@ -152,3 +162,56 @@ def test_metadata_has_the_keys_that_the_components_repository_wants(step: str) -
     ]  # fmt: skip
     assert metadata["name"] == step
     assert metadata["dependencies"]["kubeflow"] == [{"name": "Pipelines", "version": "2.17.0"}]
+
+
+def test_a_pipeline_of_ones_own_names_ones_own_image_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = "registry.example/team/edgedistill-train:0.1.0-gpu"
+    words = ["--variant", "pvc", "--image", image, "--namespace", "photos"]
+    assert pipeline.main(["compile", *words, "--output_folder", str(tmp_path / "own")]) == 0
+    files = [tmp_path / "own" / "pipeline-pvc.yaml", tmp_path / "own" / OBJECTS_FILE]
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in files]
+    to_upload = next(yaml.safe_load_all(files[0].read_text(encoding="utf-8")))
+    first, second = yaml.safe_load_all(files[1].read_text(encoding="utf-8"))
+    for spec in (to_upload, second["spec"]["pipelineSpec"]):
+        executors = spec["deploymentSpec"]["executors"].values()
+        assert {executor["container"]["image"] for executor in executors} == {image}
+    assert first["metadata"] == {"name": "edgedistill-pvc", "namespace": "photos"}
+    assert second["metadata"]["namespace"] == "photos"
+
+
+def test_another_content_is_another_version_which_kubernetes_cannot_change(tmp_path: Path) -> None:
+    names = set()
+    for tag in ("1", "2", "1"):
+        folder = tmp_path / tag
+        assert (
+            pipeline.main(["compile", "--image", f"x:{tag}", "--output_folder", f"{folder}"]) == 0
+        )
+        _, made = yaml.safe_load_all((folder / OBJECTS_FILE).read_text(encoding="utf-8"))
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", made["metadata"]["name"])
+        names.add(made["metadata"]["name"])
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--image", "x:1"], "output_folder must be given with any other flag of compile"),
+        (["--image", "x", "--output_folder", "o"], "image must end with a version"),
+        (["--image", "r.example:5000/x", "--output_folder", "o"], "image must end with a version"),
+        (["--image", "x:latest", "--output_folder", "o"], "and not :latest"),
+        (["--variant", "nfs", "--output_folder", "o"], "variant must be one of buckets, pvc"),
+        (["--scan_shards", "0", "--output_folder", "o"], "scan_shards must be a whole number"),
+        (["--output_folder", "{file}/o"], "{file}/o cannot be written: Not a directory."),
+    ],
+)
+def test_compile_refuses_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert pipeline.main(["compile", *(word.format(file=file) for word in words)]) == 2
+    told = capsys.readouterr().err
+    assert sentence.format(file=file) in told
+    assert len(told.splitlines()) == 1

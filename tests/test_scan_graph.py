@@ -16,7 +16,8 @@ from edgedistill.contract import Parameters, pipeline
 from edgedistill.local_run import run_pipeline
 from edgedistill.presets import resolve
 from edgedistill.runs import FinishedRun
-from edgedistill.scan_graph import scan_in_shards, scan_whole
+from edgedistill.scan_graph import scan_collection, scan_in_shards
+from edgedistill.settings import all_settings
 from tests.merge_shards.scanned import SIZES, files, rich_collection
 from tests.test_compile import SPEC_CHECK, spec_check
 
@@ -44,16 +45,20 @@ def scanned_and_split(given: Parameters, scanned: Any) -> tuple[Any, ...]:
     return catalog, scanned.outputs["report"], parts["train"], parts["test"]
 
 
-@pipeline(name="one-scan", display_name="One scan")
+def here(_step: str, task: Any) -> Any:
+    return task
+
+
+@pipeline(name="one-scan", display_name="One scan", parameters=all_settings())
 def one_scan(given: Parameters) -> Whole:
     """Scans in one step, and splits."""
-    return Whole(*scanned_and_split(given, scan_whole(given)))
+    return Whole(*scanned_and_split(given, scan_collection(given, here, 1)))
 
 
-@pipeline(name="three-shards", display_name="Three shards")
+@pipeline(name="three-shards", display_name="Three shards", parameters=all_settings())
 def three_shards(given: Parameters) -> Sharded:
     """Scans in three shards, and splits."""
-    packing, merging = scan_in_shards(given, N_SHARDS)
+    packing, merging = scan_in_shards(given, here, N_SHARDS)
     shards = dsl.Collected(packing.outputs["shard"])
     return Sharded(shards, *scanned_and_split(given, merging))
 

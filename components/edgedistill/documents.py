@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedistill.arguments import RUN_OPTIONS
+from edgedistill.cluster_parameters import cluster_parameters
 from edgedistill.declaration import DeclaredSetting, declared_settings
 from edgedistill.errors import ArtifactError
 from edgedistill.setting_texts import default_text, settings_by_step
@@ -57,8 +58,14 @@ def fill(document: Path, name: str, content: str) -> None:
 
 
 def settings_table() -> str:
-    """Every flag once: those of a local run, then the settings by the step that first uses them."""
-    groups = {"local run": list(RUN_OPTIONS.values()), **settings_by_step()}
+    """Every flag once: those of a local run, the settings by the step that first uses them, and
+    what only a cluster is told.
+    """
+    groups = {
+        "local run": list(RUN_OPTIONS.values()),
+        **settings_by_step(),
+        "clusters": cluster_parameters(),
+    }
     rows = [
         [f"`{d.name}`", _code(default_text(d)), d.constraint.help, _limits(d), step]
         for step, group in groups.items()
@@ -71,10 +78,13 @@ def catalogue_table(specs: Mapping[str, Any]) -> str:
     """A row a component: what it does, takes and gives."""
     rows = []
     for step, spec in specs.items():
-        takes = [row[0] for row in _artifact_rows(spec.inputs)] or ["`data_dir`"]
+        takes = [row[0] for row in _artifact_rows(spec.inputs)]
+        if "data_dir" in spec.inputs:
+            takes = ["`data_dir`"]
         gives = [row[0] for row in _artifact_rows(spec.outputs)]
         link = f"[{step}](edgedistill/{step}/README.md)"
-        rows.append([link, spec.description, ", ".join(takes), ", ".join(gives)])
+        does = spec.description.splitlines()[0]
+        rows.append([link, does, ", ".join(takes), ", ".join(gives)])
     return table(["component", "does", "takes", "gives"], rows)
 
 

@@ -79,6 +79,11 @@ class PhotoPacking(TeacherChoice, InBuckets):
         178.0, "Larger photos are left out; the default is Pillow's own limit.",
         unit="megapixels", gt=0, le=1000,
     )  # fmt: skip
+    data_version: str = setting(
+        "1",
+        "Which state of the photos this is, in words of your own. KFP's cache cannot see that "
+        "photos changed at the same place: another text makes scan, and all after it, run anew.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -255,8 +260,10 @@ COMPONENT_SETTINGS: dict[str, type[StepSettings]] = {
     **STEP_SETTINGS,
     "scan_shard": ScanShardSettings,
     "merge_shards": MergeShardsSettings,
+    "failure_report": StepSettings,
 }
-"""Every component with its settings: the steps, and those that do the work of one together."""
+"""Every component: the steps, those that do the work of scan together, and what only a cluster
+needs beside them."""
 
 
 def all_settings() -> dict[str, DeclaredSetting]:

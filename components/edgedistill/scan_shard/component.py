@@ -18,6 +18,7 @@ def scan_shard(
     teacher_img_size: str,
     student_img_size: int,
     max_megapixels: float,
+    data_version: str,
     s3_endpoint: str,
     shard_index: int,
     scan_shards: int,
