@@ -150,8 +150,8 @@ def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> No
     exec(compile(example, f"{step}/README.md", "exec"), names)
     (found,) = (v for v in names.values() if type(v).__name__ == "GraphComponent")
     Compiler().compile(found, str(tmp_path / "example.yaml"))
-    tasks = yaml.safe_load((tmp_path / "example.yaml").read_text())["root"]["dag"]["tasks"]
-    assert step.replace("_", "-") in tasks
+    used = yaml.safe_load((tmp_path / "example.yaml").read_text())["components"]
+    assert f"comp-{step.replace('_', '-')}" in used
 
 
 @pytest.mark.parametrize("step", COMPONENT_SETTINGS)

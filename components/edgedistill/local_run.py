@@ -1,17 +1,20 @@
 """The pipeline on this machine: kfp.local, mended where it would corrupt paths or leave orphans.
 
-KFP runs a step as a subprocess and decides by its cache whether it must run at all. Two functions
-of its subprocess runner are replaced while a pipeline runs, which is why kfp is pinned:
+KFP runs a step as a subprocess and decides by its cache whether it must run at all. Three functions
+of it are replaced while a pipeline runs, which is why kfp is pinned:
 
 - `replace_python_executable` puts the interpreter in place of every "python3" it meets, also in
   the paths of a user's folders; ours does so in the one argument that starts the step.
 - `run_local_subprocess` prints a step's output when its pipe is full, leaves the step running when
   this process is stopped, and forgets why it failed; ours does none of that.
+- `execute_parallel_tasks` runs a loop's steps in threads: two at once, each of which would take all
+  cores; a stop reaches neither, and a failure's reason is lost. Ours runs one after the other.
 """
 
 import contextlib
 import fcntl
 import io
+import json
 import shlex
 import shutil
 import warnings
@@ -22,6 +25,8 @@ from typing import Any
 import kfp
 from kfp import local
 from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handler
+from kfp.local.orchestrator import enhanced_dag_orchestrator
+from kfp.local.status import Status
 
 from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
@@ -35,6 +40,7 @@ _STARTS_STEP = "kfp.dsl.executor_main"
 _KEY_VARIABLE = "EDGEDISTILL_REUSE_KEY"
 _LOCK_FILE = ".edgedistill.lock"
 _CHECKPOINTS = "checkpoints"
+_ROUND = "-iteration-"  # how KFP names the folder of each round of a loop, with its number behind
 
 
 def run_pipeline(
@@ -53,7 +59,8 @@ def run_pipeline(
     holds the states of trainings too, from which the same run goes on.
 
     Args:
-        pipeline: what `@dsl.pipeline` makes; each of its steps must be among its outputs.
+        pipeline: what `@dsl.pipeline` makes; each of its steps must be among its outputs, those of
+            a loop as a list.
         arguments: a value for each parameter without a default.
         work_dir: where the steps' folders and the cache are kept; made if it is not there.
         step_keys: by step, a text that changes when the step must be redone though its settings
@@ -76,10 +83,9 @@ def run_pipeline(
     name = spec.pipeline_info.name
     with locked(work_dir):
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
-        order = [_step_name(t) for t in graph_utils.topological_sort_tasks(spec.root.dag.tasks)]
         states = work_dir.absolute() / _CHECKPOINTS
         steps = Steps(
-            order[::-1],
+            dict(_planned(spec, spec.root.dag.tasks)),
             console,
             environment={PLACE_VARIABLE: str(states)},
             parameters={name: v for name, v in arguments.items() if name in without_effect},
@@ -93,12 +99,11 @@ def run_pipeline(
         )
         with _mended(steps), _silent():
             outputs = pipeline_orchestrator.run_local_pipeline(spec, compared)
-        artifacts = {output: Path(artifact.uri) for output, artifact in outputs.items()}
-        folders = {step: artifacts[output].parent for output, step in _producers(spec).items()}
-        used = set(folders.values())
+        used = {Path(artifact.uri).parent for artifact in _all_artifacts(outputs)}
         _remove_steps(work_dir, name, keep=used.__contains__)  # a disk would fill unseen
         shutil.rmtree(states, ignore_errors=True)  # all trainings have ended
-    return FinishedRun(artifacts, steps.finish(folders))
+    artifacts = {n: Path(a.uri) for n, a in outputs.items() if not isinstance(a, list)}
+    return FinishedRun(artifacts, steps.finish(used))
 
 
 @contextlib.contextmanager
@@ -143,15 +148,33 @@ def _interpreter_in_place(full_command: list[str], new_executable: str) -> list[
 
 @contextlib.contextmanager
 def _mended(steps: Steps) -> Iterator[None]:
-    """Replaces the two functions of KFP for the length of the block."""
-    handler = subprocess_task_handler
+    """Replaces the three functions of KFP for the length of the block."""
+    handler, loops = subprocess_task_handler, enhanced_dag_orchestrator.ParallelExecutor
     before = handler.replace_python_executable, handler.run_local_subprocess
+    loop_before = loops.execute_parallel_tasks
     handler.replace_python_executable = _interpreter_in_place
     handler.run_local_subprocess = steps.run
+    loops.execute_parallel_tasks = _one_after_another
     try:
         yield
     finally:
         handler.replace_python_executable, handler.run_local_subprocess = before
+        loops.execute_parallel_tasks = loop_before
+
+
+def _one_after_another(
+    _executor: Any, tasks: list[tuple[str, Any]], parallelism_limit: int = 0, **context: Any
+) -> tuple[dict[str, Any], Any]:
+    """Runs the rounds of a loop in order. Has the signature of the function that it replaces."""
+    outputs = {}
+    for name, task in tasks:
+        # A step that fails raises.
+        outputs[name], _ = enhanced_dag_orchestrator.execute_task(
+            task_name=name, task_spec=task, **context
+        )
+        for key, output in outputs[name].items():
+            context["io_store"].put_task_output(name, key, output)
+    return outputs, Status.SUCCESS
 
 
 @contextlib.contextmanager
@@ -167,18 +190,38 @@ def _with_keys(spec: Any, step_keys: Mapping[str, str]) -> Any:
     keyed = type(spec)()
     keyed.CopyFrom(spec)
     for component in keyed.components.values():
+        if not component.executor_label:  # a loop, whose steps have components of their own
+            continue
         executor = keyed.deployment_spec["executors"][component.executor_label]
         step = _step_name(component.executor_label.removeprefix("exec-"))
         executor["container"]["env"] = [{"name": _KEY_VARIABLE, "value": step_keys.get(step, "")}]
     return keyed
 
 
-def _producers(spec: Any) -> dict[str, str]:
-    """For each output of the pipeline, the step that gives it."""
-    return {
-        name: _step_name(output.artifact_selectors[0].producer_subtask)
-        for name, output in spec.root.dag.outputs.artifacts.items()
-    }
+def _planned(
+    spec: Any, tasks: Any, folder: str = "", suffix: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Each step of a graph in the order of running: its place in a run's folder, and its name.
+
+    The rounds of a loop over a fixed list are steps of their own, told apart by their number.
+    """
+    for task_name in reversed(graph_utils.topological_sort_tasks(tasks)):
+        component_name = tasks[task_name].component_ref.name
+        component = spec.components[component_name]
+        if component.executor_label:
+            place = f"{folder}{component_name.removeprefix('comp-')}"
+            yield place, f"{_step_name(task_name)}{suffix}"
+            continue
+        rounds = json.loads(tasks[task_name].parameter_iterator.items.raw)
+        for number in range(len(rounds)):
+            inner = f"{folder}{task_name}{_ROUND}{number}/"
+            told = f"{suffix} {number + 1} of {len(rounds)}"
+            yield from _planned(spec, component.dag.tasks, inner, told)
+
+
+def _all_artifacts(outputs: Mapping[str, Any]) -> Iterator[Any]:
+    for output in outputs.values():
+        yield from output if isinstance(output, list) else [output]
 
 
 def _step_name(task_name: str) -> str:
@@ -187,11 +230,18 @@ def _step_name(task_name: str) -> str:
 
 def _remove_steps(work_dir: Path, pipeline_name: str, keep: Callable[[Path], bool]) -> None:
     """Removes the folders of steps of earlier runs, but those to keep."""
-    for folder in work_dir.glob(f"{pipeline_name}-*/*/"):
-        if not keep(folder):
-            shutil.rmtree(folder)
-        with contextlib.suppress(OSError):  # not empty: it holds steps that are kept
-            folder.parent.rmdir()
+    for run in work_dir.glob(f"{pipeline_name}-*/"):
+        _remove_steps_below(run, keep)
+
+
+def _remove_steps_below(folder: Path, keep: Callable[[Path], bool]) -> None:
+    for inner in folder.glob("*/"):
+        if _ROUND in inner.name:
+            _remove_steps_below(inner, keep)
+        elif not keep(inner):
+            shutil.rmtree(inner)
+    with contextlib.suppress(OSError):  # not empty: it holds steps that are kept
+        folder.rmdir()
 
 
 def _is_finished(step_folder: Path) -> bool:

@@ -49,6 +49,9 @@ class _Share:
 _SHARES = {
     # A decoder may hold a photo of 178 megapixels several times over.
     "scan": _Share("4", "16Gi"),
+    "scan_shard": _Share("4", "16Gi"),
+    # The search for near duplicates holds some 2 kB a photo.
+    "merge_shards": _Share("2", "8Gi"),
     "split": _Share("1", "4Gi"),
     "evaluate": _Share("4", "8Gi"),
     "calibrate": _Share("2", "4Gi"),

@@ -36,7 +36,7 @@ from edgedistill.tf.networks import (
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import prepare, seed_everything
 from edgedistill.tf.teachers import Teachers, load_teachers_for
-from edgedistill.tf.teaching import taught_by, teachers_digest
+from edgedistill.tf.teaching import sizes_asked, taught_by, teachers_digest
 from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics, validation_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained, origin
@@ -89,6 +89,9 @@ def distil_student(
     use_endpoint(settings.s3_endpoint)
     threads = prepare(settings.seed, settings.compute_threads)
     photos, validation = PackedDataset.open_parts(train, val)
+    asked_px = sizes_asked(teacher, settings, epochs=settings.epochs_student)
+    photos.require_whole((photos.student_px, *asked_px))
+    validation.require_whole((validation.student_px,))
     teachers = load_teachers_for(photos, teacher)
     _log.info("student %s at %d px on %d photos", STUDENT_ARCH, photos.student_px, len(photos))
     plain = None

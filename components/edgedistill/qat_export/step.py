@@ -52,6 +52,7 @@ from edgedistill.tf.layer_errors import layer_errors
 from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
 from edgedistill.tf.runtime import prepare
 from edgedistill.tf.tasks_file import tasks_model
+from edgedistill.tf.teaching import sizes_asked
 from edgedistill.tf.training import best_row
 from edgedistill.tf.training_metrics import training_speed, validation_metrics
 
@@ -99,6 +100,9 @@ def export_int8(
     threads = prepare(settings.seed, settings.compute_threads)
     require_trainable(settings)
     photos, validation = PackedDataset.open_parts(train, val)
+    asked_px = sizes_asked(teacher, settings, epochs=settings.epochs_qat) if settings.qat else ()
+    photos.require_whole((photos.student_px, *asked_px))
+    validation.require_whole((validation.student_px,))
     network, record = load_student_for(photos, student)
     float_logits = Predictor(network).outputs(validation.student_pixels)
     with complete_folder(tflite) as folder:

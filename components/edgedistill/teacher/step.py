@@ -65,9 +65,11 @@ def train_teacher(
     photos, validation = PackedDataset.open_parts(train, val)
     starts = dict(zip(settings.teacher_archs, settings.teacher_starts, strict=True))
     use_endpoint(settings.s3_endpoint)
+    sizes_px = [size_px(photos, arch) for arch in starts]
     for arch, start in starts.items():  # all, before hours go into the first
-        size_px(photos, arch)
         check_weights(arch, start)
+    photos.require_whole(sizes_px)
+    validation.require_whole(sizes_px)
     with complete_folder(model) as folder:
         trained = {
             arch: train_single(arch, start, photos, validation, folder, settings)
