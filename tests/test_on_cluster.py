@@ -59,7 +59,7 @@ def test_every_setting_is_a_parameter_that_the_dashboard_can_start_with(compiled
 
 def test_what_only_a_cluster_is_told_is_a_parameter(compiled: Compiled) -> None:
     claims = {"data_claim", "checkpoint_claim"} if compiled.variant.has_claims else set()
-    assert compiled.parameters.keys() - all_settings().keys() - {"gpu_count"} == {
+    assert compiled.parameters.keys() - all_settings().keys() == {
         "gpu_type", "cpu", "memory", "node_selector", "tolerations", "affinity",
         "bucket_secret", "pull_secret", *claims,
     }  # fmt: skip
