@@ -27,10 +27,14 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
   Compile for Kubeflow Pipelines, into manifests/ and component.yaml:
     python pipeline.py compile
 
-  Put it on a cluster, start a run there and follow it, start one every week:
-    python pipeline.py publish --help
-    python pipeline.py submit --help
-    python pipeline.py recurring --help
+  Put the compiled pipeline on a server, once for each content:
+    python pipeline.py publish --host URL --namespace N
+
+  Start a run there, with --wait true to its end:
+    python pipeline.py submit --host URL --namespace N --experiment E --data_dir gs://b/photos
+
+  See what the server starts by itself; schedule and stop are beside it:
+    python pipeline.py recurring list --host URL --namespace N
 
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
