@@ -166,11 +166,7 @@ def test_the_bare_command_shows_an_example_of_each_command(
     ("words", "sentence"),
     [
         (["run", "--qat", "maybe"], "qat must be true or false; got maybe."),
-        (
-            ["train"],
-            "train is no command; there are run, verify, compare, compile, publish, submit, "
-            "recurring.",
-        ),
+        (["train"], f"train is no command; there are {', '.join(pipeline.COMMANDS)}."),
         (["compile", "--seed", "1"], "--seed is not a setting; --help lists them all."),
     ],
 )

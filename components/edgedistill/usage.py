@@ -32,10 +32,14 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
   Compile for Kubeflow Pipelines, with an image of your own registry:
     python pipeline.py compile --image registry.example/edgedistill-train:0.1.0 --output_folder kfp
 
-  Put it on a cluster, start a run there and follow it, start one every week:
-    python pipeline.py publish --help
-    python pipeline.py submit --help
-    python pipeline.py recurring --help
+  Put the compiled pipeline on a server, once for each content:
+    python pipeline.py publish --host URL --namespace N
+
+  Start a run there, with --wait true to its end:
+    python pipeline.py submit --host URL --namespace N --experiment E --data_dir gs://b/photos
+
+  See what the server starts by itself; schedule and stop are beside it:
+    python pipeline.py recurring list --host URL --namespace N
 
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
