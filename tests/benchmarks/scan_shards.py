@@ -15,7 +15,7 @@ photos of 400 x 533 px or so, four shards, 240 and 300 px; the same files:
     four shards   24.7 s, a quarter of it each
     merge          6.4 s, 1.18 GB read and written once
 
-With a core for each shard that is 12.6 s to 23.7 s: 1.9 times as fast. Of what merge takes, reads,
+With a core for each shard that is 12.6 s to 23.7 s: 1.9 times as fast. Of merge, reading,
 two sums and writing are some 2.6 s (2.2 s a GB, `packed_sums`); the rest is the search for near
 duplicates and the report.
 """
