@@ -249,7 +249,8 @@ def test_what_is_not_as_it_was_written_is_refused_by_name(tmp_path, what):
     assert str(caught.value) == (
         f"{tmp_path / place} must have the SHA-256 {before[:16]}... that {tmp_path / named_by} "
         f"names; got {after[:16]}...: it was changed or cut after it was written; run the step "
-        "that wrote it again, and not from the cache (on a cluster: raise data_version)."
+        "that wrote it again, and not from the cache (in a local run delete the step's folder, on "
+        "a cluster raise data_version)."
     )
 
 

@@ -10,9 +10,11 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from kfp.dsl import HTML, Dataset
 
+from edgedistill.cluster_parameters import CLUSTER_VARIANTS
 from edgedistill.components import split
 from edgedistill.console import Console
 from edgedistill.contract import Parameters, pipeline
+from edgedistill.graph import build
 from edgedistill.local_run import run_pipeline
 from edgedistill.presets import resolve
 from edgedistill.runs import FinishedRun
@@ -118,3 +120,44 @@ def test_every_parameter_is_fed_by_the_pipelines_but_for_the_shard_and_their_num
 @pytest.mark.skipif(not SPEC_CHECK.is_file(), reason="the check of KFP's server is not at hand")
 def test_the_server_would_accept_it(compiled: Path) -> None:
     assert list(spec_check().faults(str(compiled))) == []
+
+
+@pytest.mark.parametrize("variant", CLUSTER_VARIANTS)
+def test_on_a_cluster_each_shard_is_a_pod_as_scan_is_and_the_merging_reads_no_bucket(
+    variant: str, tmp_path: Path
+) -> None:
+    places = [tmp_path / "one.yaml", tmp_path / "sharded.yaml"]
+    for path, scan_shards in zip(places, (1, N_SHARDS), strict=True):
+        Compiler().compile(build(variant, scan_shards=scan_shards), str(path))
+    one, sharded = (list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) for path in places)
+    pods = [
+        document[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for document in (one, sharded)
+    ]
+    assert pods[1].keys() - pods[0].keys() == {"exec-scan-shard", "exec-merge-shards"}
+    assert pods[0].keys() - pods[1].keys() == {"exec-scan"}
+    packing, scanning = dict(pods[1]["exec-scan-shard"]), dict(pods[0]["exec-scan"])
+    labels = packing.pop("podMetadata")["labels"]
+    assert labels == {
+        "app.kubernetes.io/part-of": "edgedistill", "app.kubernetes.io/component": "scan-shard",
+    }  # fmt: skip
+    del scanning["podMetadata"]
+    # KFP hands a loop the parameters of its pipeline under names of its own.
+    assert without_names(packing) == without_names(scanning)
+    assert not {"pvcMount", "secretAsEnv", "secretAsVolume"} & pods[1]["exec-merge-shards"].keys()
+    (shards,) = (
+        task["inputs"]["artifacts"]["shards"]
+        for component in sharded[0]["components"].values()
+        for name, task in component.get("dag", {}).get("tasks", {}).items()
+        if name == "merge-shards"
+    )
+    assert shards["taskOutputArtifact"]["producerTask"].startswith("for-loop")
+    if SPEC_CHECK.is_file():
+        assert list(spec_check().faults(str(places[1]))) == []
+
+
+def without_names(pod: Any) -> Any:
+    """The same without the names of the parameters that it is told by."""
+    if isinstance(pod, dict):
+        return {k: without_names(v) for k, v in pod.items() if k != "componentInputParameter"}
+    return [without_names(v) for v in pod] if isinstance(pod, list) else pod

@@ -166,7 +166,7 @@ class PackedDataset:
     def require_whole(self, sizes_px: Iterable[int]) -> None:
         """Refuses tables or images that are not, byte for byte, those that were written.
 
-        Every shard of these sizes is read once, in order: some 0.7 s a GB where the disk gives
+        Every shard of these sizes is read once, in order: some 0.8 s a GB where the disk gives
         them as fast. For a step that is about to spend hours on them.
 
         Args:

@@ -87,7 +87,8 @@ def refuse_other_sum(path: Path, wanted: str, got: str, named_by: Path) -> None:
         raise ArtifactError(
             f"{path} must have the SHA-256 {wanted[:_SHOWN_DIGITS]}... that {named_by} names; got "
             f"{got[:_SHOWN_DIGITS]}...: it was changed or cut after it was written; run the step "
-            "that wrote it again, and not from the cache (on a cluster: raise data_version)."
+            "that wrote it again, and not from the cache (in a local run delete the step's folder, "
+            "on a cluster raise data_version)."
         )
 
 

@@ -27,7 +27,7 @@ from edgedistill.artifacts import (
     split_csv,
 )
 from edgedistill.declaration import Value
-from edgedistill.json_file import missing_file
+from edgedistill.file_sums import file_sum
 from edgedistill.machine import available_cores, gpu_names, processor_name
 from edgedistill.runs import FinishedRun
 
@@ -46,19 +46,6 @@ class Part:
     digest: Callable[[Path], str]
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        ArtifactError: it is missing.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise missing_file(path) from None
-
-
 def _teachers_digest(folder: Path) -> str:
     """Over each teacher's name and weights, in their order."""
     archs = TEACHERS.read(folder)["archs"]
@@ -74,7 +61,7 @@ PARTS = (
     Part("teacher", "teacher", "model", "teacher", _teachers_digest),
     Part("student", "distiller", "model", "student",
          lambda folder: str(NETWORK.read(folder)["weights_sha256"])),
-    Part("file", "qat_export", "tflite", "tflite", lambda folder: file_digest(folder / MODEL_FILE)),
+    Part("file", "qat_export", "tflite", "tflite", lambda folder: file_sum(folder / MODEL_FILE)),
 )  # fmt: skip
 """In the order in which a run does them."""
 
