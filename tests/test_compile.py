@@ -141,13 +141,3 @@ def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> No
     Compiler().compile(found, str(tmp_path / "example.yaml"))
     tasks = yaml.safe_load((tmp_path / "example.yaml").read_text())["root"]["dag"]["tasks"]
     assert step.replace("_", "-") in tasks
-
-
-@pytest.mark.parametrize("step", STEP_SETTINGS)
-def test_metadata_has_the_keys_that_the_components_repository_wants(step: str) -> None:
-    metadata = yaml.safe_load((PACKAGE / step / "metadata.yaml").read_text(encoding="utf-8"))
-    assert list(metadata) == [
-        "name", "stability", "dependencies", "lastVerified", "tags", "ci", "links",
-    ]  # fmt: skip
-    assert metadata["name"] == step
-    assert metadata["dependencies"]["kubeflow"] == [{"name": "Pipelines", "version": "2.17.0"}]

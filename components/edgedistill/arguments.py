@@ -1,5 +1,6 @@
 """From the words of a command line to what is asked for: flags, presets, places."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,15 @@ COMPARE_OPTIONS = _by_name(
 )
 """Flags of `compare`."""
 
+COMMUNITY_OPTIONS = _by_name(
+    _flag("checkout", None, "Folder of a checkout of kubeflow/pipelines-components."),
+    _flag("approvers", None, "GitHub names of who answers for the components there, with commas."),
+    _flag("image", None, "Image of images/train/, under a name that its allowlist admits."),
+)
+"""Flags of `community`."""
+
+_GITHUB_NAME = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
+
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "unknown_uri": ("sample", ""),
@@ -77,6 +87,15 @@ class CompareArguments:
     folders: tuple[Path, ...]
     output: Path
     overwrite: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommunityArguments:
+    """Where the components go, who answers for them there, and the image that they run in."""
+
+    checkout: Path
+    approvers: tuple[str, ...]
+    image: str
 
 
 def read_run_arguments(words: Sequence[str]) -> RunArguments:
@@ -146,6 +165,27 @@ def read_compare_arguments(words: Sequence[str]) -> CompareArguments:
         output=_absolute(str(options["output"])),
         overwrite=options["overwrite"] is True,
     )
+
+
+def read_community_arguments(words: Sequence[str]) -> CommunityArguments:
+    """Reads the words behind `community`; all three flags must be given.
+
+    Raises:
+        SettingError: a flag is missing, empty, unknown or given twice, the folder is no checkout,
+            or an approver has no name that GitHub gives.
+    """
+    texts = read_flags(words, COMMUNITY_OPTIONS)
+    for name in COMMUNITY_OPTIONS:
+        if not texts.get(name):
+            raise SettingError(f"{name} must be given: add --{name} VALUE.")
+    checkout = _absolute(texts["checkout"])
+    if not (checkout / "components" / "training").is_dir():
+        raise SettingError(f"checkout must be one of pipelines-components; got {checkout}.")
+    approvers = tuple(approver.strip() for approver in texts["approvers"].split(","))
+    for approver in approvers:
+        if not _GITHUB_NAME.fullmatch(approver):
+            raise SettingError(f"approvers must be GitHub names; got '{approver}'.")
+    return CommunityArguments(checkout=checkout, approvers=approvers, image=texts["image"])
 
 
 def read_flags(words: Sequence[str], known: Iterable[str]) -> dict[str, str]:
