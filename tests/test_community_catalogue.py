@@ -33,6 +33,7 @@ import keyword
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,13 +198,11 @@ def compiled(folder: Path) -> Any:
     sys.modules[spec.name] = module  # KFP looks the source up there
     try:
         spec.loader.exec_module(module)
-        file = folder / "compiled.yaml"
-        Compiler().compile(getattr(module, folder.name), str(file))
+        with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+            Compiler().compile(getattr(module, folder.name), file.name)
+            return yaml.safe_load(Path(file.name).read_text(encoding="utf-8"))
     finally:
         del sys.modules[spec.name]
-    document = yaml.safe_load(file.read_text())
-    file.unlink()
-    return document
 
 
 def image(folder: Path) -> Faults:
@@ -386,8 +385,7 @@ def test_broken_lines_of_a_readme_say_the_same(component: str, checkout: Path) -
 
 
 def rendered(text: str) -> str:
-    html: str = MarkdownIt("commonmark").enable("table").render(text)
-    return " ".join(html.split())
+    return " ".join(str(MarkdownIt("commonmark").enable("table").render(text)).split())
 
 
 def test_the_tests_that_are_offered_pass(checkout: Path) -> None:
