@@ -452,7 +452,8 @@ def test_a_loaded_component_runs_beside_a_strangers(tmp_path: Path) -> None:
         parts = split(
             catalog=catalog.outputs["catalog"], train_frac=0.5, val_frac=0.25, test_frac=0.25
         )
-        return largest_class(photos=parts.outputs["train"], at_least=2).output
+        largest: str = largest_class(photos=parts.outputs["train"], at_least=2).output
+        return largest
 
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "runs"))
     # Half of 12, 8 and 8 photos, all of them alone.
