@@ -41,6 +41,11 @@ COMPARE_OPTIONS = _by_name(
 )
 """Flags of `compare`."""
 
+SELF_TEST_OPTIONS = _by_name(
+    _flag("downloaded_weights", True, "ImageNet weights that are downloaded must be here."),
+)
+"""Flags of `python3 -m edgedistill.self_test`."""
+
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
     "unknown_uri": ("sample", ""),
