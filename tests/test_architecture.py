@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edgedistill.settings import STEP_SETTINGS
+from edgedistill.settings import COMPONENT_SETTINGS
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "components" / "edgedistill"
-STEPS = tuple(STEP_SETTINGS)
+STEPS = tuple(COMPONENT_SETTINGS)
 # Not ours to run: files that go into the bundle as they are, for the app's team.
 HANDED_ON = PACKAGE / "calibrate" / "bundle" / "files"
 MODULES = [
@@ -22,7 +22,10 @@ MODULES = [
     REPOSITORY / "pipeline.py",
 ]
 
-KFP_MODULES = {"component.py", "contract.py", "components.py", "local_run.py", "compile.py"}
+KFP_MODULES = {
+    "component.py", "contract.py", "components.py", "local_run.py", "compile.py", "graph.py",
+    "on_cluster.py",
+}  # fmt: skip
 TENSORFLOW = {
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert",
     "flatbuffers",
@@ -118,6 +121,8 @@ def test_libraries_stay_in_their_part(path: Path) -> None:
         assert "matplotlib" not in used
     if part(path) != "storage":
         assert not used & CLOUD
+    if path != PACKAGE / "failure_report" / "pods.py":
+        assert "kubernetes" not in used
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
@@ -144,7 +149,7 @@ def test_a_component_imports_its_contract_and_in_its_body_its_step(step: str) ->
     tree = ast.parse(path.read_text(encoding="utf-8"))
     above = {n.module for n in tree.body if isinstance(n, ast.ImportFrom)}
     assert above == {"kfp.dsl", "edgedistill.contract", "edgedistill.settings"}
-    assert own_parts(path) == {"contract", "settings", "logs", "artifacts", step}
+    assert own_parts(path) - {"artifacts"} == {"contract", "settings", "logs", step}
     assert len(path.read_text(encoding="utf-8").splitlines()) <= COMPONENT_LINES
 
 

@@ -13,15 +13,18 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from kfp.components import load_component_from_file
 
-import pipeline
-from edgedistill.commands.compile import compile_into
-from edgedistill.settings import STEP_SETTINGS, all_settings
+from edgedistill.cluster_parameters import CLUSTER_VARIANTS
+from edgedistill.commands.compile import OBJECTS_FILE, compile_into
+from edgedistill.settings import COMPONENT_SETTINGS, STEP_SETTINGS
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "components" / "edgedistill"
-COMPILED = [REPOSITORY / "manifests" / "pipeline.yaml"] + [
-    PACKAGE / step / "component.yaml" for step in STEP_SETTINGS
-]
+MANIFESTS = REPOSITORY / "manifests"
+PIPELINES = {name: MANIFESTS / v.file_name for name, v in CLUSTER_VARIANTS.items()}
+COMPONENTS = {name: PACKAGE / name / "component.yaml" for name in COMPONENT_SETTINGS}
+OBJECTS = [MANIFESTS / "overlays" / v.overlay / OBJECTS_FILE for v in CLUSTER_VARIANTS.values()]
+# What an exit task alone is given has no default: the dashboard cannot start it by itself.
+STARTED_ALONE = [path for name, path in COMPONENTS.items() if name != "failure_report"]
 SPEC_CHECK = REPOSITORY.parent / "shared" / "checks" / "kfp_spec.py"
 
 
@@ -31,8 +34,8 @@ def test_compiled_and_generated_files_are_as_committed(tmp_path: Path) -> None:
         copy = tmp_path / document.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(document, copy)
-    written = compile_into(tmp_path, pipeline.build)
-    assert len(written) == len(COMPILED) + len(documents)
+    written = compile_into(tmp_path)
+    assert len(written) == len(PIPELINES) + len(COMPONENTS) + len(OBJECTS) + len(documents)
     differing = [
         str(path.relative_to(tmp_path))
         for path in written
@@ -42,7 +45,9 @@ def test_compiled_and_generated_files_are_as_committed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not SPEC_CHECK.is_file(), reason="the check of KFP's server is not at hand")
-@pytest.mark.parametrize("path", COMPILED, ids=lambda p: str(p.relative_to(REPOSITORY)))
+@pytest.mark.parametrize(
+    "path", [*PIPELINES.values(), *STARTED_ALONE], ids=lambda p: str(p.relative_to(REPOSITORY))
+)
 def test_the_server_would_accept_every_compiled_file(path: Path) -> None:
     assert list(spec_check().faults(str(path))) == []
 
@@ -56,33 +61,36 @@ def spec_check() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
-def compiled() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(COMPILED[0].read_text(encoding="utf-8"))
+@pytest.fixture(scope="module", params=PIPELINES)
+def compiled(request: pytest.FixtureRequest) -> dict[str, Any]:
+    text = PIPELINES[request.param].read_text(encoding="utf-8")
+    document: dict[str, Any] = next(yaml.safe_load_all(text))
     return document
 
 
-def test_the_pipeline_has_the_defaults_of_the_settings(compiled: dict[str, Any]) -> None:
-    parameters = compiled["root"]["inputDefinitions"]["parameters"]
-    defaults = {name: p.get("defaultValue") for name, p in parameters.items()}
-    assert defaults == {name: d.default for name, d in all_settings().items()}
-    assert [name for name, default in defaults.items() if default is None] == ["data_dir"]
+def steps_of(compiled: dict[str, Any]) -> dict[str, Any]:
+    """The tasks of the seven steps, which lie in the exit handler's own graph."""
+    (handler,) = (c for name, c in compiled["components"].items() if "exit-handler" in name)
+    tasks: dict[str, Any] = handler["dag"]["tasks"]
+    return tasks
 
 
 def test_every_parameter_of_a_step_is_fed_by_the_pipelines_of_its_own_name(
     compiled: dict[str, Any],
 ) -> None:
-    tasks = compiled["root"]["dag"]["tasks"]
+    tasks = steps_of(compiled)
     assert {name.replace("-", "_") for name in tasks} == set(STEP_SETTINGS)
+    handler = compiled["root"]["dag"]["tasks"]["exit-handler-1"]["inputs"]["parameters"]
+    for name, source in handler.items():
+        assert source == {"componentInputParameter": name.removeprefix("pipelinechannel--")}
     for task in tasks.values():
-        fed = task["inputs"]["parameters"]
-        assert fed == {name: {"componentInputParameter": name} for name in fed}
         declared = compiled["components"][task["componentRef"]["name"]]["inputDefinitions"]
-        assert set(fed) == set(declared["parameters"])
+        fed = {name: task["inputs"]["parameters"][name] for name in declared["parameters"]}
+        assert fed == {n: {"componentInputParameter": f"pipelinechannel--{n}"} for n in fed}
 
 
 def test_every_artifact_comes_from_the_step_that_design_says(compiled: dict[str, Any]) -> None:
-    tasks = compiled["root"]["dag"]["tasks"]
+    tasks = steps_of(compiled)
     keys = ("producerTask", "outputArtifactKey")
     wired = {
         f"{task}.{name}": ".".join(source["taskOutputArtifact"][key] for key in keys)
@@ -106,17 +114,18 @@ def test_every_artifact_comes_from_the_step_that_design_says(compiled: dict[str,
 
 
 def test_steps_have_names_that_read_well(compiled: dict[str, Any]) -> None:
-    names = [t["taskInfo"]["name"] for t in compiled["root"]["dag"]["tasks"].values()]
+    names = [t["taskInfo"]["name"] for t in steps_of(compiled).values()]
     assert len(set(names)) == 7
     assert all(re.fullmatch(r"[A-Z][A-Za-z ]+", name) for name in names)
 
 
-@pytest.mark.parametrize("step", STEP_SETTINGS)
+@pytest.mark.parametrize("step", COMPONENT_SETTINGS)
 def test_component_yaml_loads_with_every_setting(step: str) -> None:
     loaded = load_component_from_file(str(PACKAGE / step / "component.yaml"))
     assert loaded.name == step.replace("_", "-")
-    parameters = {n for n, s in loaded.component_spec.inputs.items() if "system." not in s.type}
-    assert parameters == set(STEP_SETTINGS[step].__dataclass_fields__)
+    inputs = loaded.component_spec.inputs.items()
+    parameters = {n for n, s in inputs if "system." not in s.type and "FinalStatus" not in s.type}
+    assert parameters == set(COMPONENT_SETTINGS[step].__dataclass_fields__)
 
 
 def test_a_loaded_component_works_in_a_pipeline_of_ones_own(tmp_path: Path) -> None:
@@ -132,7 +141,7 @@ def test_a_loaded_component_works_in_a_pipeline_of_ones_own(tmp_path: Path) -> N
     assert tasks["split"]["inputs"]["parameters"]["seed"] == {"runtimeValue": {"constant": 3}}
 
 
-@pytest.mark.parametrize("step", STEP_SETTINGS)
+@pytest.mark.parametrize("step", COMPONENT_SETTINGS)
 def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> None:
     text = (PACKAGE / step / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
@@ -144,7 +153,7 @@ def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> No
     assert step.replace("_", "-") in tasks
 
 
-@pytest.mark.parametrize("step", STEP_SETTINGS)
+@pytest.mark.parametrize("step", COMPONENT_SETTINGS)
 def test_metadata_has_the_keys_that_the_components_repository_wants(step: str) -> None:
     metadata = yaml.safe_load((PACKAGE / step / "metadata.yaml").read_text(encoding="utf-8"))
     assert list(metadata) == [

@@ -1,5 +1,6 @@
 """From the words of a command line to what is asked for: flags, presets, places."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,22 @@ SELF_TEST_OPTIONS = _by_name(
     _flag("downloaded_weights", True, "ImageNet weights that are downloaded must be here."),
 )
 """Flags of `python3 -m edgedistill.self_test`."""
+
+COMPILE_OPTIONS = _by_name(
+    _flag("output_folder", "", "Folder for one pipeline of your own; left out: what is committed."),
+    _flag("variant", "buckets", "Where the photos are.", "buckets", "pvc"),
+    _flag("image", "", "Image of the steps, with its registry; left out: edgedistill-train."),
+    DeclaredSetting(
+        name="scan_shards",
+        type=int,
+        default=1,
+        constraint=Constraint(help="Pods that share the work of scan.", unit="pods", ge=1, le=1000),
+    ),
+    _flag("namespace", "edgedistill", "Namespace of the objects for GitOps."),
+)
+"""Flags of `compile`."""
+
+_HAS_VERSION = re.compile(r"(:(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
 
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
@@ -150,6 +167,48 @@ def read_compare_arguments(words: Sequence[str]) -> CompareArguments:
         folders=tuple(_absolute(folder) for folder in folders),
         output=_absolute(str(options["output"])),
         overwrite=options["overwrite"] is True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileArguments:
+    """One pipeline to compile; `image` is "" for the one that the package names."""
+
+    output_folder: Path
+    variant: str
+    image: str
+    scan_shards: int
+    namespace: str
+
+
+def read_compile_arguments(words: Sequence[str]) -> CompileArguments | None:
+    """Reads the words behind `compile`; None where there are none: all that is committed.
+
+    Raises:
+        SettingError: a flag is unknown, given twice or without a value, or a value is not allowed.
+    """
+    texts = read_flags(words, COMPILE_OPTIONS)
+    if not texts:
+        return None
+    given = {name: COMPILE_OPTIONS[name].parse(text) for name, text in texts.items()}
+    options = {name: given.get(name, d.default) for name, d in COMPILE_OPTIONS.items()}
+    if not options["output_folder"]:
+        raise SettingError(
+            "output_folder must be given with any other flag of compile: add --output_folder "
+            "FOLDER, so that the committed files stay what they are."
+        )
+    image = str(options["image"])
+    if image and not _HAS_VERSION.search(image):
+        raise SettingError(
+            f"image must end with a version, :1.2 or @sha256:..., and not :latest, by which KFP "
+            f"tells whether a step can be reused; got {image}."
+        )
+    return CompileArguments(
+        output_folder=_absolute(str(options["output_folder"])),
+        variant=str(options["variant"]),
+        image=image,
+        scan_shards=int(options["scan_shards"]),
+        namespace=str(options["namespace"]),
     )
 
 

@@ -1,11 +1,21 @@
-"""The seven components, for pipelines of one's own."""
+"""The components, for pipelines of one's own."""
 
 from edgedistill.calibrate.component import calibrate
 from edgedistill.distiller.component import distiller
 from edgedistill.evaluate.component import evaluate
+from edgedistill.failure_report.component import failure_report
 from edgedistill.qat_export.component import qat_export
 from edgedistill.scan.component import scan
 from edgedistill.split.component import split
 from edgedistill.teacher.component import teacher
 
-__all__ = ["calibrate", "distiller", "evaluate", "qat_export", "scan", "split", "teacher"]
+__all__ = [
+    "calibrate",
+    "distiller",
+    "evaluate",
+    "failure_report",
+    "qat_export",
+    "scan",
+    "split",
+    "teacher",
+]

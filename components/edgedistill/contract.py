@@ -12,7 +12,7 @@ from typing import Any
 from kfp import dsl
 
 from edgedistill.declaration import DeclaredSetting, Settings, declared_settings
-from edgedistill.settings import STEP_SETTINGS, all_settings
+from edgedistill.settings import COMPONENT_SETTINGS
 
 BASE_IMAGE = f"edgedistill-train:{version('edgedistill')}"
 """The image that every step runs in on a cluster. It holds this package, at this version."""
@@ -36,29 +36,31 @@ def component(settings: type[Settings]) -> Callable[[Callable[..., None]], Any]:
 
 
 class Parameters:
-    """The pipeline's parameters inside its graph."""
+    """The pipeline's parameters inside its graph, by name."""
 
     def __init__(self, channels: Mapping[str, Any]):
         self._channels = channels
 
+    def __getitem__(self, name: str) -> Any:
+        return self._channels[name]
+
     def of(self, step: str) -> dict[str, Any]:
         """Those that `step` takes, each under its own name."""
-        return {d.name: self._channels[d.name] for d in declared_settings(STEP_SETTINGS[step])}
+        return {d.name: self[d.name] for d in declared_settings(COMPONENT_SETTINGS[step])}
 
 
 def pipeline(
-    *, name: str, display_name: str
-) -> Callable[[Callable[[Parameters], tuple[Any, ...]]], Any]:
-    """Makes a KFP pipeline of a graph; every setting becomes one of its parameters."""
-    declared = all_settings()
+    *, name: str, display_name: str, parameters: Mapping[str, DeclaredSetting]
+) -> Callable[[Callable[[Parameters], tuple[Any, ...] | None]], Any]:
+    """Makes a KFP pipeline of a graph, with these parameters."""
 
-    def bind(graph: Callable[[Parameters], tuple[Any, ...]]) -> Any:
-        def wired(*channels: Any) -> tuple[Any, ...]:
-            return graph(Parameters(dict(zip(declared, channels, strict=True))))
+    def bind(graph: Callable[[Parameters], tuple[Any, ...] | None]) -> Any:
+        def wired(*channels: Any) -> tuple[Any, ...] | None:
+            return graph(Parameters(dict(zip(parameters, channels, strict=True))))
 
-        wired.__doc__ = describe(inspect.getdoc(graph) or "", list(declared.values()))
+        wired.__doc__ = describe(inspect.getdoc(graph) or "", list(parameters.values()))
         wired.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [_parameter(d) for d in declared.values()],
+            [_parameter(d) for d in parameters.values()],
             return_annotation=inspect.signature(graph).return_annotation,
         )
         return dsl.pipeline(name=name, display_name=display_name)(wired)

@@ -94,12 +94,13 @@ class Settings:
 class DeclaredSetting:
     """One setting, read back from its class: for flags, components, tables and checks.
 
-    `default` is None where the setting must be given.
+    `default`, of this type, is None where the setting must be given. Beside settings it describes
+    flags, and parameters of a pipeline, which may be a dict or a list too.
     """
 
     name: str
     type: type
-    default: Value | None
+    default: Any
     constraint: Constraint
 
     def parse(self, text: str) -> Value:

@@ -24,6 +24,7 @@ from edgedistill.shared_settings import (
 from edgedistill.training_settings import DistillerSettings, QatExportSettings, TeacherSettings
 
 __all__ = [
+    "COMPONENT_SETTINGS",
     "DOWNLOADED_NETWORKS",
     "IMAGENET",
     "MODEL_VERSION",
@@ -71,6 +72,11 @@ class ScanSettings(TeacherChoice, InBuckets):
         178.0, "Larger photos are left out; the default is Pillow's own limit.",
         unit="megapixels", gt=0, le=1000,
     )  # fmt: skip
+    data_version: str = setting(
+        "1",
+        "Which state of the photos this is, in words of your own. KFP's cache cannot see that "
+        "photos changed at the same place: another text makes scan, and all after it, run anew.",
+    )
     group_near_duplicates: bool = setting(
         True, "Keep photos of nearly the same picture in one split; false: equal pixels alone."
     )
@@ -206,6 +212,12 @@ STEP_SETTINGS: dict[str, type[StepSettings]] = {
     "calibrate": CalibrateSettings,
 }
 """The steps in the order in which they run, each with its settings."""
+
+COMPONENT_SETTINGS: dict[str, type[StepSettings]] = {
+    **STEP_SETTINGS,
+    "failure_report": StepSettings,
+}
+"""Every component: the steps, and what only a cluster needs beside them."""
 
 
 def all_settings() -> dict[str, DeclaredSetting]:

@@ -70,7 +70,8 @@ class Trained(Seeded, InBuckets):
     checkpoint_uri: str = setting(
         "",
         "Where a training saves its state to go on after an interruption: a folder or a bucket "
-        "(gs://, s3://); empty: beside the steps in a local run, nowhere on a cluster.",
+        "(gs://, s3://); empty: beside the steps in a local run, on a cluster in the claim for "
+        "checkpoints, or nowhere where there is none.",
     )
     checkpoint_steps: int = setting(
         0, "Steps between two saves of the state; 0: after each epoch.", unit="steps", ge=0

@@ -3,7 +3,12 @@
 import textwrap
 from collections.abc import Mapping
 
-from edgedistill.arguments import COMPARE_OPTIONS, RUN_OPTIONS, VERIFY_OPTIONS
+from edgedistill.arguments import (
+    COMPARE_OPTIONS,
+    COMPILE_OPTIONS,
+    RUN_OPTIONS,
+    VERIFY_OPTIONS,
+)
 from edgedistill.declaration import DeclaredSetting
 from edgedistill.presets import PRESETS
 from edgedistill.setting_texts import default_text, settings_by_step, value_text
@@ -23,8 +28,8 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
   Hold runs against the first of them, on one page:
     python pipeline.py compare out out2
 
-  Compile for Kubeflow Pipelines, into manifests/ and component.yaml:
-    python pipeline.py compile
+  Compile for Kubeflow Pipelines, with an image of your own registry:
+    python pipeline.py compile --image registry.example/edgedistill-train:0.1.0 --output_folder kfp
 
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
@@ -49,6 +54,12 @@ _COMPARE_USAGE = (
     "Exit status 0: the page is written; 2: a run or the page's place cannot be used."
 )
 
+_COMPILE_USAGE = (
+    "python pipeline.py compile [--output_folder FOLDER --name value ...]\n\n"
+    "Without a flag: writes the compiled files and tables that are committed, anew. With\n"
+    "--output_folder: writes one pipeline into it, to upload, and as objects for GitOps."
+)
+
 
 def usage(command: str) -> str:
     """The page of a command's --help; examples of all, where it has none."""
@@ -58,6 +69,8 @@ def usage(command: str) -> str:
         return _options_help(_VERIFY_USAGE, VERIFY_OPTIONS)
     if command == "compare":
         return _options_help(_COMPARE_USAGE, COMPARE_OPTIONS)
+    if command == "compile":
+        return _options_help(_COMPILE_USAGE, COMPILE_OPTIONS)
     return EXAMPLES
 
 

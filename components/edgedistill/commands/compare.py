@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgedistill.arguments import CompareArguments, read_compare_arguments
-from edgedistill.commands.graph import Build
 from edgedistill.comparison import compare_runs
 from edgedistill.console import Console
 from edgedistill.errors import SettingError, StorageError
@@ -17,7 +16,7 @@ _HEAD_CHARACTERS = 2000
 """Within so many the title of a page stands."""
 
 
-def command(words: Sequence[str], build: Build) -> int:
+def command(words: Sequence[str]) -> int:
     """Writes a page that holds finished runs against the first of them; gives 0."""
     wanted = read_compare_arguments(words)
     Console(sys.stdout).text("\n".join(write_comparison(wanted)))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from edgedistill import logs
 from edgedistill.arguments import read_run_arguments
-from edgedistill.commands.graph import Build
 from edgedistill.console import Console
 from edgedistill.output_folder import folder_bytes, work_folder
 
@@ -14,7 +13,7 @@ DO_NOT_SHIP_STATUS = 3
 """Exit status of a run that is whole but for its bundle: the gate holds the model back."""
 
 
-def command(words: Sequence[str], build: Build) -> int:
+def command(words: Sequence[str]) -> int:
     """Runs the pipeline on this machine and leaves its files in --output_dir.
 
     Gives 0, or `DO_NOT_SHIP_STATUS` where min_top1 or max_regression was not met.
@@ -28,6 +27,7 @@ def command(words: Sequence[str], build: Build) -> int:
 
     keys = check_before_run(wanted.settings, wanted.output_dir, overwrite=wanted.overwrite)
 
+    from edgedistill.graph import build
     from edgedistill.local_run import run_pipeline
     from edgedistill.outputs import collect, may_ship
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from edgedistill import logs
 from edgedistill.arguments import read_verify_arguments
-from edgedistill.commands.graph import Build
 from edgedistill.console import Console
 from edgedistill.steps import StepFailedError, StepStoppedError
 
 
-def command(words: Sequence[str], build: Build) -> int:
+def command(words: Sequence[str]) -> int:
     """Repeats a run beside it, as far as it agrees; gives 0 where all of it does, 1 elsewhere."""
     wanted = read_verify_arguments(words)
     logs.configure("WARNING")
@@ -24,6 +23,7 @@ def command(words: Sequence[str], build: Build) -> int:
     check_data(settings)
     check_pretrained(settings)
 
+    from edgedistill.graph import build
     from edgedistill.local_run import run_pipeline
 
     console, comparison = Console(sys.stdout), Comparison(recorded.digests)

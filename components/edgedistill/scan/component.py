@@ -19,6 +19,7 @@ def scan(
     teacher_img_size: str,
     student_img_size: int,
     max_megapixels: float,
+    data_version: str,
     group_near_duplicates: bool,
     s3_endpoint: str,
 ) -> None:
