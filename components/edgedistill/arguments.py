@@ -10,6 +10,8 @@ from edgedistill.errors import SettingError
 from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
 from edgedistill.settings import WEIGHTS_WORDS, ScanSettings, TeacherSettings, all_settings
 
+SUBPROCESS, DOCKER = "subprocess", "docker"
+
 
 def _flag(name: str, default: Value | None, text: str, *choices: str) -> DeclaredSetting:
     """A flag that is no setting; without a default it is a text that must be given."""
@@ -27,6 +29,14 @@ RUN_OPTIONS = _by_name(
     _flag("output_dir", None, "Folder that the finished run is put into."),
     _flag("preset", "standard", "Named set of settings; a flag overrides it.", *PRESETS),
     _flag("overwrite", False, "Replace an earlier run that had other settings."),
+    _flag(
+        "runner",
+        SUBPROCESS,
+        "Where steps run: processes of this Python, or containers of the "
+        "image that a cluster takes.",
+        SUBPROCESS,
+        DOCKER,
+    ),
 )
 """Flags of `run` that are no settings of the pipeline: they do not change what it computes."""
 
@@ -80,6 +90,7 @@ class RunArguments:
 
     output_dir: Path
     overwrite: bool
+    runner: str
     settings: dict[str, Value]
 
 
@@ -117,6 +128,7 @@ def read_run_arguments(words: Sequence[str]) -> RunArguments:
     return RunArguments(
         output_dir=_absolute(str(options["output_dir"])),
         overwrite=options["overwrite"] is True,
+        runner=str(options["runner"]),
         settings=values,
     )
 

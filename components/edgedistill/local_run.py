@@ -17,11 +17,11 @@ import shutil
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import kfp
 from kfp import local
-from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handler
+from kfp.local import cache, graph_utils, pipeline_orchestrator, subprocess_task_handler
 
 from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
@@ -37,6 +37,43 @@ _LOCK_FILE = ".edgedistill.lock"
 _CHECKPOINTS = "checkpoints"
 
 
+class Place(Protocol):
+    """Where the steps of a run are started."""
+
+    def runner(self) -> Any:
+        """KFP's own description of it."""
+        ...
+
+    def starting(self, steps: Steps) -> contextlib.AbstractContextManager[None]:
+        """Lets `steps` start them, for the length of the block, in place of functions of KFP."""
+        ...
+
+
+class Source(NamedTuple):
+    """Where an output of a pipeline comes from: a step, and what that calls it."""
+
+    step: str
+    output: str
+
+
+class _Processes:
+    """The steps as processes of this Python."""
+
+    def runner(self) -> Any:
+        return local.SubprocessRunner(use_venv=False)
+
+    @contextlib.contextmanager
+    def starting(self, steps: Steps) -> Iterator[None]:
+        handler = subprocess_task_handler
+        before = handler.replace_python_executable, handler.run_local_subprocess
+        handler.replace_python_executable = _interpreter_in_place
+        handler.run_local_subprocess = steps.run
+        try:
+            yield
+        finally:
+            handler.replace_python_executable, handler.run_local_subprocess = before
+
+
 def run_pipeline(
     pipeline: Any,
     arguments: Mapping[str, Any],
@@ -46,6 +83,8 @@ def run_pipeline(
     step_keys: Mapping[str, str],
     without_effect: Collection[str] = (),
     step_done: StepDone | None = None,
+    sources: Mapping[str, Source] | None = None,
+    place: Place | None = None,
 ) -> FinishedRun:
     """Runs a KFP pipeline here, reusing finished steps of earlier runs in `work_dir`.
 
@@ -53,7 +92,8 @@ def run_pipeline(
     holds the states of trainings too, from which the same run goes on.
 
     Args:
-        pipeline: what `@dsl.pipeline` makes; each of its steps must be among its outputs.
+        pipeline: what `@dsl.pipeline` makes, or a compiled file as KFP loads it. What serves a
+            cluster alone is left out: retries, and exit tasks, which ask Kubernetes.
         arguments: a value for each parameter without a default.
         work_dir: where the steps' folders and the cache are kept; made if it is not there.
         step_keys: by step, a text that changes when the step must be redone though its settings
@@ -61,6 +101,8 @@ def run_pipeline(
         without_effect: parameters, with a default, on which no result depends: they reach the
             steps beside KFP, so that another value of theirs redoes none.
         step_done: called after each step that is not reused; what it raises ends the run.
+        sources: the artifacts of the finished run, by name; None: the pipeline's own outputs.
+        place: where the steps run; None: in this Python.
 
     Raises:
         StepFailedError: a step failed; what it finished with is in its log.
@@ -72,33 +114,39 @@ def run_pipeline(
             f"local runs need kfp {KFP_VERSION}; got {kfp.__version__}: "
             f"pip install kfp=={KFP_VERSION}"
         )
-    spec = _with_keys(pipeline.pipeline_spec, step_keys)
+    spec = _for_this_machine(pipeline.pipeline_spec, step_keys)
     name = spec.pipeline_info.name
+    place = place or _Processes()
     with locked(work_dir):
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
-        order = [_step_name(t) for t in graph_utils.topological_sort_tasks(spec.root.dag.tasks)]
         states = work_dir.absolute() / _CHECKPOINTS
         steps = Steps(
-            order[::-1],
+            _order(spec, spec.root.dag),
             console,
             environment={PLACE_VARIABLE: str(states)},
             parameters={name: v for name, v in arguments.items() if name in without_effect},
             step_done=step_done,
         )
         compared = {name: v for name, v in arguments.items() if name not in without_effect}
-        local.init(
-            local.SubprocessRunner(use_venv=False),
-            pipeline_root=str(work_dir),
-            enable_caching=True,
-        )
-        with _mended(steps), _silent():
-            outputs = pipeline_orchestrator.run_local_pipeline(spec, compared)
-        artifacts = {output: Path(artifact.uri) for output, artifact in outputs.items()}
-        folders = {step: artifacts[output].parent for output, step in _producers(spec).items()}
+        local.init(place.runner(), pipeline_root=str(work_dir), enable_caching=True)
+        with place.starting(steps), _reused_folders() as reused, _silent():
+            pipeline_orchestrator.run_local_pipeline(spec, compared)
+        folders = {**reused, **steps.folders}
         used = set(folders.values())
         _remove_steps(work_dir, name, keep=used.__contains__)  # a disk would fill unseen
         shutil.rmtree(states, ignore_errors=True)  # all trainings have ended
+    wanted = sources_of(pipeline) if sources is None else sources
+    artifacts = {name: folders[s.step] / s.output for name, s in wanted.items()}
     return FinishedRun(artifacts, steps.finish(folders))
+
+
+def sources_of(pipeline: Any) -> dict[str, Source]:
+    """Where the outputs of a pipeline come from, by name."""
+    found = {}
+    for name, output in pipeline.pipeline_spec.root.dag.outputs.artifacts.items():
+        (selector,) = output.artifact_selectors
+        found[name] = Source(_step_name(selector.producer_subtask), selector.output_artifact_key)
+    return found
 
 
 @contextlib.contextmanager
@@ -142,16 +190,23 @@ def _interpreter_in_place(full_command: list[str], new_executable: str) -> list[
 
 
 @contextlib.contextmanager
-def _mended(steps: Steps) -> Iterator[None]:
-    """Replaces the two functions of KFP for the length of the block."""
-    handler = subprocess_task_handler
-    before = handler.replace_python_executable, handler.run_local_subprocess
-    handler.replace_python_executable = _interpreter_in_place
-    handler.run_local_subprocess = steps.run
+def _reused_folders() -> Iterator[dict[str, Path]]:
+    """Fills, by step that KFP's cache spares, the folder that its outputs lie in."""
+    folders: dict[str, Path] = {}
+    before = cache.LocalCache.get
+
+    def get(self: Any, key: str) -> Any:
+        outputs = before(self, key)
+        for artifact in (outputs or {}).values():
+            folder = Path(artifact.uri).parent
+            folders[_step_name(folder.name)] = folder
+        return outputs
+
+    cache.LocalCache.get = get
     try:
-        yield
+        yield folders
     finally:
-        handler.replace_python_executable, handler.run_local_subprocess = before
+        cache.LocalCache.get = before
 
 
 @contextlib.contextmanager
@@ -162,23 +217,36 @@ def _silent() -> Iterator[None]:
         yield
 
 
-def _with_keys(spec: Any, step_keys: Mapping[str, str]) -> Any:
-    """A copy of the pipeline in which each step's key is part of what KFP's cache compares."""
-    keyed = type(spec)()
-    keyed.CopyFrom(spec)
-    for component in keyed.components.values():
-        executor = keyed.deployment_spec["executors"][component.executor_label]
+def _for_this_machine(spec: Any, step_keys: Mapping[str, str]) -> Any:
+    """A copy of the pipeline in which each step's key is part of what KFP's cache compares.
+
+    Retries are left out, as KFP obeys them here, waiting included, and so are exit tasks.
+    """
+    fitted = type(spec)()
+    fitted.CopyFrom(spec)
+    components = fitted.components
+    for dag in (fitted.root.dag, *(c.dag for c in components.values() if c.HasField("dag"))):
+        for name, task in list(dag.tasks.items()):
+            task.ClearField("retry_policy")
+            if any(p.HasField("task_final_status") for p in task.inputs.parameters.values()):
+                del dag.tasks[name]
+    for component in components.values():
+        if component.HasField("dag"):
+            continue
+        container = fitted.deployment_spec["executors"][component.executor_label]["container"]
         step = _step_name(component.executor_label.removeprefix("exec-"))
-        executor["container"]["env"] = [{"name": _KEY_VARIABLE, "value": step_keys.get(step, "")}]
-    return keyed
+        key = {"name": _KEY_VARIABLE, "value": step_keys.get(step, "")}
+        container["env"] = [*(dict(v) for v in container.get_or_create_list("env")), key]
+    return fitted
 
 
-def _producers(spec: Any) -> dict[str, str]:
-    """For each output of the pipeline, the step that gives it."""
-    return {
-        name: _step_name(output.artifact_selectors[0].producer_subtask)
-        for name, output in spec.root.dag.outputs.artifacts.items()
-    }
+def _order(spec: Any, dag: Any) -> list[str]:
+    """The steps in the order in which KFP runs them, those of graphs inside graphs in line."""
+    order = []
+    for name in graph_utils.topological_sort_tasks(dag.tasks)[::-1]:
+        inner = spec.components[dag.tasks[name].component_ref.name]
+        order += _order(spec, inner.dag) if inner.HasField("dag") else [_step_name(name)]
+    return order
 
 
 def _step_name(task_name: str) -> str:
