@@ -24,7 +24,7 @@ MODULES = [
 
 KFP_MODULES = {
     "component.py", "contract.py", "components.py", "local_run.py", "compile.py", "graph.py",
-    "on_cluster.py",
+    "on_cluster.py", "docker_run.py",
 }  # fmt: skip
 TENSORFLOW = {
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "ai_edge_litert",

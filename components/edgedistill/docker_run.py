@@ -116,7 +116,7 @@ class Engine:
             ) from None
         environment: dict[str, Any] = json.loads(said)
         revision = "org.opencontainers.image.revision"
-        environment["git_revision"] = self.client.images.get(name).labels.get(revision)
+        environment["git_revision"] = self.client.images.get(name).labels.get(revision) or None
         return Image(name, digest, environment)
 
     def user(self) -> str:

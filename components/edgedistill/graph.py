@@ -18,6 +18,7 @@ from edgedistill.components import (
     teacher,
 )
 from edgedistill.contract import Parameters, pipeline
+from edgedistill.inner_inputs import declare_inner_inputs
 from edgedistill.on_cluster import Cluster
 from edgedistill.settings import all_settings
 
@@ -131,4 +132,5 @@ def _on_cluster(variant: ClusterVariant, image: str) -> Any:
         with ExitHandler(report, name="Steps"):
             wire(given, cluster.place)
 
+    declare_inner_inputs(edgedistill.pipeline_spec)
     return edgedistill

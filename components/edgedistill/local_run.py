@@ -26,6 +26,7 @@ from kfp.local import cache, graph_utils, pipeline_orchestrator, subprocess_task
 from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
+from edgedistill.inner_inputs import declare_inner_inputs
 from edgedistill.runs import STEP_RECORD, FinishedRun
 from edgedistill.steps import StepDone, Steps
 
@@ -224,6 +225,7 @@ def _for_this_machine(spec: Any, step_keys: Mapping[str, str]) -> Any:
     """
     fitted = type(spec)()
     fitted.CopyFrom(spec)
+    declare_inner_inputs(fitted)
     components = fitted.components
     for dag in (fitted.root.dag, *(c.dag for c in components.values() if c.HasField("dag"))):
         for name, task in list(dag.tasks.items()):

@@ -6,6 +6,7 @@ Made for an image, run as hardened as a cluster may run it. Exit status 0: all i
 something is missing, and its line says what; 2: a flag is wrong.
 """
 
+import functools
 import importlib
 import os
 import subprocess
@@ -57,7 +58,7 @@ def checks_of(*, downloaded_weights: bool) -> dict[str, Check]:
     }
     for arch in (*_PACKAGED_NETWORKS, *DOWNLOADED_NETWORKS):
         required = downloaded_weights or arch in _PACKAGED_NETWORKS
-        checks[f"weights {arch}"] = lambda a=arch, r=required: weights_load(a, required=r)
+        checks[f"weights {arch}"] = functools.partial(weights_load, arch, required=required)
     checks["int8 file"] = file_runs
     return checks
 
@@ -124,8 +125,8 @@ def weights_load(arch: str, *, required: bool) -> str:
         return f"{load_imagenet(arch) / 1e6:.1f} million numbers"
     if required:
         raise MissingError(
-            "they were left out of the image, and a cluster without Internet cannot train on it "
-            "with them: build it with DOWNLOADED_WEIGHTS=true, or pass --downloaded_weights false"
+            "left out of the image, and without Internet no teacher starts from them: build it "
+            "with DOWNLOADED_WEIGHTS=true, or pass --downloaded_weights false"
         )
     return "left out, as expected: such a teacher needs a download or a file"
 
