@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgedistill.container_places import container_places
+from edgedistill.container_places import _VARIABLES, container_places
 from edgedistill.declaration import Value
 from edgedistill.presets import resolve
 
@@ -15,7 +15,7 @@ def settings(**given: Value) -> dict[str, Value]:
 
 @pytest.fixture(autouse=True)
 def no_logins(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"):
+    for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -100,8 +100,8 @@ def test_weights_that_were_left_out_fail_only_where_they_are_wanted(
     with pytest.raises(MissingError, match="build it with DOWNLOADED_WEIGHTS=true"):
         self_test.weights_load("efficientnet_b3", required=True)
     assert self_test.weights_load("efficientnet_b3", required=False).startswith("left out")
-    # 5,416,680 with the 1000 classes of ImageNet: 1280 * 1000 + 1000 less, 1280 * 3 + 3 more,
-    # and the moving means and variances, which are no parameters of training.
+    # 5,416,680 with the head of 1000 classes; of 3 it has 1,281,000 - 3,843 less: 4.14 million,
+    # and the moving means and variances besides.
     assert self_test.weights_load("efficientnet_lite1", required=True) == "4.2 million numbers"
 
 
