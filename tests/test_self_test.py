@@ -73,7 +73,7 @@ def test_a_python_without_kfp_is_found_out(tmp_path: Path, monkeypatch: pytest.M
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
     bare.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(MissingError, match="ended with status 1: .*kfp"):
+    with pytest.raises(MissingError, match=r"ended with status 1: .*kfp"):
         self_test.step_starts()
 
 
@@ -110,10 +110,12 @@ def test_an_int8_file_that_says_something_else_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from edgedistill.tf import self_check
+    from edgedistill.tf.interpreter import predict_outputs
 
     assert self_check.export_and_run() > 1000
-    right = self_check.predict_outputs
-    monkeypatch.setattr(self_check, "predict_outputs", lambda *a: right(*a)[::-1] * 2)
+    monkeypatch.setattr(
+        self_check, "predict_outputs", lambda *given: predict_outputs(*given)[::-1] * 2
+    )
     with pytest.raises(ValueError, match="off by"):
         self_check.export_and_run()
 

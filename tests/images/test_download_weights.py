@@ -1,4 +1,4 @@
-"""The script that fetches ImageNet weights into the image, against a real server on this machine."""
+"""The script that fetches ImageNet weights into the image, against a real server."""
 
 import hashlib
 import importlib.util
