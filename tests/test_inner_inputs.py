@@ -72,6 +72,17 @@ def test_a_retry_of_a_cluster_is_no_wait_here(compiled: Any, tmp_path: Path) -> 
     assert time.monotonic() - start < 55  # the first retry would wait for 60 s
 
 
+def test_no_retry_is_left_in_what_runs_here(compiled: Any) -> None:
+    from edgedistill.local_run import _for_this_machine
+
+    def retries(spec: Any) -> int:
+        tasks = spec.components["comp-exit-handler-1"].dag.tasks
+        return int(tasks["misbehave"].retry_policy.max_retry_count)
+
+    assert retries(compiled.pipeline_spec) == 3
+    assert retries(_for_this_machine(compiled.pipeline_spec, {})) == 0
+
+
 def test_a_variable_of_the_compiled_file_stays_beside_the_key(compiled: Any) -> None:
     from edgedistill.local_run import _for_this_machine
 
