@@ -24,7 +24,7 @@ MODULES = [
 
 KFP_MODULES = {
     "component.py", "contract.py", "components.py", "local_run.py", "compile.py", "graph.py",
-    "on_cluster.py", "scan_graph.py",
+    "on_cluster.py", "scan_graph.py", "docker_run.py", "local_graph.py",
 }  # fmt: skip
 # The only module that asks KFP's server.
 KFP_CLIENT = PACKAGE / "server" / "connection.py"

@@ -56,7 +56,7 @@ def test_the_settings_table_has_a_row_a_flag() -> None:
     names = [row.split("`")[1] for row in rows]
     on_clusters = [d.name for d in cluster_parameters()]
     assert sorted(names) == sorted(
-        [*all_settings(), *on_clusters, "output_dir", "preset", "overwrite"]
+        [*all_settings(), *on_clusters, "output_dir", "preset", "overwrite", "runner"]
     )
     assert (
         "| `epochs_qat` | `10` | Most passes of the quantisation-aware fine-tuning. "

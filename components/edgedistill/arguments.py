@@ -14,6 +14,8 @@ from edgedistill.settings import (
     all_settings,
 )
 
+SUBPROCESS, DOCKER = "subprocess", "docker"
+
 
 def flag(name: str, default: Value | None, text: str, *choices: str) -> DeclaredSetting:
     """A flag that is no setting; without a default it is a text that must be given."""
@@ -32,6 +34,14 @@ RUN_OPTIONS = by_name(
     flag("output_dir", None, "Folder that the finished run is put into."),
     flag("preset", "standard", "Named set of settings; a flag overrides it.", *PRESETS),
     flag("overwrite", False, "Replace an earlier run that had other settings."),
+    flag(
+        "runner",
+        SUBPROCESS,
+        "Where steps run: processes of this Python, or containers of the "
+        "image that a cluster takes.",
+        SUBPROCESS,
+        DOCKER,
+    ),
 )
 """Flags of `run` that are no settings of the pipeline: they do not change what it computes."""
 
@@ -46,6 +56,11 @@ COMPARE_OPTIONS = by_name(
     flag("overwrite", False, "Replace a file that is no page of compare."),
 )
 """Flags of `compare`."""
+
+SELF_TEST_OPTIONS = by_name(
+    flag("downloaded_weights", True, "ImageNet weights that are downloaded must be here."),
+)
+"""Flags of `python3 -m edgedistill.self_test`."""
 
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
@@ -64,6 +79,7 @@ class RunArguments:
 
     output_dir: Path
     overwrite: bool
+    runner: str
     settings: dict[str, Value]
 
 
@@ -101,6 +117,7 @@ def read_run_arguments(words: Sequence[str]) -> RunArguments:
     return RunArguments(
         output_dir=absolute(str(options["output_dir"])),
         overwrite=options["overwrite"] is True,
+        runner=str(options["runner"]),
         settings=values,
     )
 

@@ -17,9 +17,16 @@ from edgedistill.weights_file import check_weights
 
 
 def check_before_run(
-    settings: Mapping[str, Value], output_dir: Path, *, overwrite: bool
+    settings: Mapping[str, Value], output_dir: Path, *, overwrite: bool, downloads: bool = True
 ) -> dict[str, str]:
     """Refuses what can be refused before any work; gives the steps' keys for reuse.
+
+    Args:
+        settings: every setting with its value, places made absolute.
+        output_dir: of the run.
+        overwrite: whether an earlier run of other settings may be replaced.
+        downloads: whether weights that are downloaded would come to this machine; an image
+            brings its own.
 
     Raises:
         EdgedistillError: says what must be mended.
@@ -30,7 +37,7 @@ def check_before_run(
         check_target(str(settings["export_uri"]), name="export_uri")
     if settings["checkpoint_uri"]:
         check_place(str(settings["checkpoint_uri"]))
-    check_pretrained(settings)
+    check_pretrained(settings, downloads=downloads)
     check_baseline(settings)
     fingerprint = data_fingerprint(str(settings["data_dir"]), str(settings["unknown_uri"]))
     return reuse.step_keys(settings, fingerprint)
@@ -48,8 +55,8 @@ def check_data(settings: Mapping[str, Value]) -> None:
         check_unknown_uri(str(settings["unknown_uri"]))
 
 
-def check_pretrained(settings: Mapping[str, Value]) -> None:
-    """Refuses weights that cannot be had.
+def check_pretrained(settings: Mapping[str, Value], *, downloads: bool = True) -> None:
+    """Refuses weights that cannot be had; those to download are asked for where `downloads`.
 
     Raises:
         WeightsError: says which.
@@ -60,7 +67,8 @@ def check_pretrained(settings: Mapping[str, Value]) -> None:
         ("efficientnet_lite1", str(settings["student_weights"])),
     ):
         is_elsewhere = weights not in WEIGHTS_WORDS
-        if is_elsewhere or (weights == IMAGENET and network in DOWNLOADED_NETWORKS):
+        is_download = weights == IMAGENET and network in DOWNLOADED_NETWORKS
+        if is_elsewhere or (is_download and downloads):
             check_weights(network, weights)
 
 

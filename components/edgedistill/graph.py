@@ -16,6 +16,7 @@ from edgedistill.components import (
     teacher,
 )
 from edgedistill.contract import Parameters, pipeline
+from edgedistill.inner_inputs import declare_inner_inputs
 from edgedistill.on_cluster import Cluster
 from edgedistill.scan_graph import Place, scan_collection
 from edgedistill.settings import all_settings
@@ -127,4 +128,5 @@ def _on_cluster(variant: ClusterVariant, image: str, scan_shards: int) -> Any:
         with ExitHandler(report, name="Steps"):
             wire(given, cluster.place, scan_shards)
 
+    declare_inner_inputs(edgedistill.pipeline_spec)
     return edgedistill

@@ -14,33 +14,61 @@ of it are replaced while a pipeline runs, which is why kfp is pinned:
 import contextlib
 import fcntl
 import io
-import json
 import shlex
 import shutil
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import kfp
 from kfp import local
-from kfp.local import graph_utils, pipeline_orchestrator, subprocess_task_handler
+from kfp.local import cache, pipeline_orchestrator, subprocess_task_handler
 from kfp.local.orchestrator import enhanced_dag_orchestrator
 from kfp.local.status import Status
 
 from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
+from edgedistill.local_graph import ROUND, Source, for_this_machine, planned_steps, sources_of
 from edgedistill.runs import STEP_RECORD, FinishedRun
 from edgedistill.steps import StepDone, Steps
 
 KFP_VERSION = "2.17.0"
 
 _STARTS_STEP = "kfp.dsl.executor_main"
-_KEY_VARIABLE = "EDGEDISTILL_REUSE_KEY"
 _LOCK_FILE = ".edgedistill.lock"
 _CHECKPOINTS = "checkpoints"
-_ROUND = "-iteration-"  # how KFP names the folder of each round of a loop, with its number behind
+
+
+class Place(Protocol):
+    """Where the steps of a run are started."""
+
+    def runner(self) -> Any:
+        """KFP's own description of it."""
+        ...
+
+    def starting(self, steps: Steps) -> contextlib.AbstractContextManager[None]:
+        """Lets `steps` start them, for the length of the block, in place of functions of KFP."""
+        ...
+
+
+class _Processes:
+    """The steps as processes of this Python."""
+
+    def runner(self) -> Any:
+        return local.SubprocessRunner(use_venv=False)
+
+    @contextlib.contextmanager
+    def starting(self, steps: Steps) -> Iterator[None]:
+        handler = subprocess_task_handler
+        before = handler.replace_python_executable, handler.run_local_subprocess
+        handler.replace_python_executable = _interpreter_in_place
+        handler.run_local_subprocess = steps.run
+        try:
+            yield
+        finally:
+            handler.replace_python_executable, handler.run_local_subprocess = before
 
 
 def run_pipeline(
@@ -52,6 +80,8 @@ def run_pipeline(
     step_keys: Mapping[str, str],
     without_effect: Collection[str] = (),
     step_done: StepDone | None = None,
+    sources: Mapping[str, Source] | None = None,
+    place: Place | None = None,
 ) -> FinishedRun:
     """Runs a KFP pipeline here, reusing finished steps of earlier runs in `work_dir`.
 
@@ -59,8 +89,8 @@ def run_pipeline(
     holds the states of trainings too, from which the same run goes on.
 
     Args:
-        pipeline: what `@dsl.pipeline` makes; each of its steps must be among its outputs, those of
-            a loop as a list.
+        pipeline: what `@dsl.pipeline` makes, or a compiled file as KFP loads it. What serves a
+            cluster alone is left out: retries, and exit tasks, which ask Kubernetes.
         arguments: a value for each parameter without a default.
         work_dir: where the steps' folders and the cache are kept; made if it is not there.
         step_keys: by step, a text that changes when the step must be redone though its settings
@@ -68,6 +98,8 @@ def run_pipeline(
         without_effect: parameters, with a default, on which no result depends: they reach the
             steps beside KFP, so that another value of theirs redoes none.
         step_done: called after each step that is not reused; what it raises ends the run.
+        sources: the artifacts of the finished run, by name; None: the pipeline's own outputs.
+        place: where the steps run; None: in this Python.
 
     Raises:
         StepFailedError: a step failed; what it finished with is in its log.
@@ -79,31 +111,36 @@ def run_pipeline(
             f"local runs need kfp {KFP_VERSION}; got {kfp.__version__}: "
             f"pip install kfp=={KFP_VERSION}"
         )
-    spec = _with_keys(pipeline.pipeline_spec, step_keys)
+    spec = for_this_machine(pipeline.pipeline_spec, step_keys)
     name = spec.pipeline_info.name
+    place = place or _Processes()
     with locked(work_dir):
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
         states = work_dir.absolute() / _CHECKPOINTS
         steps = Steps(
-            dict(_planned(spec, spec.root.dag.tasks)),
+            dict(planned_steps(spec, spec.root.dag.tasks)),
             console,
             environment={PLACE_VARIABLE: str(states)},
             parameters={name: v for name, v in arguments.items() if name in without_effect},
             step_done=step_done,
         )
         compared = {name: v for name, v in arguments.items() if name not in without_effect}
-        local.init(
-            local.SubprocessRunner(use_venv=False),
-            pipeline_root=str(work_dir),
-            enable_caching=True,
-        )
-        with _mended(steps), _silent():
-            outputs = pipeline_orchestrator.run_local_pipeline(spec, compared)
-        used = {Path(artifact.uri).parent for artifact in _all_artifacts(outputs)}
+        local.init(place.runner(), pipeline_root=str(work_dir), enable_caching=True)
+        with (
+            place.starting(steps),
+            _rounds_in_order(),
+            _reused_folders() as reused,
+            _silent(),
+        ):
+            pipeline_orchestrator.run_local_pipeline(spec, compared)
+        finished = steps.finish(reused)
+        folders = {step.name: step.folder for step in finished}
+        used = set(folders.values())
         _remove_steps(work_dir, name, keep=used.__contains__)  # a disk would fill unseen
         shutil.rmtree(states, ignore_errors=True)  # all trainings have ended
-    artifacts = {n: Path(a.uri) for n, a in outputs.items() if not isinstance(a, list)}
-    return FinishedRun(artifacts, steps.finish(used))
+    wanted = sources_of(pipeline.pipeline_spec) if sources is None else sources
+    artifacts = {name: folders[s.step] / s.output for name, s in wanted.items()}
+    return FinishedRun(artifacts, finished)
 
 
 @contextlib.contextmanager
@@ -147,19 +184,15 @@ def _interpreter_in_place(full_command: list[str], new_executable: str) -> list[
 
 
 @contextlib.contextmanager
-def _mended(steps: Steps) -> Iterator[None]:
-    """Replaces the three functions of KFP for the length of the block."""
-    handler, loops = subprocess_task_handler, enhanced_dag_orchestrator.ParallelExecutor
-    before = handler.replace_python_executable, handler.run_local_subprocess
-    loop_before = loops.execute_parallel_tasks
-    handler.replace_python_executable = _interpreter_in_place
-    handler.run_local_subprocess = steps.run
+def _rounds_in_order() -> Iterator[None]:
+    """Has KFP run the rounds of a loop one after another: side by side they share all cores."""
+    loops = enhanced_dag_orchestrator.ParallelExecutor
+    before = loops.execute_parallel_tasks
     loops.execute_parallel_tasks = _one_after_another
     try:
         yield
     finally:
-        handler.replace_python_executable, handler.run_local_subprocess = before
-        loops.execute_parallel_tasks = loop_before
+        loops.execute_parallel_tasks = before
 
 
 def _one_after_another(
@@ -178,54 +211,29 @@ def _one_after_another(
 
 
 @contextlib.contextmanager
+def _reused_folders() -> Iterator[set[Path]]:
+    """Fills with the folders that the outputs of steps lie in which KFP's cache spares."""
+    folders: set[Path] = set()
+    before = cache.LocalCache.get
+
+    def get(self: Any, key: str) -> Any:
+        outputs = before(self, key)
+        folders.update(Path(artifact.uri).parent for artifact in (outputs or {}).values())
+        return outputs
+
+    cache.LocalCache.get = get
+    try:
+        yield folders
+    finally:
+        cache.LocalCache.get = before
+
+
+@contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Swallows what KFP itself prints, logs and warns of; our console keeps the real stdout."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _with_keys(spec: Any, step_keys: Mapping[str, str]) -> Any:
-    """A copy of the pipeline in which each step's key is part of what KFP's cache compares."""
-    keyed = type(spec)()
-    keyed.CopyFrom(spec)
-    for component in keyed.components.values():
-        if not component.executor_label:  # a loop, whose steps have components of their own
-            continue
-        executor = keyed.deployment_spec["executors"][component.executor_label]
-        step = _step_name(component.executor_label.removeprefix("exec-"))
-        executor["container"]["env"] = [{"name": _KEY_VARIABLE, "value": step_keys.get(step, "")}]
-    return keyed
-
-
-def _planned(
-    spec: Any, tasks: Any, folder: str = "", suffix: str = ""
-) -> Iterator[tuple[str, str]]:
-    """Each step of a graph in the order of running: its place in a run's folder, and its name.
-
-    The rounds of a loop over a fixed list are steps of their own, told apart by their number.
-    """
-    for task_name in reversed(graph_utils.topological_sort_tasks(tasks)):
-        component_name = tasks[task_name].component_ref.name
-        component = spec.components[component_name]
-        if component.executor_label:
-            place = f"{folder}{component_name.removeprefix('comp-')}"
-            yield place, f"{_step_name(task_name)}{suffix}"
-            continue
-        rounds = json.loads(tasks[task_name].parameter_iterator.items.raw)
-        for number in range(len(rounds)):
-            inner = f"{folder}{task_name}{_ROUND}{number}/"
-            told = f"{suffix} {number + 1} of {len(rounds)}"
-            yield from _planned(spec, component.dag.tasks, inner, told)
-
-
-def _all_artifacts(outputs: Mapping[str, Any]) -> Iterator[Any]:
-    for output in outputs.values():
-        yield from output if isinstance(output, list) else [output]
-
-
-def _step_name(task_name: str) -> str:
-    return task_name.replace("-", "_")
 
 
 def _remove_steps(work_dir: Path, pipeline_name: str, keep: Callable[[Path], bool]) -> None:
@@ -236,7 +244,7 @@ def _remove_steps(work_dir: Path, pipeline_name: str, keep: Callable[[Path], boo
 
 def _remove_steps_below(folder: Path, keep: Callable[[Path], bool]) -> None:
     for inner in folder.glob("*/"):
-        if _ROUND in inner.name:
+        if ROUND in inner.name:
             _remove_steps_below(inner, keep)
         elif not keep(inner):
             shutil.rmtree(inner)

@@ -87,6 +87,8 @@ class _StopSignals:
 
 _stop_signals = _StopSignals()
 stop_signals_raise = _stop_signals.caught
+stop_signals_held = _stop_signals.held
+deliver_stop_signals = _stop_signals.deliver
 
 
 class Lines:

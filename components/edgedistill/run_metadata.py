@@ -83,7 +83,7 @@ def run_metadata(
     return {
         "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        **environment(),
+        **(run.environment or environment()),
         "seed": settings["seed"],
         "compute_threads": reuse.compute_threads(settings),
         "digests": {part.name: part.digest(run.artifacts[part.artifact]) for part in PARTS},

