@@ -10,7 +10,9 @@ from edgedistill.processes import Interrupted, stop_signals_raise
 from edgedistill.steps import StepFailedError, StepStoppedError
 from edgedistill.usage import EXAMPLES, usage
 
-COMMANDS = ("run", "verify", "compare", "compile")
+COMMANDS = (
+    "run", "verify", "compare", "compile", "community", "publish", "submit", "recurring",
+)  # fmt: skip
 """Each a module of `edgedistill.commands`, with a function `command`."""
 
 
@@ -20,6 +22,10 @@ _AFTER_STOP = {
     "verify": "the run's folder is as it was.",
     "compare": "no page was written or replaced.",
     "compile": "the files may be of before and after.",
+    "community": "the files may be of before and after.",
+    "publish": "the same command does nothing twice.",
+    "submit": "a run that was started goes on, and its page in the dashboard can end it.",
+    "recurring": "the same command does nothing twice.",
 }
 
 

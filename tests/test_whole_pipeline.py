@@ -1,10 +1,17 @@
-"""The whole pipeline through its command line, on a few real photos, one epoch each."""
+"""The whole pipeline through its command line, on a few real photos, one epoch each.
+
+`pytest -m pipeline -n 2 --dist loadgroup` runs them in two processes, which share one finished run:
+the second begins with large teachers, which need none.
+"""
 
 import base64
+import contextlib
 import csv
+import fcntl
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +19,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +31,8 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from edgedistill.artifacts import OUTPUT_FILES
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("whole pipeline")]
+beside_the_others = pytest.mark.xdist_group("beside")
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT.parent / "shared" / "data" / "trashnet"
@@ -88,12 +97,37 @@ def _verify(output_dir: Path, **flags: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder below a path that broke tools, one for all processes of a session."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "python3 ünïcode"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _made_once(path: Path) -> Iterator[bool]:
+    """Whether `path` is still to be made; another process that wants it waits for that."""
+    # Not beside it: tests look whether that folder stays as it is.
+    with path.parent.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not path.exists()
+
+
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real photos, one file that is none, and some of no class, below a path that broke tools."""
+def photos(shared: Path) -> Path:
+    """Real photos, one file that is none, and some of no class."""
     if not PHOTOS.is_dir():
         pytest.skip(f"real photos are not there: {PHOTOS.parent}")
-    folder = tmp_path_factory.mktemp("python3 ünïcode") / "my photos"
+    folder = shared / "my photos"
+    with _made_once(folder) as wanted:
+        if wanted:
+            _copy_photos(folder)
+    return folder
+
+
+def _copy_photos(folder: Path) -> None:
     for label in sorted(PHOTOS.iterdir()):
         (folder / label.name / "deeper").mkdir(parents=True)
         for photo in sorted(label.iterdir())[:PHOTOS_PER_CLASS]:
@@ -103,17 +137,20 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(photo, folder / "_unknown" / photo.name)
     whole = sorted(PHOTOS.glob("glass/*"))[-1].read_bytes()
     (folder / "glass" / "cut short.JPG").write_bytes(whole[: len(whole) // 2])
-    return folder
 
 
 @pytest.fixture(scope="module")
 def finished(photos: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    output_dir = photos.parent / "out put"
-    done = _run(photos, output_dir)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("model_qat_int8.tflite", "bundle.zip"):
-        shutil.copy(output_dir / name, photos.parent / f"first {name}")
-    return output_dir, done
+    """The folder of a run, and what it said; one process alone may change that folder."""
+    output_dir, said = photos.parent / "out put", photos.parent / "said.json"
+    with _made_once(said) as wanted:
+        if wanted:
+            done = _run(photos, output_dir)
+            assert done.returncode == 0, done.stdout + done.stderr
+            for name in ("model_qat_int8.tflite", "bundle.zip"):
+                shutil.copy(output_dir / name, photos.parent / f"first {name}")
+            said.write_text(json.dumps([done.args, done.returncode, done.stdout, done.stderr]))
+    return output_dir, subprocess.CompletedProcess(*json.loads(said.read_text()))
 
 
 @pytest.fixture
@@ -133,6 +170,29 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _labels(out: Path) -> list[str]:
     return (out / "labels.txt").read_text(encoding="utf-8").splitlines()
+
+
+# First of its process: the run that the other process needs is not finished yet.
+@beside_the_others
+def test_large_teachers_teach_together_one_from_random_weights_and_one_from_a_file(
+    photos: Path, tmp_path: Path
+) -> None:
+    from edgedistill.tf.runtime import keras
+
+    file, out = tmp_path / "b3 notop.h5", tmp_path / "out"
+    keras.applications.EfficientNetB3(include_top=False, weights=None).save_weights(file)
+    done = _run(
+        photos, out, teacher_arch="resnet101,efficientnet_b3", teacher_weights=f"none,{file}",
+        student_weights="none", teacher_img_size="64", student_img_size="64",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {p.name for p in out.iterdir() if p.is_file()} == set(OUTPUT_FILES)
+    # A random network's features are nothing to fit a head on.
+    log = (out / "training.log").read_text(encoding="utf-8")
+    assert log.count("head on frozen") == 1
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for arch in ("resnet101", "efficientnet_b3"):
+        assert f"Training of the teacher ({arch})" in page
 
 
 def test_every_promised_file_is_there(out: Path) -> None:
@@ -472,10 +532,11 @@ def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
     assert reused == ["scan", "split", "teacher", "distiller"]
 
 
+@beside_the_others
 def test_another_run_elsewhere_that_is_stopped_in_each_training_gives_the_same_bytes(
-    finished: tuple[Path, Any], photos: Path
+    finished: tuple[Path, Any], photos: Path, tmp_path: Path
 ) -> None:
-    elsewhere, shelf = photos.parent / "elsewhere" / "out", photos.parent / "shelf"
+    elsewhere, shelf = tmp_path / "else where" / "out", tmp_path / "shelf"
     stopped, output = _run_with_stops(
         photos, elsewhere, export_uri=str(shelf), data_workers="1", checkpoint_steps="1"
     )
@@ -500,24 +561,3 @@ def test_a_budget_that_is_exceeded_ends_the_run_and_leaves_the_earlier_one(
     assert refused.returncode == 2, refused.stdout + refused.stderr
     assert "a file must have at most 1 MB (budget_size_mb)" in refused.stderr
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
-
-
-def test_large_teachers_teach_together_one_from_random_weights_and_one_from_a_file(
-    photos: Path, tmp_path: Path
-) -> None:
-    from edgedistill.tf.runtime import keras
-
-    file, out = tmp_path / "b3 notop.h5", tmp_path / "out"
-    keras.applications.EfficientNetB3(include_top=False, weights=None).save_weights(file)
-    done = _run(
-        photos, out, teacher_arch="resnet101,efficientnet_b3", teacher_weights=f"none,{file}",
-        student_weights="none", teacher_img_size="64", student_img_size="64",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {p.name for p in out.iterdir() if p.is_file()} == set(OUTPUT_FILES)
-    # A random network's features are nothing to fit a head on.
-    log = (out / "training.log").read_text(encoding="utf-8")
-    assert log.count("head on frozen") == 1
-    page = (out / "report.html").read_text(encoding="utf-8")
-    for arch in ("resnet101", "efficientnet_b3"):
-        assert f"Training of the teacher ({arch})" in page

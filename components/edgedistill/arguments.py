@@ -1,6 +1,5 @@
 """From the words of a command line to what is asked for: flags, presets, places."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from edgedistill.declaration import Constraint, DeclaredSetting, Value
 from edgedistill.errors import SettingError
 from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
 from edgedistill.settings import (
-    MOST_SHARDS,
     WEIGHTS_WORDS,
     ScanSettings,
     TeacherSettings,
@@ -17,7 +15,7 @@ from edgedistill.settings import (
 )
 
 
-def _flag(name: str, default: Value | None, text: str, *choices: str) -> DeclaredSetting:
+def flag(name: str, default: Value | None, text: str, *choices: str) -> DeclaredSetting:
     """A flag that is no setting; without a default it is a text that must be given."""
     kind = str if default is None else type(default)
     return DeclaredSetting(
@@ -25,46 +23,29 @@ def _flag(name: str, default: Value | None, text: str, *choices: str) -> Declare
     )
 
 
-def _by_name(*flags: DeclaredSetting) -> dict[str, DeclaredSetting]:
+def by_name(*flags: DeclaredSetting) -> dict[str, DeclaredSetting]:
+    """The flags of a command."""
     return {flag.name: flag for flag in flags}
 
 
-RUN_OPTIONS = _by_name(
-    _flag("output_dir", None, "Folder that the finished run is put into."),
-    _flag("preset", "standard", "Named set of settings; a flag overrides it.", *PRESETS),
-    _flag("overwrite", False, "Replace an earlier run that had other settings."),
+RUN_OPTIONS = by_name(
+    flag("output_dir", None, "Folder that the finished run is put into."),
+    flag("preset", "standard", "Named set of settings; a flag overrides it.", *PRESETS),
+    flag("overwrite", False, "Replace an earlier run that had other settings."),
 )
 """Flags of `run` that are no settings of the pipeline: they do not change what it computes."""
 
-VERIFY_OPTIONS = _by_name(
-    _flag("data_dir", "", "Where the photos are now; left out: where they were."),
-    _flag("keep", False, "Keep the folder of the repetition's steps."),
+VERIFY_OPTIONS = by_name(
+    flag("data_dir", "", "Where the photos are now; left out: where they were."),
+    flag("keep", False, "Keep the folder of the repetition's steps."),
 )
 """Flags of `verify`."""
 
-COMPARE_OPTIONS = _by_name(
-    _flag("output", "compare.html", "File that the page is written to."),
-    _flag("overwrite", False, "Replace a file that is no page of compare."),
+COMPARE_OPTIONS = by_name(
+    flag("output", "compare.html", "File that the page is written to."),
+    flag("overwrite", False, "Replace a file that is no page of compare."),
 )
 """Flags of `compare`."""
-
-COMPILE_OPTIONS = _by_name(
-    _flag("output_folder", "", "Folder for one pipeline of your own; left out: what is committed."),
-    _flag("variant", "buckets", "Where the photos are.", "buckets", "pvc"),
-    _flag("image", "", "Image of the steps, with its registry; left out: edgedistill-train."),
-    DeclaredSetting(
-        name="scan_shards",
-        type=int,
-        default=1,
-        constraint=Constraint(
-            help="Pods that share the work of scan.", unit="pods", ge=1, le=MOST_SHARDS
-        ),
-    ),
-    _flag("namespace", "edgedistill", "Namespace of the objects for GitOps."),
-)
-"""Flags of `compile`."""
-
-_HAS_VERSION = re.compile(r"(:(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
 
 _WORDS_FOR_PLACES = {
     "data_dir": ("sample",),
@@ -118,7 +99,7 @@ def read_run_arguments(words: Sequence[str]) -> RunArguments:
     if not options["output_dir"]:
         raise SettingError("output_dir must be given: add --output_dir FOLDER.")
     return RunArguments(
-        output_dir=_absolute(str(options["output_dir"])),
+        output_dir=absolute(str(options["output_dir"])),
         overwrite=options["overwrite"] is True,
         settings=values,
     )
@@ -136,7 +117,7 @@ def read_verify_arguments(words: Sequence[str]) -> VerifyArguments:
     given = {name: VERIFY_OPTIONS[name].parse(text) for name, text in texts.items()}
     place = given.get("data_dir")
     return VerifyArguments(
-        output_dir=_absolute(words[0]),
+        output_dir=absolute(words[0]),
         data_dir=None if place is None else _resolve_data_dir(str(place)),
         keep=given.get("keep") is True,
     )
@@ -167,51 +148,9 @@ def read_compare_arguments(words: Sequence[str]) -> CompareArguments:
     if "" in folders:
         raise SettingError("the folder of a run must not be empty.")
     return CompareArguments(
-        folders=tuple(_absolute(folder) for folder in folders),
-        output=_absolute(str(options["output"])),
+        folders=tuple(absolute(folder) for folder in folders),
+        output=absolute(str(options["output"])),
         overwrite=options["overwrite"] is True,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompileArguments:
-    """One pipeline to compile; `image` is "" for the one that the package names."""
-
-    output_folder: Path
-    variant: str
-    image: str
-    scan_shards: int
-    namespace: str
-
-
-def read_compile_arguments(words: Sequence[str]) -> CompileArguments | None:
-    """Reads the words behind `compile`; None where there are none: all that is committed.
-
-    Raises:
-        SettingError: a flag is unknown, given twice or without a value, or a value is not allowed.
-    """
-    texts = read_flags(words, COMPILE_OPTIONS)
-    if not texts:
-        return None
-    given = {name: COMPILE_OPTIONS[name].parse(text) for name, text in texts.items()}
-    options = {name: given.get(name, d.default) for name, d in COMPILE_OPTIONS.items()}
-    if not options["output_folder"]:
-        raise SettingError(
-            "output_folder must be given with any other flag of compile: add --output_folder "
-            "FOLDER, so that the committed files stay what they are."
-        )
-    image = str(options["image"])
-    if image and not _HAS_VERSION.search(image):
-        raise SettingError(
-            f"image must end with a version, :1.2 or @sha256:..., and not :latest, by which KFP "
-            f"tells whether a step can be reused; got {image}."
-        )
-    return CompileArguments(
-        output_folder=_absolute(str(options["output_folder"])),
-        variant=str(options["variant"]),
-        image=image,
-        scan_shards=int(options["scan_shards"]),
-        namespace=str(options["namespace"]),
     )
 
 
@@ -277,10 +216,11 @@ def _resolve_place(name: str, place: str, words: Sequence[str]) -> str:
     """The place that a setting names, made absolute; words and addresses as they are."""
     if not place and place not in words:
         raise SettingError(f"{name} must not be empty.")
-    return place if place in words or "://" in place else str(_absolute(place))
+    return place if place in words or "://" in place else str(absolute(place))
 
 
-def _absolute(place: str) -> Path:
+def absolute(place: str) -> Path:
+    """A place on this machine, from the folder that the command runs in."""
     try:
         return Path(place).expanduser().resolve()
     except RuntimeError:  # of expanduser: no such user

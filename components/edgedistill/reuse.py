@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgedistill.declaration import Value
 from edgedistill.errors import StorageError
-from edgedistill.machine import available_cores
+from edgedistill.machine import available_cores, gpu_names
 from edgedistill.settings import COMPONENT_SETTINGS, TeacherSettings
 from edgedistill.storage.buckets import Address, ObjectError, describe
 from edgedistill.storage.files import BUCKET_SCHEMES
@@ -70,6 +70,7 @@ def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, s
         parts.extend(_file_digest(place) for place in _weights(step, values))
         if issubclass(settings, Trained):
             parts.append(f"{compute_threads(values)} threads")  # the last bits depend on it
+            parts.append(f"GPUs {gpu_names()}")  # what `auto` makes of gpu_count, precision, XLA
         if step == "evaluate" and values["baseline_uri"]:
             parts.append(_baseline_digest(str(values["baseline_uri"])))
         if step == "calibrate" and values["export_uri"]:

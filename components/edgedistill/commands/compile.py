@@ -11,8 +11,8 @@ from kfp.compiler import Compiler
 from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
 from edgedistill import components, documents
-from edgedistill.arguments import CompileArguments, read_compile_arguments
 from edgedistill.cluster_parameters import CLUSTER_VARIANTS, ClusterVariant
+from edgedistill.compile_arguments import CompileArguments, read_compile_arguments
 from edgedistill.errors import StorageError
 from edgedistill.graph import build
 from edgedistill.settings import COMPONENT_SETTINGS
