@@ -5,6 +5,7 @@ code of this package nor changed content of a file, so both are put into the key
 """
 
 import ast
+import functools
 import hashlib
 import platform
 import secrets
@@ -122,14 +123,16 @@ def _handed_on(folder: Path) -> Iterator[Path]:
     return (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
-def _imported(path: Path) -> Iterator[str]:
+@functools.cache  # the seven steps share most files, and parsing all of them takes seconds
+def _imported(path: Path) -> tuple[str, ...]:
     """Full names that the file imports anywhere in it, functions' bodies included."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def _source_file(module: str) -> Path | None:

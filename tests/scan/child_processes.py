@@ -9,9 +9,10 @@ def children() -> set[int]:
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
+            # Bytes: the kernel cuts a program's name at 15 of them, within a letter too.
+            _, parent, *_ = stat.read_bytes().rpartition(b")")[2].split()
+        except (OSError, ValueError):  # it ended meanwhile
             continue
-        if parent == os.getpid():
+        if int(parent) == os.getpid():
             found.add(int(stat.parent.name))
     return found

@@ -1,9 +1,9 @@
 """The search apart: whose pairs it gives, and what becomes of it when it is killed."""
 
+import contextlib
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -41,17 +41,21 @@ def test_a_search_that_is_killed_is_one_sentence(tmp_path):
     os.mkfifo(tmp_path / "f")  # whoever reads it waits for ever
 
     before = children()  # such as servers of other tests
+    ended = threading.Event()
 
     def kill() -> None:
-        while not children() - before:
-            time.sleep(0.01)
-        time.sleep(1)  # until it has begun
-        for pid in children() - before:
-            os.kill(pid, signal.SIGKILL)
+        # Again and again: on a busy machine the search may begin late.
+        while not ended.wait(1):
+            for pid in children() - before:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     threading.Thread(target=kill).start()
-    with pytest.raises(DatasetError, match=r"cannot be looked for: the process .* was killed"):
-        search_near_duplicates(tmp_path / "f", [])
+    try:
+        with pytest.raises(DatasetError, match=r"cannot be looked for: the process .* was killed"):
+            search_near_duplicates(tmp_path / "f", [])
+    finally:
+        ended.set()
 
 
 def test_more_photos_than_can_be_told_apart_are_refused_with_what_to_do():
