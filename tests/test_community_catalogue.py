@@ -58,14 +58,15 @@ from edgedistill.errors import SettingError
 REPOSITORY = Path(__file__).parents[1]
 OURS = REPOSITORY / "components" / "edgedistill"
 NAMES = sorted(path.parent.name for path in OURS.glob("*/component.yaml"))
-IMAGE = "ghcr.io/kubeflow/pipelines-components-edgedistill-train:main"
+IMAGE = "registry.example/kubeflow/pipelines-components-edgedistill-train:main"
 
 FIELDS = ["name", "stability", "dependencies", "lastVerified"]
 OPTIONAL_FIELDS = {"tags": list, "ci": dict, "links": dict}
 SEMANTIC_VERSION = re.compile(
     r"(==|>=|<=|~=)(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)([-+][\w.-]+)?"
 )
-ALLOWED_IMAGES = [r"ghcr\.io/kubeflow/.*", r"python:\d+\.\d+.*"]
+# Of their own registry, for which an example stands here, or of Python.
+ALLOWED_IMAGES = [r"registry\.example/kubeflow/.*", r"python:\d+\.\d+.*"]
 SECTIONS = ["Overview 🧾", "Inputs 📥", "Outputs 📤", "Usage Examples 🧪", "Metadata 🗂️",
             "Additional Resources 📚"]  # fmt: skip
 CUSTOM = "\n<!-- custom-content -->\n"
@@ -306,7 +307,7 @@ BREAKS: list[tuple[Rule, str, str, str, str]] = [
     (compiles, "component.py", r"data_dir: str\b", "data_dir: 'str | None'", "Error"),
     (compiles, "component.py", "from kfp import dsl", "from .contract import dsl", "ImportError"),
     (image, "component.py", f'"{IMAGE}"', "IMAGE", "no literal"),
-    (image, "component.py", IMAGE, "docker.io/someone/train:main", "no allowed registry"),
+    (image, "component.py", IMAGE, "elsewhere.example/someone/train:main", "no allowed registry"),
     (image, "component.py", ":main", ":0.1.0", "another tag"),
     (lint, "component.py", '"INFO"', "'INFO'", "would be reformatted"),
     (lint, "component.py", "        log_level: .*\n", "", "D417"),
