@@ -1,25 +1,15 @@
-"""The whole pipeline through its command line, on a few real photos, one epoch each.
-
-`pytest -m pipeline -n 2 --dist loadgroup` runs them in two processes, which share one finished run:
-the second begins with large teachers, which need none.
-"""
+"""The whole pipeline through its command line, on a few real photos, one epoch each."""
 
 import base64
-import contextlib
 import csv
-import fcntl
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,63 +20,10 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score
 
 from edgedistill.artifacts import OUTPUT_FILES
+from tests.whole_pipeline import N_UNKNOWN, PHOTOS, PHOTOS_PER_CLASS, QUICK, ROOT, run
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("whole pipeline")]
-beside_the_others = pytest.mark.xdist_group("beside")
-
-ROOT = Path(__file__).parents[1]
-PHOTOS = ROOT.parent / "shared" / "data" / "trashnet"
-PHOTOS_PER_CLASS = 20
-N_UNKNOWN = 4
-QUICK = {
-    "teacher_arch": "efficientnet_lite2",
-    "teacher_img_size": "96",
-    "student_img_size": "96",
-    "epochs_teacher": "1",
-    "epochs_student": "1",
-    "epochs_qat": "1",
-    "batch_size": "16",
-    # Of 12 validation photos, 3: one epoch on 96 photos proves no accuracy.
-    "quant_max_drop": "0.25",
-}
-
-
-def _command(data_dir: Path, output_dir: Path, **settings: str) -> list[str]:
-    flags = {"data_dir": str(data_dir), "output_dir": str(output_dir), **QUICK, **settings}
-    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    return [sys.executable, str(ROOT / "pipeline.py"), "run", *words]
-
-
-def _run(data_dir: Path, output_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _command(data_dir, output_dir, **settings),
-        capture_output=True, text=True, timeout=1500, check=False,
-    )  # fmt: skip
-
-
-def _run_with_stops(data_dir: Path, output_dir: Path, **settings: str) -> tuple[set[str], str]:
-    """Stops the run once in each training, as soon as it has saved a state.
-
-    Gives the names of the trainings' states, and what the run that was not stopped any more wrote.
-    """
-    command = _command(data_dir, output_dir, **settings)
-    states = output_dir.with_name(f"{output_dir.name}.work") / "checkpoints"
-    stopped: set[str] = set()
-    while True:
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            while process.poll() is None:
-                saved = {path.parent.name for path in states.glob("*/checkpoint-*.ckpt")}
-                if saved - stopped:
-                    stopped |= saved
-                    process.terminate()
-                    break
-                time.sleep(0.05)
-            output, errors = process.communicate(timeout=600)
-        if process.returncode == 0:
-            return stopped, output
-        assert process.returncode == 128 + signal.SIGTERM, errors
+pytestmark = pytest.mark.pipeline
+pytest_plugins = ("tests.finished_pipeline",)
 
 
 def _verify(output_dir: Path, **flags: str) -> subprocess.CompletedProcess[str]:
@@ -95,62 +32,6 @@ def _verify(output_dir: Path, **flags: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, str(ROOT / "pipeline.py"), "verify", str(output_dir), *words],
         capture_output=True, text=True, timeout=1500, check=False,
     )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder below a path that broke tools, one for all processes of a session."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "python3 ünïcode"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@contextlib.contextmanager
-def _made_once(path: Path) -> Iterator[bool]:
-    """Whether `path` is still to be made; another process that wants it waits for that."""
-    # Not beside it: tests look whether that folder stays as it is.
-    with path.parent.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield not path.exists()
-
-
-@pytest.fixture(scope="module")
-def photos(shared: Path) -> Path:
-    """Real photos, one file that is none, and some of no class."""
-    if not PHOTOS.is_dir():
-        pytest.skip(f"real photos are not there: {PHOTOS.parent}")
-    folder = shared / "my photos"
-    with _made_once(folder) as wanted:
-        if wanted:
-            _copy_photos(folder)
-    return folder
-
-
-def _copy_photos(folder: Path) -> None:
-    for label in sorted(PHOTOS.iterdir()):
-        (folder / label.name / "deeper").mkdir(parents=True)
-        for photo in sorted(label.iterdir())[:PHOTOS_PER_CLASS]:
-            shutil.copy(photo, folder / label.name / "deeper" / photo.name)
-    (folder / "_unknown").mkdir()
-    for photo in sorted(PHOTOS.glob("trash/*"))[-N_UNKNOWN:]:
-        shutil.copy(photo, folder / "_unknown" / photo.name)
-    whole = sorted(PHOTOS.glob("glass/*"))[-1].read_bytes()
-    (folder / "glass" / "cut short.JPG").write_bytes(whole[: len(whole) // 2])
-
-
-@pytest.fixture(scope="module")
-def finished(photos: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The folder of a run, and what it said; one process alone may change that folder."""
-    output_dir, said = photos.parent / "out put", photos.parent / "said.json"
-    with _made_once(said) as wanted:
-        if wanted:
-            done = _run(photos, output_dir)
-            assert done.returncode == 0, done.stdout + done.stderr
-            for name in ("model_qat_int8.tflite", "bundle.zip"):
-                shutil.copy(output_dir / name, photos.parent / f"first {name}")
-            said.write_text(json.dumps([done.args, done.returncode, done.stdout, done.stderr]))
-    return output_dir, subprocess.CompletedProcess(*json.loads(said.read_text()))
 
 
 @pytest.fixture
@@ -170,29 +51,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _labels(out: Path) -> list[str]:
     return (out / "labels.txt").read_text(encoding="utf-8").splitlines()
-
-
-# First of its process: the run that the other process needs is not finished yet.
-@beside_the_others
-def test_large_teachers_teach_together_one_from_random_weights_and_one_from_a_file(
-    photos: Path, tmp_path: Path
-) -> None:
-    from edgedistill.tf.runtime import keras
-
-    file, out = tmp_path / "b3 notop.h5", tmp_path / "out"
-    keras.applications.EfficientNetB3(include_top=False, weights=None).save_weights(file)
-    done = _run(
-        photos, out, teacher_arch="resnet101,efficientnet_b3", teacher_weights=f"none,{file}",
-        student_weights="none", teacher_img_size="64", student_img_size="64",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {p.name for p in out.iterdir() if p.is_file()} == set(OUTPUT_FILES)
-    # A random network's features are nothing to fit a head on.
-    log = (out / "training.log").read_text(encoding="utf-8")
-    assert log.count("head on frozen") == 1
-    page = (out / "report.html").read_text(encoding="utf-8")
-    for arch in ("resnet101", "efficientnet_b3"):
-        assert f"Training of the teacher ({arch})" in page
 
 
 def test_every_promised_file_is_there(out: Path) -> None:
@@ -458,7 +316,7 @@ def test_the_same_command_again_reuses_every_step_and_gives_the_same_files(
 ) -> None:
     out, _ = finished
     before = (out / "model_qat_int8.tflite").read_bytes()
-    again = _run(photos, out)
+    again = run(photos, out)
     assert again.returncode == 0, again.stdout + again.stderr
     assert _json(out / "run_metadata.json")["reused_steps"] == [
         "scan", "split", "teacher", "distiller", "qat_export", "evaluate", "calibrate",
@@ -499,7 +357,7 @@ def test_other_settings_are_refused_and_leave_the_run_as_it_was(
 ) -> None:
     out, _ = finished
     before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
-    refused = _run(photos, out, seed="7")
+    refused = run(photos, out, seed="7")
     assert refused.returncode == 2
     assert len(refused.stderr.strip().splitlines()) == 1
     assert "seed" in refused.stderr
@@ -512,7 +370,7 @@ def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
 ) -> None:
     out, _ = finished
     first = _json(out / "metrics.json")["top1"]
-    done = _run(
+    done = run(
         photos, out, qat="false", tflite_inference_input_type="uint8", overwrite="true",
         rep_data_num_batches="2", min_top1="1", max_regression="1",
         baseline_uri=str(photos.parent / "first bundle.zip"),
@@ -532,32 +390,12 @@ def test_post_training_quantisation_with_a_uint8_input_reuses_the_student(
     assert reused == ["scan", "split", "teacher", "distiller"]
 
 
-@beside_the_others
-def test_another_run_elsewhere_that_is_stopped_in_each_training_gives_the_same_bytes(
-    finished: tuple[Path, Any], photos: Path, tmp_path: Path
-) -> None:
-    elsewhere, shelf = tmp_path / "else where" / "out", tmp_path / "shelf"
-    stopped, output = _run_with_stops(
-        photos, elsewhere, export_uri=str(shelf), data_workers="1", checkpoint_steps="1"
-    )
-    trainings = {name.rpartition("-")[0] for name in stopped}
-    assert trainings == {"teacher-efficientnet_lite2", "student", "qat"}
-    for name in ("model_qat_int8.tflite", "bundle.zip"):
-        first = photos.parent / f"first {name}"
-        assert (elsewhere / name).read_bytes() == first.read_bytes(), name
-    made = (elsewhere / "bundle.zip").read_bytes()
-    (exported,) = shelf.iterdir()
-    assert exported.read_bytes() == made
-    assert exported.name == f"edgedistill-1-{hashlib.sha256(made).hexdigest()[:12]}.zip"
-    assert f"exported       {exported}" in output
-
-
 def test_a_budget_that_is_exceeded_ends_the_run_and_leaves_the_earlier_one(
     finished: tuple[Path, Any], photos: Path
 ) -> None:
     out, _ = finished
     before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
-    refused = _run(photos, out, qat="false", budget_size_mb="1", overwrite="true")
+    refused = run(photos, out, qat="false", budget_size_mb="1", overwrite="true")
     assert refused.returncode == 2, refused.stdout + refused.stderr
     assert "a file must have at most 1 MB (budget_size_mb)" in refused.stderr
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
