@@ -10,7 +10,7 @@ from edgedistill.processes import Interrupted, stop_signals_raise
 from edgedistill.steps import StepFailedError, StepStoppedError
 from edgedistill.usage import EXAMPLES, usage
 
-COMMANDS = ("run", "verify", "compare", "compile")
+COMMANDS = ("run", "verify", "compare", "compile", "publish", "submit", "recurring")
 """Each a module of `edgedistill.commands`, with a function `command`."""
 
 
@@ -20,6 +20,9 @@ _AFTER_STOP = {
     "verify": "the run's folder is as it was.",
     "compare": "no page was written or replaced.",
     "compile": "the files may be of before and after.",
+    "publish": "the same command does nothing twice.",
+    "submit": "a run that was started goes on, and its page in the dashboard can end it.",
+    "recurring": "the same command does nothing twice.",
 }
 
 

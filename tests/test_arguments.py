@@ -159,15 +159,14 @@ def test_the_bare_command_shows_an_example_of_each_command(
     assert pipeline.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     examples = [line.split() for line in lines if line.startswith("    python pipeline.py")]
-    assert [words[2] for words in examples] == ["run", "run", "verify", "compare", "compile"]
-    assert {words[2] for words in examples} == set(pipeline.COMMANDS)
+    assert list(dict.fromkeys(words[2] for words in examples)) == list(pipeline.COMMANDS)
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["run", "--qat", "maybe"], "qat must be true or false; got maybe."),
-        (["train"], "train is no command; there are run, verify, compare, compile."),
+        (["train"], f"train is no command; there are {', '.join(pipeline.COMMANDS)}."),
         (["compile", "--seed", "1"], "--seed is not a setting; --help lists them all."),
     ],
 )

@@ -13,6 +13,7 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from kfp.components import load_component_from_file
 
+import pipeline
 from edgedistill.cluster_parameters import CLUSTER_VARIANTS
 from edgedistill.commands.compile import OBJECTS_FILE, compile_into
 from edgedistill.settings import COMPONENT_SETTINGS, STEP_SETTINGS
@@ -149,8 +150,8 @@ def test_the_example_of_each_component_compiles(step: str, tmp_path: Path) -> No
     exec(compile(example, f"{step}/README.md", "exec"), names)
     (found,) = (v for v in names.values() if type(v).__name__ == "GraphComponent")
     Compiler().compile(found, str(tmp_path / "example.yaml"))
-    tasks = yaml.safe_load((tmp_path / "example.yaml").read_text())["root"]["dag"]["tasks"]
-    assert step.replace("_", "-") in tasks
+    used = yaml.safe_load((tmp_path / "example.yaml").read_text())["components"]
+    assert f"comp-{step.replace('_', '-')}" in used
 
 
 @pytest.mark.parametrize("step", COMPONENT_SETTINGS)
@@ -161,3 +162,56 @@ def test_metadata_has_the_keys_that_the_components_repository_wants(step: str) -
     ]  # fmt: skip
     assert metadata["name"] == step
     assert metadata["dependencies"]["kubeflow"] == [{"name": "Pipelines", "version": "2.17.0"}]
+
+
+def test_a_pipeline_of_ones_own_names_ones_own_image_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = "registry.example/team/edgedistill-train:0.1.0-gpu"
+    words = ["--variant", "pvc", "--image", image, "--namespace", "photos"]
+    assert pipeline.main(["compile", *words, "--output_folder", str(tmp_path / "own")]) == 0
+    files = [tmp_path / "own" / "pipeline-pvc.yaml", tmp_path / "own" / OBJECTS_FILE]
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in files]
+    to_upload = next(yaml.safe_load_all(files[0].read_text(encoding="utf-8")))
+    first, second = yaml.safe_load_all(files[1].read_text(encoding="utf-8"))
+    for spec in (to_upload, second["spec"]["pipelineSpec"]):
+        executors = spec["deploymentSpec"]["executors"].values()
+        assert {executor["container"]["image"] for executor in executors} == {image}
+    assert first["metadata"] == {"name": "edgedistill-pvc", "namespace": "photos"}
+    assert second["metadata"]["namespace"] == "photos"
+
+
+def test_another_content_is_another_version_which_kubernetes_cannot_change(tmp_path: Path) -> None:
+    names = set()
+    for tag in ("1", "2", "1"):
+        folder = tmp_path / tag
+        assert (
+            pipeline.main(["compile", "--image", f"x:{tag}", "--output_folder", f"{folder}"]) == 0
+        )
+        _, made = yaml.safe_load_all((folder / OBJECTS_FILE).read_text(encoding="utf-8"))
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", made["metadata"]["name"])
+        names.add(made["metadata"]["name"])
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--image", "x:1"], "output_folder must be given with any other flag of compile"),
+        (["--image", "x", "--output_folder", "o"], "image must end with a version"),
+        (["--image", "r.example:5000/x", "--output_folder", "o"], "image must end with a version"),
+        (["--image", "x:latest", "--output_folder", "o"], "and not :latest"),
+        (["--variant", "nfs", "--output_folder", "o"], "variant must be one of buckets, pvc"),
+        (["--scan_shards", "0", "--output_folder", "o"], "scan_shards must be a whole number"),
+        (["--output_folder", "{file}/o"], "{file}/o cannot be written: Not a directory."),
+    ],
+)
+def test_compile_refuses_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert pipeline.main(["compile", *(word.format(file=file) for word in words)]) == 2
+    told = capsys.readouterr().err
+    assert sentence.format(file=file) in told
+    assert len(told.splitlines()) == 1

@@ -75,7 +75,7 @@ def test_every_component_has_the_defaults_of_its_settings(step: str) -> None:
     parameters = {n: s for n, s in spec.inputs.items() if not s.type.startswith(given_by_kfp)}
     assert {name: s.default for name, s in parameters.items()} == wanted
     assert [name for name, s in parameters.items() if s.default is None] == (
-        ["data_dir"] if step == "scan" else []
+        ["data_dir"] if step in ("scan", "scan_shard") else []
     )
 
 

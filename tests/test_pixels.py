@@ -65,8 +65,8 @@ def no_file_above(n_bytes: int) -> Iterator[None]:
 
 def test_shards_are_npy_files_that_numpy_reads(packed):
     # 8 images, 3 a shard: 3 + 3 + 2.
-    shards = [np.load(path) for path in sorted(packed.iterdir())]
-    assert [path.name for path in sorted(packed.iterdir())] == [
+    shards = [np.load(path) for path in sorted(packed.glob("*.npy"))]
+    assert [path.name for path in sorted(packed.glob("*.npy"))] == [
         "00000.npy",
         "00001.npy",
         "00002.npy",
@@ -82,7 +82,7 @@ def test_a_shard_is_what_numpy_would_have_saved(tmp_path):
 
 
 def test_as_many_images_as_a_shard_holds_make_one_shard(tmp_path):
-    assert list(files(write(tmp_path / "packed", range(3)))) == ["00000.npy"]
+    assert list(files(write(tmp_path / "packed", range(3)))) == ["00000.npy", "SHA256SUMS"]
 
 
 def test_no_images_make_no_shard(tmp_path):
@@ -93,7 +93,7 @@ def test_an_image_above_a_shards_size_has_a_shard_of_its_own(tmp_path):
     with ShardWriter(tmp_path / "packed", SIZE, max_shard_bytes=1) as writer:
         writer.append(image(0))
         writer.append(image(1))
-    assert list(files(tmp_path / "packed")) == ["00000.npy", "00001.npy"]
+    assert list(files(tmp_path / "packed")) == ["00000.npy", "00001.npy", "SHA256SUMS"]
 
 
 def test_images_that_are_not_contiguous_are_written_in_order(tmp_path):

@@ -47,10 +47,10 @@ def test_no_step_is_redone_for_a_change_of_the_command_line() -> None:
     assert not host & names("qat_export.step")
 
 
-def test_changed_data_changes_the_key_of_scan_alone() -> None:
+def test_changed_data_changes_the_keys_of_what_reads_them_alone() -> None:
     settings = resolve({"data_dir": "photos"})
     before, after = reuse.step_keys(settings, "a"), reuse.step_keys(settings, "b")
-    assert {step for step in before if before[step] != after[step]} == {"scan"}
+    assert {step for step in before if before[step] != after[step]} == {"scan", "scan_shard"}
 
 
 def test_other_compute_threads_redo_the_trainings_whichever_way_they_were_chosen() -> None:

@@ -189,6 +189,18 @@ def test_a_teachers_size_that_is_no_size_is_refused(text):
         ScanSettings(data_dir="x", teacher_img_size=text)
 
 
+@pytest.mark.parametrize("text", ["", "-1", "65", "01", "1.0", "two", "²", " 1", "all"])
+def test_a_number_of_gpus_that_is_none_is_refused(text):
+    with pytest.raises(SettingError) as error:
+        TeacherSettings(gpu_count=text)
+    assert str(error.value) == (
+        f"gpu_count must be auto or a whole number from 0 to 64; got {text!r}."
+    )
+    assert [TeacherSettings(gpu_count=t).gpu_count for t in ("auto", "0", "64")] == [
+        "auto", "0", "64",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("text", ["", "../x", "-1", "a b", "1/2", "x" * 41, "1\n", "vé"])
 def test_a_version_that_cannot_stand_in_a_files_name_is_refused(text):
     with pytest.raises(SettingError, match="model_version must be 1 to 40 letters, digits, dots"):

@@ -17,12 +17,12 @@ STEPS = {
 NO_MATTER = {
     "log_level", "save_tensorboard", "checkpoint_uri", "checkpoint_steps", "data_workers",
     "s3_endpoint", "quant_max_drop", "budget_latency_ms", "budget_size_mb", "mixed_precision",
-    "measure_kd_gain", "xla", "teacher_arch", "teacher_weights", "student_weights", "qat",
-    "tflite_inference_input_type", "tflite_inference_output_type",
+    "gpu_count", "measure_kd_gain", "xla", "teacher_arch", "teacher_weights", "student_weights",
+    "qat", "tflite_inference_input_type", "tflite_inference_output_type",
 }  # fmt: skip
 OTHERS = {
     "augment": "phone", "trained_layers": "all", "log_level": "DEBUG", "mixed_precision": "on",
-    "xla": "on", "checkpoint_uri": "/states", "s3_endpoint": "http://s3",
+    "xla": "on", "gpu_count": "2", "checkpoint_uri": "/states", "s3_endpoint": "http://s3",
     "teacher_arch": "resnet101", "teacher_weights": "none", "student_weights": "none",
     "tflite_inference_input_type": "uint8",
 }  # fmt: skip

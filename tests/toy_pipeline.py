@@ -76,3 +76,45 @@ def toy(text: str, how: str = "well") -> Outputs:
     second = misbehave(made=first.outputs["made"], how=how)
     third = finish(kept=second.outputs["kept"])
     return Outputs(first.outputs["made"], second.outputs["kept"], third.outputs["done"])
+
+
+@dsl.component(base_image="toy:1", install_kfp_package=False)
+def part(number: int, text: str, how: str, parted: Output[Dataset]) -> None:
+    import subprocess
+    import sys
+    import time
+    from pathlib import Path
+
+    from edgedistill import logs
+    from edgedistill.errors import DatasetError
+
+    logs.configure("INFO")
+    if how == f"refuse {number}":
+        raise DatasetError(f"part {number} has no photos.")
+    if number == 1 and how.startswith("sleep "):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        Path(how.partition(" ")[2]).write_text(str(child.pid), encoding="utf-8")
+        sys.stdout.write("asleep\n")
+        time.sleep(60)
+    Path(parted.path).write_text(f"{text}{number}", encoding="utf-8")
+
+
+@dsl.component(base_image="toy:1", install_kfp_package=False)
+def join(parts: Input[list[Dataset]], joined: Output[Dataset]) -> None:
+    from pathlib import Path
+
+    texts = [Path(part.path).read_text(encoding="utf-8") for part in parts]
+    Path(joined.path).write_text(" ".join(texts), encoding="utf-8")
+
+
+class LoopOutputs(NamedTuple):
+    parts: list[Dataset]
+    joined: Dataset
+
+
+@dsl.pipeline(name="toy-loop")
+def toy_loop(text: str, how: str = "well") -> LoopOutputs:
+    with dsl.ParallelFor([0, 1, 2]) as number:
+        parted = part(number=number, text=text, how=how).outputs["parted"]
+    joined = join(parts=dsl.Collected(parted))
+    return LoopOutputs(dsl.Collected(parted), joined.outputs["joined"])

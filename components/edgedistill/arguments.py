@@ -8,7 +8,13 @@ from pathlib import Path
 from edgedistill.declaration import Constraint, DeclaredSetting, Value
 from edgedistill.errors import SettingError
 from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
-from edgedistill.settings import WEIGHTS_WORDS, ScanSettings, TeacherSettings, all_settings
+from edgedistill.settings import (
+    MOST_SHARDS,
+    WEIGHTS_WORDS,
+    ScanSettings,
+    TeacherSettings,
+    all_settings,
+)
 
 SUBPROCESS, DOCKER = "subprocess", "docker"
 
@@ -65,7 +71,9 @@ COMPILE_OPTIONS = _by_name(
         name="scan_shards",
         type=int,
         default=1,
-        constraint=Constraint(help="Pods that share the work of scan.", unit="pods", ge=1, le=1000),
+        constraint=Constraint(
+            help="Pods that share the work of scan.", unit="pods", ge=1, le=MOST_SHARDS
+        ),
     ),
     _flag("namespace", "edgedistill", "Namespace of the objects for GitOps."),
 )

@@ -78,13 +78,26 @@ DATASET_MANIFEST = JsonFile(
 packed at. `digest`: over each photo's place, label and pixels. `n_unknown`: photos of no
 class, where there are some; of all other counts only `n_bad_files` knows of them."""
 
+SHARD = JsonFile(
+    "shard.json",
+    1,
+    frozenset({
+        "shard_index", "scan_shards", "listing", "data_dir", "unknown_uri", "student_px",
+        "teacher_sizes_px", "max_megapixels", "resized_share", "sha256",
+    }),
+)  # fmt: skip
+"""Beside what scan_shard has packed. `shard_index`: which part of the files this is, from 0, of
+`scan_shards`. `listing`: SHA-256 over the list of all files. `resized_share`: of photos in the
+sample that is resized carelessly. `sha256`: of the tables, and of each list of pixels."""
+
 PACKED_DATASET = JsonFile(
     "dataset.json",
-    3,
-    frozenset({"n_photos", "student_px", "teacher_sizes_px", "digest", "split_digest"}),
+    4,
+    frozenset({"n_photos", "student_px", "teacher_sizes_px", "digest", "split_digest", "sha256"}),
 )  # fmt: skip
 """Beside photos.csv, labels.txt and pixels/: what `datasets.PackedDataset` reads.
-`teacher_sizes_px`: the sides of the teachers' images, each once, in the order of the teachers."""
+`teacher_sizes_px`: the sides of the teachers' images, each once, in the order of the teachers.
+`sha256`: of each table, and of the list of each size's shards, SHA256SUMS, which names theirs."""
 
 NETWORK = JsonFile(
     "network.json",

@@ -1,7 +1,6 @@
 """What a run on a cluster is told beside the settings: hardware, nodes, claims, secrets.
 
-KFP hands these to Kubernetes; no step reads them but `gpu_count`, a setting with another default
-here: a cluster grants no GPU that is not asked for.
+KFP hands these to Kubernetes; no step reads them.
 """
 
 from collections.abc import Mapping
@@ -27,13 +26,6 @@ def _parameter(name: str, default: Any, help: str, unit: str = "") -> DeclaredSe
 _EVERYWHERE = (
     _parameter(
         "gpu_type", "nvidia.com/gpu", "Resource that a training asks of Kubernetes for its GPUs."
-    ),
-    _parameter(
-        "gpu_count",
-        "1",
-        "GPUs of each training, as text: KFP drops a number. More than one: they share each "
-        "batch; 0: none, on the CPU.",
-        unit="GPUs",
     ),
     _parameter("cpu", "4", "CPUs that each training asks for and may use.", unit="CPUs"),
     _parameter("memory", "16Gi", "Memory that each training asks for and may use.", unit="bytes"),
@@ -84,6 +76,8 @@ class ClusterVariant:
         """Every setting, with this variant's own defaults, then what only a cluster is told."""
         declared = all_settings()
         own = (*_EVERYWHERE, *(_CLAIMS if self.has_claims else ()))
+        # A cluster grants no GPU that is not asked for.
+        declared["gpu_count"] = replace(declared["gpu_count"], default="1")
         if self.has_claims:
             declared["data_dir"] = replace(declared["data_dir"], default=DATA_PATH)
         return {**declared, **{parameter.name: parameter for parameter in own}}

@@ -44,9 +44,13 @@ class Parameters:
     def __getitem__(self, name: str) -> Any:
         return self._channels[name]
 
-    def of(self, step: str) -> dict[str, Any]:
-        """Those that `step` takes, each under its own name."""
-        return {d.name: self[d.name] for d in declared_settings(COMPONENT_SETTINGS[step])}
+    def of(self, component: str) -> dict[str, Any]:
+        """Those that a component takes, each under its own name.
+
+        What is no parameter of a pipeline, such as the number of a shard, is left to the graph.
+        """
+        declared = declared_settings(COMPONENT_SETTINGS[component])
+        return {d.name: self[d.name] for d in declared if d.name in self._channels}
 
 
 def pipeline(

@@ -37,3 +37,7 @@ class ExportError(EdgedistillError):
 
 class StorageError(EdgedistillError):
     """A place to read from or write to cannot be used."""
+
+
+class ServerError(EdgedistillError):
+    """The server of Kubeflow Pipelines refuses what is asked, or cannot be asked."""

@@ -1,7 +1,6 @@
 """The pipeline, wired once; what differs between this machine and a cluster is put around it."""
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kfp.dsl import HTML, Dataset, ExitHandler, Model
@@ -13,19 +12,16 @@ from edgedistill.components import (
     evaluate,
     failure_report,
     qat_export,
-    scan,
     split,
     teacher,
 )
 from edgedistill.contract import Parameters, pipeline
 from edgedistill.inner_inputs import declare_inner_inputs
 from edgedistill.on_cluster import Cluster
+from edgedistill.scan_graph import Place, scan_collection
 from edgedistill.settings import all_settings
 
 LOCAL = "local"
-
-Place = Callable[[str, Any], Any]
-"""Fits the task of a step (by its name) to the place it runs at, and gives the task."""
 
 
 class Outputs(NamedTuple):
@@ -51,17 +47,17 @@ def build(variant: str, image: str = "", scan_shards: int = 1) -> Any:
     Args:
         variant: `LOCAL`, or one of `CLUSTER_VARIANTS`.
         image: of the steps on a cluster; "": `contract.BASE_IMAGE`.
-        scan_shards: pods that share the work of scan.
+        scan_shards: pods that share the work of scan; on this machine one step does it.
     """
     if variant == LOCAL:
         return _on_this_machine()
-    return _on_cluster(CLUSTER_VARIANTS[variant], image)
+    return _on_cluster(CLUSTER_VARIANTS[variant], image, scan_shards)
 
 
-def wire(given: Parameters, place: Place) -> Outputs:
+def wire(given: Parameters, place: Place, scan_shards: int = 1) -> Outputs:
     """The seven steps and what passes between them."""
     # KFP's compare table heads its columns "<display name> > metrics": nouns read well there.
-    scanned = place("scan", scan(**given.of("scan"))).set_display_name("Photos")
+    scanned = scan_collection(given, place, scan_shards)
     catalog = scanned.outputs["catalog"]
 
     parts = place("split", split(catalog=catalog, **given.of("split")))
@@ -118,7 +114,7 @@ def _on_this_machine() -> Any:
     return edgedistill
 
 
-def _on_cluster(variant: ClusterVariant, image: str) -> Any:
+def _on_cluster(variant: ClusterVariant, image: str, scan_shards: int) -> Any:
     @pipeline(
         name=variant.pipeline_name,
         display_name=variant.display_name,
@@ -128,9 +124,9 @@ def _on_cluster(variant: ClusterVariant, image: str) -> Any:
         """Turns folders of photos into an int8 TFLite image classifier for phones."""
         cluster = Cluster(given, variant, image)
         report = cluster.place("failure_report", failure_report(**given.of("failure_report")))
-        report.set_display_name("What happened")
+        report.set_display_name("What happened").set_caching_options(False)  # of this run
         with ExitHandler(report, name="Steps"):
-            wire(given, cluster.place)
+            wire(given, cluster.place, scan_shards)
 
     declare_inner_inputs(edgedistill.pipeline_spec)
     return edgedistill

@@ -1,17 +1,21 @@
 """The pipeline on this machine: kfp.local, mended where it would corrupt paths or leave orphans.
 
-KFP runs a step as a subprocess and decides by its cache whether it must run at all. Two functions
-of its subprocess runner are replaced while a pipeline runs, which is why kfp is pinned:
+KFP runs a step as a subprocess and decides by its cache whether it must run at all. Four functions
+of it are replaced while a pipeline runs, which is why kfp is pinned:
 
 - `replace_python_executable` puts the interpreter in place of every "python3" it meets, also in
   the paths of a user's folders; ours does so in the one argument that starts the step.
 - `run_local_subprocess` prints a step's output when its pipe is full, leaves the step running when
   this process is stopped, and forgets why it failed; ours does none of that.
+- `execute_parallel_tasks` runs a loop's steps in threads: two at once, each of which would take all
+  cores; a stop reaches neither, and a failure's reason is lost. Ours runs one after the other.
+- `LocalCache.get` tells nobody where a reused step's outputs lie; ours notes it.
 """
 
 import contextlib
 import fcntl
 import io
+import json
 import shlex
 import shutil
 import warnings
@@ -20,8 +24,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import kfp
-from kfp import local
+from kfp import dsl, local
 from kfp.local import cache, graph_utils, pipeline_orchestrator, subprocess_task_handler
+from kfp.local.orchestrator import enhanced_dag_orchestrator
+from kfp.local.status import Status
 
 from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
@@ -36,6 +42,7 @@ _STARTS_STEP = "kfp.dsl.executor_main"
 _KEY_VARIABLE = "EDGEDISTILL_REUSE_KEY"
 _LOCK_FILE = ".edgedistill.lock"
 _CHECKPOINTS = "checkpoints"
+_ROUND = "-iteration-"  # how KFP names the folder of each round of a loop, with its number behind
 
 
 class Place(Protocol):
@@ -122,7 +129,7 @@ def run_pipeline(
         _remove_steps(work_dir, name, keep=_is_finished)  # the rest of runs that failed
         states = work_dir.absolute() / _CHECKPOINTS
         steps = Steps(
-            _order(spec, spec.root.dag),
+            dict(_planned(spec, spec.root.dag.tasks)),
             console,
             environment={PLACE_VARIABLE: str(states)},
             parameters={name: v for name, v in arguments.items() if name in without_effect},
@@ -130,23 +137,26 @@ def run_pipeline(
         )
         compared = {name: v for name, v in arguments.items() if name not in without_effect}
         local.init(place.runner(), pipeline_root=str(work_dir), enable_caching=True)
-        with place.starting(steps), _reused_folders() as reused, _silent():
+        with place.starting(steps), _reused_folders() as reused, _loops_in_order(), _silent():
             pipeline_orchestrator.run_local_pipeline(spec, compared)
-        folders = {**reused, **steps.folders}
-        used = set(folders.values())
+        used = reused | steps.folders
         _remove_steps(work_dir, name, keep=used.__contains__)  # a disk would fill unseen
         shutil.rmtree(states, ignore_errors=True)  # all trainings have ended
+    done = steps.finish(used)
+    folders = {step.name: step.folder for step in done}
     wanted = sources_of(pipeline) if sources is None else sources
-    artifacts = {name: folders[s.step] / s.output for name, s in wanted.items()}
-    return FinishedRun(artifacts, steps.finish(folders))
+    return FinishedRun({n: folders[s.step] / s.output for n, s in wanted.items()}, done)
 
 
 def sources_of(pipeline: Any) -> dict[str, Source]:
-    """Where the outputs of a pipeline come from, by name."""
-    found = {}
-    for name, output in pipeline.pipeline_spec.root.dag.outputs.artifacts.items():
+    """Where the outputs of a pipeline come from, by name; those of a loop, many, are left out."""
+    found, spec = {}, pipeline.pipeline_spec
+    for name, output in spec.root.dag.outputs.artifacts.items():
         (selector,) = output.artifact_selectors
-        found[name] = Source(_step_name(selector.producer_subtask), selector.output_artifact_key)
+        task = spec.root.dag.tasks[selector.producer_subtask]
+        if spec.components[task.component_ref.name].executor_label:
+            step = _step_name(selector.producer_subtask)
+            found[name] = Source(step, selector.output_artifact_key)
     return found
 
 
@@ -191,16 +201,15 @@ def _interpreter_in_place(full_command: list[str], new_executable: str) -> list[
 
 
 @contextlib.contextmanager
-def _reused_folders() -> Iterator[dict[str, Path]]:
-    """Fills, by step that KFP's cache spares, the folder that its outputs lie in."""
-    folders: dict[str, Path] = {}
+def _reused_folders() -> Iterator[set[Path]]:
+    """Fills in the folders of the steps that KFP's cache spares."""
+    folders: set[Path] = set()
     before = cache.LocalCache.get
 
     def get(self: Any, key: str) -> Any:
         outputs = before(self, key)
-        for artifact in (outputs or {}).values():
-            folder = Path(artifact.uri).parent
-            folders[_step_name(folder.name)] = folder
+        found = [o for o in (outputs or {}).values() if isinstance(o, dsl.Artifact)]
+        folders.update(Path(artifact.uri).parent for artifact in found)
         return outputs
 
     cache.LocalCache.get = get
@@ -208,6 +217,33 @@ def _reused_folders() -> Iterator[dict[str, Path]]:
         yield folders
     finally:
         cache.LocalCache.get = before
+
+
+@contextlib.contextmanager
+def _loops_in_order() -> Iterator[None]:
+    """Lets the rounds of a loop run one after the other, for the length of the block."""
+    loops = enhanced_dag_orchestrator.ParallelExecutor
+    before = loops.execute_parallel_tasks
+    loops.execute_parallel_tasks = _one_after_another
+    try:
+        yield
+    finally:
+        loops.execute_parallel_tasks = before
+
+
+def _one_after_another(
+    _executor: Any, tasks: list[tuple[str, Any]], parallelism_limit: int = 0, **context: Any
+) -> tuple[dict[str, Any], Any]:
+    """Runs the rounds of a loop in order. Has the signature of the function that it replaces."""
+    outputs = {}
+    for name, task in tasks:
+        # A step that fails raises.
+        outputs[name], _ = enhanced_dag_orchestrator.execute_task(
+            task_name=name, task_spec=task, **context
+        )
+        for key, output in outputs[name].items():
+            context["io_store"].put_task_output(name, key, output)
+    return outputs, Status.SUCCESS
 
 
 @contextlib.contextmanager
@@ -233,7 +269,7 @@ def _for_this_machine(spec: Any, step_keys: Mapping[str, str]) -> Any:
             if any(p.HasField("task_final_status") for p in task.inputs.parameters.values()):
                 del dag.tasks[name]
     for component in components.values():
-        if component.HasField("dag"):
+        if not component.executor_label:  # a graph, whose steps have components of their own
             continue
         container = fitted.deployment_spec["executors"][component.executor_label]["container"]
         step = _step_name(component.executor_label.removeprefix("exec-"))
@@ -242,13 +278,28 @@ def _for_this_machine(spec: Any, step_keys: Mapping[str, str]) -> Any:
     return fitted
 
 
-def _order(spec: Any, dag: Any) -> list[str]:
-    """The steps in the order in which KFP runs them, those of graphs inside graphs in line."""
-    order = []
-    for name in graph_utils.topological_sort_tasks(dag.tasks)[::-1]:
-        inner = spec.components[dag.tasks[name].component_ref.name]
-        order += _order(spec, inner.dag) if inner.HasField("dag") else [_step_name(name)]
-    return order
+def _planned(
+    spec: Any, tasks: Any, folder: str = "", suffix: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Each step of a graph in the order of running: its place in a run's folder, and its name.
+
+    The rounds of a loop over a fixed list are steps of their own, told apart by their number.
+    """
+    for task_name in reversed(graph_utils.topological_sort_tasks(tasks)):
+        component_name = tasks[task_name].component_ref.name
+        component = spec.components[component_name]
+        if component.executor_label:
+            place = f"{folder}{component_name.removeprefix('comp-')}"
+            yield place, f"{_step_name(task_name)}{suffix}"
+            continue
+        if not tasks[task_name].HasField("parameter_iterator"):  # an exit handler's
+            yield from _planned(spec, component.dag.tasks, folder, suffix)
+            continue
+        rounds = json.loads(tasks[task_name].parameter_iterator.items.raw)
+        for number in range(len(rounds)):
+            inner = f"{folder}{task_name}{_ROUND}{number}/"
+            told = f"{suffix} {number + 1} of {len(rounds)}"
+            yield from _planned(spec, component.dag.tasks, inner, told)
 
 
 def _step_name(task_name: str) -> str:
@@ -257,11 +308,18 @@ def _step_name(task_name: str) -> str:
 
 def _remove_steps(work_dir: Path, pipeline_name: str, keep: Callable[[Path], bool]) -> None:
     """Removes the folders of steps of earlier runs, but those to keep."""
-    for folder in work_dir.glob(f"{pipeline_name}-*/*/"):
-        if not keep(folder):
-            shutil.rmtree(folder)
-        with contextlib.suppress(OSError):  # not empty: it holds steps that are kept
-            folder.parent.rmdir()
+    for run in work_dir.glob(f"{pipeline_name}-*/"):
+        _remove_steps_below(run, keep)
+
+
+def _remove_steps_below(folder: Path, keep: Callable[[Path], bool]) -> None:
+    for inner in folder.glob("*/"):
+        if _ROUND in inner.name:
+            _remove_steps_below(inner, keep)
+        elif not keep(inner):
+            shutil.rmtree(inner)
+    with contextlib.suppress(OSError):  # not empty: it holds steps that are kept
+        folder.rmdir()
 
 
 def _is_finished(step_folder: Path) -> bool:

@@ -2,11 +2,14 @@
 
 import math
 import os
+import platform
 import resource
 import sys
 from pathlib import Path
 
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_PROCESSORS = Path("/proc/cpuinfo")
+_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 def available_cores(cpu_max: Path = _CPU_QUOTA) -> int:
@@ -29,3 +32,31 @@ def peak_memory_bytes() -> int:
     """The most memory that this process has held so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kibibytes
+
+
+def processor_name(cpuinfo: Path = _PROCESSORS) -> str:
+    """The processor as its maker calls it, which tells more than "x86_64"; that, elsewhere.
+
+    Args:
+        cpuinfo: "name : value" lines, as Linux writes them; ARM's name no model.
+    """
+    return _first_value(cpuinfo, "model name") or platform.processor() or platform.machine()
+
+
+def gpu_names(folder: Path = _GPUS) -> list[str]:
+    """The NVIDIA GPUs that this process sees, without asking TensorFlow; empty without a driver.
+
+    Args:
+        folder: has a folder a GPU with a file `information`, as NVIDIA's driver writes it.
+    """
+    return [_first_value(path, "Model") for path in sorted(folder.glob("*/information"))]
+
+
+def _first_value(path: Path, name: str) -> str:
+    """Of "name : value" lines; empty where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")

@@ -49,11 +49,16 @@ class _Share:
 _SHARES = {
     # A decoder may hold a photo of 178 megapixels several times over.
     "scan": _Share("4", "16Gi"),
+    "scan_shard": _Share("4", "16Gi"),
+    # The search for near duplicates holds some 2 kB a photo.
+    "merge_shards": _Share("2", "8Gi"),
     "split": _Share("1", "4Gi"),
     "evaluate": _Share("4", "8Gi"),
     "calibrate": _Share("2", "4Gi"),
     "failure_report": _Share("1", "1Gi", retries=0, hours=1),
 }
+_WRITE_TO_CLAIM = ("teacher", "distiller", "qat_export", "calibrate")
+"""States of trainings, and the bundle where export_uri says so."""
 _TRAINING_RETRIES = 5
 _TRAINING_HOURS = 48
 
@@ -87,7 +92,8 @@ class Cluster:
         else:
             _share(task, _SHARES[step])
         if issubclass(settings, InBuckets):
-            self._open_places(task)
+            self._give_credentials(task)
+            self._mount_claims(task, step)
         return task
 
     def _train(self, task: Any) -> None:
@@ -105,15 +111,22 @@ class Cluster:
         if self._has_claims:
             task.set_env_variable(PLACE_VARIABLE, CHECKPOINT_PATH)
 
-    def _open_places(self, task: Any) -> None:
-        """Lets a step read photos and weights, and write states and bundles."""
+    def _give_credentials(self, task: Any) -> None:
+        """Of buckets, to a step that reads from one or writes to one."""
         secret = self._given["bucket_secret"]
         kubernetes.use_secret_as_env(
             task, secret, {key: key for key in _SECRET_KEYS}, optional=True
         )
         kubernetes.use_secret_as_volume(task, secret, SECRET_PATH, optional=True)
+
+    def _mount_claims(self, task: Any, step: str) -> None:
+        """Photos and weights for all that may read them; the other for those that write to it.
+
+        A claim that one node alone may write to holds all pods that mount it to that node.
+        """
         if self._has_claims:
             kubernetes.mount_pvc(task, self._given["data_claim"], DATA_PATH)
+        if self._has_claims and step in _WRITE_TO_CLAIM:
             kubernetes.mount_pvc(task, self._given["checkpoint_claim"], CHECKPOINT_PATH)
 
 

@@ -1,13 +1,16 @@
 """Images of one size on disk: shards of uint8 arrays, written in order, read by row number.
 
 A shard is a .npy file of shape (n, size, size, 3). All shards of a set but the last have the same
-number of rows. Nothing is memory-mapped: the pages of every row that was touched would count as
-this process's memory, which would so grow with the set.
+number of rows. SHA256SUMS beside them names the bytes of each.
+
+Nothing is memory-mapped: the pages of every row that was touched would count as this process's
+memory, which would so grow with the set.
 """
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.errors import ArtifactError, StorageError
+from edgedistill.file_sums import file_sum, read_sums, write_sums
 
 MAX_SHARD_BYTES = 256 * 2**20
 _MOVED_BYTES = 8 * 2**20
@@ -38,7 +42,7 @@ class ShardWriter:
         self._rows = max(1, max_shard_bytes // math.prod(self._shape))
         self._open: FileIO | None = None
         self._filled = 0
-        self._n_shards = 0
+        self._sums: dict[str, str] = {}
         folder.mkdir(parents=True)
 
     def append(self, image: Pixels) -> None:
@@ -52,7 +56,9 @@ class ShardWriter:
             raise ValueError(f"image must be uint8 {self._shape}; got {image.dtype} {image.shape}")
         try:
             file = self._open if self._open is not None else self._open_shard()
-            _write(file, np.ascontiguousarray(image).data.cast("B"))
+            data = np.ascontiguousarray(image).data.cast("B")
+            _write(file, data)
+            self._sum.update(data)
         except BaseException:
             self._abandon()
             raise
@@ -69,17 +75,18 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._open is None:
-            return
-        if error is None:
-            self._close_shard()
-        else:
+        if error is not None:
             self._abandon()
+            return
+        self._close_shard()
+        write_sums(self._folder, self._sums)
 
     def _open_shard(self) -> FileIO:
         # "x": after an error the spoilt shard is in the way of another try.
-        self._open = FileIO(_shard_path(self._folder, self._n_shards), "x")
-        _write_header(self._open, self._rows, self._shape)
+        self._open = FileIO(_shard_path(self._folder, len(self._sums)), "x")
+        header = _header(self._rows, self._shape)
+        _write(self._open, memoryview(header))
+        self._sum = hashlib.sha256(header)
         return self._open
 
     def _close_shard(self) -> None:
@@ -87,11 +94,14 @@ class ShardWriter:
         file, self._open = self._open, None
         if file is None:
             return
+        path = _shard_path(self._folder, len(self._sums))
         with file:
             if self._filled < self._rows:
                 _write_header(file, self._filled, self._shape)
+        # The header comes first: of the one shard that gets another in the end, all is read again.
+        is_full = self._filled == self._rows
+        self._sums[path.name] = self._sum.hexdigest() if is_full else file_sum(path)
         self._filled = 0
-        self._n_shards += 1
 
     def _abandon(self) -> None:
         """Leaves the open shard shorter than its header says."""
@@ -125,6 +135,7 @@ def remove_rows(folder: Path, rows: Sequence[int]) -> None:
         shards.move(gap + 1, next_gap, target)
         target += next_gap - gap - 1
     shards.cut(target)
+    shards.sum_up_from(removed[0])
 
 
 class _WrittenShards:
@@ -169,6 +180,16 @@ class _WrittenShards:
                 _write_header(file, rows_of_last, self._shape)
                 file.truncate(self._data_start + rows_of_last * self._row_bytes)
 
+    def sum_up_from(self, row: int) -> None:
+        """Names the bytes of all shards anew, from the one of this row on."""
+        before = read_sums(self._folder)
+        first = _shard_path(self._folder, row // self._rows_per_shard).name
+        names = sorted(path.name for path in self._folder.glob("*.npy"))
+        write_sums(
+            self._folder,
+            {n: before[n] if n < first else file_sum(self._folder / n) for n in names},
+        )
+
     def _left_in_shard(self, row: int) -> int:
         return self._rows_per_shard - row % self._rows_per_shard
 
@@ -185,11 +206,18 @@ def _shard_path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.npy"
 
 
+def _header(n_rows: int, shape: _Shape) -> bytes:
+    """The .npy header; NumPy pads it so that its length does not depend on `n_rows`."""
+    header = BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *shape)}
+    )
+    return header.getvalue()
+
+
 def _write_header(file: FileIO, n_rows: int, shape: _Shape) -> None:
-    """Writes the .npy header; NumPy pads it so that its length does not depend on `n_rows`."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *shape)}
     file.seek(0)
-    np.lib.format.write_array_header_1_0(file, header)
+    _write(file, memoryview(_header(n_rows, shape)))
 
 
 def _write(file: FileIO, data: memoryview) -> None:

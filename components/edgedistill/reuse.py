@@ -14,8 +14,8 @@ from pathlib import Path
 
 from edgedistill.declaration import Value
 from edgedistill.errors import StorageError
-from edgedistill.machine import available_cores
-from edgedistill.settings import STEP_SETTINGS, TeacherSettings
+from edgedistill.machine import available_cores, gpu_names
+from edgedistill.settings import COMPONENT_SETTINGS, TeacherSettings
 from edgedistill.storage.buckets import Address, ObjectError, describe
 from edgedistill.storage.files import BUCKET_SCHEMES
 from edgedistill.training_settings import Trained
@@ -50,7 +50,7 @@ def compute_threads(values: Mapping[str, Value]) -> int:
 
 
 def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, str]:
-    """For each step a digest of all that decides its result and that KFP does not see.
+    """For each component a digest of all that decides its result and that KFP does not see.
 
     A calibrate that exports has another key each time, and so is never reused.
 
@@ -63,13 +63,14 @@ def step_keys(values: Mapping[str, Value], data_fingerprint: str) -> dict[str, s
     """
     common = f"{platform.python_version()} {sorted(package_versions().items())}"
     keys = {}
-    for step in STEP_SETTINGS:
+    for step, settings in COMPONENT_SETTINGS.items():
         parts = [common, code_digest(f"{_PACKAGE}.{step}.step")]
-        if step == "scan":
+        if step in ("scan", "scan_shard"):
             parts.append(data_fingerprint)
         parts.extend(_file_digest(place) for place in _weights(step, values))
-        if issubclass(STEP_SETTINGS[step], Trained):
+        if issubclass(settings, Trained):
             parts.append(f"{compute_threads(values)} threads")  # the last bits depend on it
+            parts.append(f"GPUs {gpu_names()}")  # what `auto` makes of gpu_count, precision, XLA
         if step == "evaluate" and values["baseline_uri"]:
             parts.append(_baseline_digest(str(values["baseline_uri"])))
         if step == "calibrate" and values["export_uri"]:

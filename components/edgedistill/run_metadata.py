@@ -27,12 +27,9 @@ from edgedistill.artifacts import (
     split_csv,
 )
 from edgedistill.declaration import Value
-from edgedistill.json_file import missing_file
-from edgedistill.machine import available_cores
+from edgedistill.file_sums import file_sum
+from edgedistill.machine import available_cores, gpu_names, processor_name
 from edgedistill.runs import FinishedRun
-
-_PROCESSORS = Path("/proc/cpuinfo")
-_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True)
@@ -47,19 +44,6 @@ class Part:
     output: str
     artifact: str
     digest: Callable[[Path], str]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        ArtifactError: it is missing.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise missing_file(path) from None
 
 
 def _teachers_digest(folder: Path) -> str:
@@ -77,7 +61,7 @@ PARTS = (
     Part("teacher", "teacher", "model", "teacher", _teachers_digest),
     Part("student", "distiller", "model", "student",
          lambda folder: str(NETWORK.read(folder)["weights_sha256"])),
-    Part("file", "qat_export", "tflite", "tflite", lambda folder: file_digest(folder / MODEL_FILE)),
+    Part("file", "qat_export", "tflite", "tflite", lambda folder: file_sum(folder / MODEL_FILE)),
 )  # fmt: skip
 """In the order in which a run does them."""
 
@@ -129,34 +113,6 @@ def git_revision(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip()
-
-
-def processor_name(cpuinfo: Path = _PROCESSORS) -> str:
-    """The processor as its maker calls it, which tells more than "x86_64"; that, elsewhere.
-
-    Args:
-        cpuinfo: "name : value" lines, as Linux writes them; ARM's name no model.
-    """
-    return _first_value(cpuinfo, "model name") or platform.processor() or platform.machine()
-
-
-def gpu_names(folder: Path = _GPUS) -> list[str]:
-    """The NVIDIA GPUs that this process sees, without asking TensorFlow; empty without a driver.
-
-    Args:
-        folder: has a folder a GPU with a file `information`, as NVIDIA's driver writes it.
-    """
-    return [_first_value(path, "Model") for path in sorted(folder.glob("*/information"))]
-
-
-def _first_value(path: Path, name: str) -> str:
-    """Of "name : value" lines; empty where there is none."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    pairs = (line.partition(":") for line in lines)
-    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 
 def _machine() -> dict[str, Any]:

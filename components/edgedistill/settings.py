@@ -28,6 +28,7 @@ __all__ = [
     "DOWNLOADED_NETWORKS",
     "IMAGENET",
     "MODEL_VERSION",
+    "MOST_SHARDS",
     "RANDOM",
     "STEP_SETTINGS",
     "TEACHER_SIZES_PX",
@@ -35,21 +36,27 @@ __all__ = [
     "CalibrateSettings",
     "DistillerSettings",
     "EvaluateSettings",
+    "MergeShardsSettings",
+    "PhotoPacking",
     "QatExportSettings",
     "ScanSettings",
+    "ScanShardSettings",
     "SplitSettings",
     "StepSettings",
     "TeacherSettings",
     "all_settings",
 ]
 
+MOST_SHARDS = 256
+"""Into as many may scan divide a collection: each is a pod."""
+
 MODEL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 """What a model's version may be: part of a file's name on every system."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScanSettings(TeacherChoice, InBuckets):
-    """Settings of the step scan."""
+class PhotoPacking(TeacherChoice, InBuckets):
+    """Which photos are packed, and how."""
 
     data_dir: str = required(
         "Photos: a folder with one folder a class, an archive of one, a CSV or JSONL manifest, any "
@@ -77,9 +84,6 @@ class ScanSettings(TeacherChoice, InBuckets):
         "Which state of the photos this is, in words of your own. KFP's cache cannot see that "
         "photos changed at the same place: another text makes scan, and all after it, run anew.",
     )
-    group_near_duplicates: bool = setting(
-        True, "Keep photos of nearly the same picture in one split; false: equal pixels alone."
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,6 +105,45 @@ class ScanSettings(TeacherChoice, InBuckets):
     def sizes_px(self) -> tuple[int, ...]:
         """Every size that photos are packed at, once: the student's, then the teachers'."""
         return tuple(dict.fromkeys((self.student_img_size, *self.teacher_sizes_px)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoGrouping(StepSettings):
+    """Which photos belong together."""
+
+    group_near_duplicates: bool = setting(
+        True, "Keep photos of nearly the same picture in one split; false: equal pixels alone."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSettings(PhotoGrouping, PhotoPacking):
+    """Settings of the step scan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanShardSettings(PhotoPacking):
+    """Settings of scan_shard: one of several that scan a collection together."""
+
+    shard_index: int = setting(
+        0, "Which of the shards this one is, counted from 0.", ge=0, lt=MOST_SHARDS
+    )
+    scan_shards: int = setting(
+        1, "How many shards the files of the collection are divided into.", ge=1, le=MOST_SHARDS
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shard_index >= self.scan_shards:
+            raise SettingError(
+                f"shard_index must be less than scan_shards, {self.scan_shards}; "
+                f"got {self.shard_index}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeShardsSettings(PhotoGrouping):
+    """Settings of merge_shards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,9 +258,12 @@ STEP_SETTINGS: dict[str, type[StepSettings]] = {
 
 COMPONENT_SETTINGS: dict[str, type[StepSettings]] = {
     **STEP_SETTINGS,
+    "scan_shard": ScanShardSettings,
+    "merge_shards": MergeShardsSettings,
     "failure_report": StepSettings,
 }
-"""Every component: the steps, and what only a cluster needs beside them."""
+"""Every component: the steps, those that do the work of scan together, and what only a cluster
+needs beside them."""
 
 
 def all_settings() -> dict[str, DeclaredSetting]:

@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -76,19 +76,21 @@ class StepStoppedError(Exception):
 class Steps:
     """The steps of one run in order: starts each that KFP asks for, and tells what was reused.
 
+    `planned`: each step's name by its place in a run's folder, in the order of running.
     `parameters`: values that steps take in place of those that KFP was given.
     """
 
     def __init__(
         self,
-        order: list[str],
+        planned: Mapping[str, str],
         console: Console,
         *,
         environment: Mapping[str, str],
         parameters: Mapping[str, Any],
         step_done: StepDone | None = None,
     ):
-        self._order = order
+        self._planned = planned
+        self._order = list(planned.values())
         self._console = console
         self._environment = environment
         self._parameters = parameters
@@ -97,9 +99,9 @@ class Steps:
         self._ran: dict[str, Path] = {}
 
     @property
-    def folders(self) -> Mapping[str, Path]:
-        """By step of those that were done and not reused, the folder that its outputs lie in."""
-        return dict(self._ran)
+    def folders(self) -> set[Path]:
+        """Of the steps that were done and not reused, the folders that their outputs lie in."""
+        return set(self._ran.values())
 
     def run(
         self,
@@ -109,8 +111,9 @@ class Steps:
     ) -> int:
         """Runs one step to its end. Has the signature of a function of KFP that it replaces."""
         wanted = _StepCommand(full_command)
-        self._show_reused(before=wanted.step)
-        self._show(wanted.step)
+        step = self._name(wanted.folder)
+        self._show_reused(before=step)
+        self._show(step)
         wanted.folder.mkdir(parents=True, exist_ok=True)
         log = wanted.folder / STEP_LOG
         started, start = datetime.now(UTC), time.monotonic()
@@ -131,10 +134,10 @@ class Steps:
                 self._tell_wait,
             )
         if status in (-signal.SIGTERM, STOPPED_STATUS):  # the shell's, or that of the step in it
-            raise StepStoppedError(f"{wanted.step}: {_how_stopped(output.last)}", log)
+            raise StepStoppedError(f"{step}: {_how_stopped(output.last)}", log)
         if status != 0:
             raise StepFailedError(
-                wanted.step, _reason(status, output.last), log,
+                step, _reason(status, output.last), log,
                 user_can_mend=status == USER_ERROR_STATUS,
             )  # fmt: skip
         seconds = time.monotonic() - start
@@ -142,21 +145,27 @@ class Steps:
         STEP_RECORD.write(
             wanted.folder,
             {
-                "step": wanted.step,
+                "step": step,
                 "started_utc": started.isoformat(timespec="seconds"),
                 "seconds": round(seconds, 2),
             },
         )
-        self._ran[wanted.step] = wanted.folder
+        self._ran[step] = wanted.folder
         self._console.line(f"done in {seconds:.1f} s")
         if self._step_done is not None:
-            self._step_done(wanted.step, wanted.folder)
+            self._step_done(step, wanted.folder)
         return 0
 
-    def finish(self, folders: Mapping[str, Path]) -> list[FinishedStep]:
-        """Tells of the reused steps that are left, and gives all steps."""
+    def finish(self, folders: Collection[Path]) -> list[FinishedStep]:
+        """Tells of the reused steps that are left, and gives all steps; `folders` are theirs."""
         self._show_reused(before=None)
-        return [FinishedStep(s, folders[s], reused=s not in self._ran) for s in self._order]
+        by_name = {self._name(folder): folder for folder in folders}
+        return [FinishedStep(s, by_name[s], reused=s not in self._ran) for s in self._order]
+
+    def _name(self, folder: Path) -> str:
+        """The name of the step whose outputs lie in a folder of a run, be it an earlier one."""
+        places = [p for p in self._planned if f"/{folder.as_posix()}".endswith(f"/{p}")]
+        return self._planned[max(places, key=len)]
 
     def _tell_wait(self) -> None:
         self._console.line(f"ending; a training saves its state first, {GRACE_S:.0f} s at most")
@@ -179,7 +188,6 @@ class _StepCommand:
 
     def __init__(self, full_command: list[str]):
         flags = dict(itertools.pairwise(full_command))
-        self.step = flags["--function_to_execute"]
         self._command = full_command
         self._input = json.loads(flags[_INPUT_FLAG])
         self._outputs = self._input["outputs"]

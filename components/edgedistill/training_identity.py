@@ -16,6 +16,7 @@ _NO_MATTER = WITHOUT_EFFECT | frozenset(
         "budget_size_mb",
         "measure_kd_gain",  # the second student comes after the first, and is a training by itself
         # What the device makes of them counts, not what they say.
+        "gpu_count",
         "mixed_precision",
         "xla",
         # The weights that a training starts from count, not where they were; and several teachers

@@ -18,6 +18,8 @@ AUGMENT_LEVELS = ("none", "light", "standard", "phone")
 
 AUTO_ON_OFF = ("auto", "on", "off")
 
+_MOST_GPUS = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained(Seeded, InBuckets):
@@ -84,6 +86,12 @@ class Trained(Seeded, InBuckets):
         ge=0,
         le=1024,
     )
+    gpu_count: str = setting(
+        "auto",
+        "GPUs that a training computes on, several as one; auto: every GPU that there is, else the "
+        "CPU; a number: so many, or the step fails; 0: the CPU.",
+        unit="GPUs",
+    )
     data_workers: int = setting(
         2, "Threads that prepare batches; no result depends on them.", unit="threads", ge=1, le=256
     )
@@ -99,6 +107,16 @@ class Trained(Seeded, InBuckets):
         "cannot do without.",
         choices=AUTO_ON_OFF,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        text = self.gpu_count
+        # "1" and "01" would be two values of one meaning, also to KFP's cache.
+        number = text.isascii() and text.isdecimal() and str(int(text)) == text
+        if text != "auto" and not (number and int(text) <= _MOST_GPUS):
+            raise SettingError(
+                f"gpu_count must be auto or a whole number from 0 to {_MOST_GPUS}; got {text!r}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from edgedistill.arguments import (
 )
 from edgedistill.declaration import DeclaredSetting
 from edgedistill.presets import PRESETS
+from edgedistill.server.usage import SERVER_LOGIN, SERVER_USAGES
 from edgedistill.setting_texts import default_text, settings_by_step, value_text
 
 EXAMPLES = """\
@@ -30,6 +31,15 @@ Turns folders of photos into an int8 TFLite image classifier for phones.
 
   Compile for Kubeflow Pipelines, with an image of your own registry:
     python pipeline.py compile --image registry.example/edgedistill-train:0.1.0 --output_folder kfp
+
+  Put the compiled pipeline on a server, once for each content:
+    python pipeline.py publish --host URL --namespace N
+
+  Start a run there, with --wait true to its end:
+    python pipeline.py submit --host URL --namespace N --experiment E --data_dir gs://b/photos
+
+  See what the server starts by itself; schedule and stop are beside it:
+    python pipeline.py recurring list --host URL --namespace N
 
 python pipeline.py run --help lists every setting."""
 _RUN_USAGE = (
@@ -71,6 +81,9 @@ def usage(command: str) -> str:
         return _options_help(_COMPARE_USAGE, COMPARE_OPTIONS)
     if command == "compile":
         return _options_help(_COMPILE_USAGE, COMPILE_OPTIONS)
+    if command in SERVER_USAGES:
+        pages = (_options_help(text, options) for text, options in SERVER_USAGES[command])
+        return "\n\n".join([*pages, SERVER_LOGIN])
     return EXAMPLES
 
 

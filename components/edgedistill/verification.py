@@ -15,9 +15,10 @@ from typing import Any
 from edgedistill.artifacts import MODEL_FILE, RUN_METADATA, TRAINING_CONFIG
 from edgedistill.declaration import Value
 from edgedistill.errors import ArtifactError, EdgedistillError, SettingError, StorageError
+from edgedistill.file_sums import file_sum
 from edgedistill.output_folder import check_apart
 from edgedistill.presets import resolve
-from edgedistill.run_metadata import PARTS, environment, file_digest
+from edgedistill.run_metadata import PARTS, environment
 from edgedistill.settings import all_settings
 
 _SAME, _DIFFERS, _NOT_REACHED = "same", "differs", "not reached"
@@ -69,7 +70,7 @@ class RecordedRun:
         digests, threads = metadata["digests"], metadata["compute_threads"]
         if damaged := _damaged_key(metadata):
             raise ArtifactError(f"{output_dir / RUN_METADATA.name} is damaged: its {damaged}.")
-        if file_digest(output_dir / MODEL_FILE) != digests["file"]:
+        if file_sum(output_dir / MODEL_FILE) != digests["file"]:
             raise ArtifactError(
                 f"{output_dir / MODEL_FILE} must be the file whose SHA-256 stands in "
                 f"{RUN_METADATA.name}; it was changed since: nothing can be said of the run."

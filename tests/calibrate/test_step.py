@@ -16,12 +16,10 @@ from scipy.stats import beta, binomtest
 from edgedistill.artifacts import (
     GATE,
     METRICS,
-    PACKED_DATASET,
     PREDICTIONS,
     QUANTIZATION,
     THRESHOLD,
     TO_SHIP,
-    write_labels,
 )
 from edgedistill.calibrate.answers import Answers, read_test_answers, read_unknown_logits
 from edgedistill.calibrate.beside import temperature_document, unknown_document
@@ -32,7 +30,13 @@ from edgedistill.calibrate.step import (
     metrics_of,
     write_bundle,
 )
-from edgedistill.datasets import PackedDataset, Photo, read_photos, write_photos
+from edgedistill.datasets import (
+    PackedDataset,
+    Photo,
+    read_photos,
+    write_dataset_tables,
+    write_photos,
+)
 from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.pixels import ShardWriter
 from edgedistill.settings import CalibrateSettings
@@ -419,12 +423,10 @@ def steps_before(tmp_path: Path) -> dict[str, str]:
     photos = [
         Photo(f"{n}.jpg", n % 2, CLASSES[n % 2], 9, 9, f"{n:064x}", "calib") for n in range(12)
     ]
-    write_photos(tmp_path / "calib" / "photos.csv", photos)
-    write_labels(tmp_path / "calib", list(CLASSES))
-    PACKED_DATASET.write(tmp_path / "calib", {
-        "n_photos": 12, "student_px": SIDE_PX, "teacher_sizes_px": [24], "digest": "d",
-        "split_digest": digest,
-    })  # fmt: skip
+    write_dataset_tables(
+        tmp_path / "calib", photos, list(CLASSES), student_px=SIDE_PX, teacher_sizes_px=[24],
+        digest="d", split_digest=digest,
+    )  # fmt: skip
     logits = np.array([[3, 0, 0, 0, 0], [0, 3, 0, 0, 0]] * 2, np.float32)
     write_predictions(tmp_path / "predictions", logits, [0, 1, 0, 0])
     PREDICTIONS.write(tmp_path / "predictions", {"data_digest": digest})

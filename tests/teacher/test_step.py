@@ -206,7 +206,7 @@ def test_a_teacher_takes_its_own_size_or_the_only_one_there_is(
 ) -> None:
     from edgedistill.teacher.single_teacher import size_px
 
-    photos = PackedDataset(tmp_path, ["a", "b"], [], 240, packed_px, "d", "d")
+    photos = PackedDataset(tmp_path, ["a", "b"], [], 240, packed_px, "d", "d", {})
     assert size_px(photos, arch) == side
 
 
@@ -215,7 +215,7 @@ def test_which_of_several_foreign_sizes_a_teacher_should_take_is_not_guessed(
 ) -> None:
     from edgedistill.teacher.single_teacher import size_px
 
-    photos = PackedDataset(tmp_path, ["a", "b"], [], 240, (224, 260), "d", "d")
+    photos = PackedDataset(tmp_path, ["a", "b"], [], 240, (224, 260), "d", "d", {})
     with pytest.raises(ArtifactError) as caught:
         size_px(photos, "efficientnet_b3")
     assert str(caught.value) == (

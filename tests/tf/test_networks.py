@@ -227,7 +227,7 @@ def test_a_network_of_another_split_or_kind_is_refused(tmp_path: Path) -> None:
     )
 
     def dataset(split_digest: str) -> PackedDataset:
-        return PackedDataset(tmp_path, ["a", "b"], [], 64, (64,), "content", split_digest)
+        return PackedDataset(tmp_path, ["a", "b"], [], 64, (64,), "content", split_digest, {})
 
     network = build("efficientnet_lite2", 64, 2)
     save_network(

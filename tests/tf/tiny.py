@@ -12,6 +12,19 @@ SIZE_PX = 16
 N_CLASSES = 3
 
 
+def logical_cpus(count: int) -> list[str]:
+    """Makes several devices of this machine's CPU, before TensorFlow computes; gives their names.
+
+    They stand for GPUs: each has variables and graphs of its own.
+    """
+    from edgedistill.tf.runtime import tf
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    parts = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(cpu, parts)
+    return [f"CPU:{number}" for number in range(count)]
+
+
 def colour_photos(n_photos: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Noisy photos that are red, green or blue, and which they are."""
     draw = np.random.default_rng(seed)

@@ -81,6 +81,7 @@ def calibrate_threshold(
     dataset = PackedDataset.open(calib)
     dataset.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
     dataset.require_own(PREDICTIONS.read(Path(predictions))["data_digest"], predictions)
+    dataset.require_whole((dataset.student_px,))
     gate = GATE.read(Path(predictions))
     evidence = gather_evidence(dataset, Path(predictions), Path(tflite))
     document = write_bundle(

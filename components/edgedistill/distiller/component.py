@@ -32,6 +32,7 @@ def distiller(
     checkpoint_uri: str,
     checkpoint_steps: int,
     compute_threads: int,
+    gpu_count: str,
     data_workers: int,
     mixed_precision: str,
     xla: str,

@@ -21,7 +21,7 @@ from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.storage.s3 import use_endpoint
 from edgedistill.tf.batches import TrainingPhotos, example_views, training_photos
-from edgedistill.tf.devices import computed_by, use_precision
+from edgedistill.tf.devices import computed_by, start_computing, use_precision
 from edgedistill.tf.fine_tuning import fine_tune
 from edgedistill.tf.inference import Predictor, Validation
 from edgedistill.tf.networks import (
@@ -34,9 +34,9 @@ from edgedistill.tf.networks import (
     weights_digest,
 )
 from edgedistill.tf.optimizers import Schedule
-from edgedistill.tf.runtime import prepare, seed_everything
+from edgedistill.tf.runtime import seed_everything
 from edgedistill.tf.teachers import Teachers, load_teachers_for
-from edgedistill.tf.teaching import taught_by, teachers_digest
+from edgedistill.tf.teaching import sizes_asked, taught_by, teachers_digest
 from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics, validation_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained, origin
@@ -81,14 +81,18 @@ def distil_student(
         where that is measured.
 
     Raises:
+        SettingError: there are fewer GPUs than were asked for.
         WeightsError: the pretrained weights cannot be had or do not fit.
         ArtifactError: a split or the teacher is missing, damaged, or of other classes.
         TrainingError: the loss is no longer finite, or memory does not hold a photo.
     """
     begun = time.monotonic()
     use_endpoint(settings.s3_endpoint)
-    threads = prepare(settings.seed, settings.compute_threads)
+    threads = start_computing(settings.seed, settings.compute_threads, settings.gpu_count)
     photos, validation = PackedDataset.open_parts(train, val)
+    asked_px = sizes_asked(teacher, settings, epochs=settings.epochs_student)
+    photos.require_whole((photos.student_px, *asked_px))
+    validation.require_whole((validation.student_px,))
     teachers = load_teachers_for(photos, teacher)
     _log.info("student %s at %d px on %d photos", STUDENT_ARCH, photos.student_px, len(photos))
     plain = None

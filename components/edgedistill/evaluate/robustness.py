@@ -148,6 +148,7 @@ def _resized_rights(model: Path, photos: PackedDataset, rows: Rows) -> dict[_Key
             continue
         resized = PackedDataset.open(folder)
         photos.require_own(resized.split_digest, folder)
+        resized.require_whole((resized.student_px,))
         places = {_place(photo): row for row, photo in enumerate(resized.photos)}
         there = [(row, places.get(_place(photos.photos[row]))) for row in rows.tolist()]
         pairs = np.array([(row, place) for row, place in there if place is not None], np.int64)

@@ -52,6 +52,7 @@ def evaluate_file(
     use_endpoint(settings.s3_endpoint)
     photos = PackedDataset.open(test)
     photos.require_own(QUANTIZATION.read(Path(tflite))["data_digest"], tflite)
+    photos.require_whole(photos.sizes_px)
     baseline = _read_baseline(photos, settings)
     _log.info("evaluating on %d test photos", len(photos))
     answers = answers_of_models(photos, Path(tflite), Path(student), Path(teacher))

@@ -32,6 +32,7 @@ def ask_about_unknown(model: Path, photos: PackedDataset) -> UnknownAnswers | No
         return None
     unknown = PackedDataset.open(folder)
     photos.require_own(unknown.split_digest, folder)
+    unknown.require_whole((unknown.student_px,))
     return UnknownAnswers(unknown, predict_outputs(model, unknown.student_pixels))
 
 

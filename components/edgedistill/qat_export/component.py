@@ -33,6 +33,7 @@ def qat_export(
     checkpoint_uri: str,
     checkpoint_steps: int,
     compute_threads: int,
+    gpu_count: str,
     data_workers: int,
     mixed_precision: str,
     xla: str,

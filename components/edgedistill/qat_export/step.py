@@ -46,12 +46,13 @@ from edgedistill.qat_export.proof import (
 )
 from edgedistill.settings import QatExportSettings
 from edgedistill.storage.s3 import use_endpoint
+from edgedistill.tf.devices import start_computing
 from edgedistill.tf.inference import Predictor
 from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.layer_errors import layer_errors
 from edgedistill.tf.networks import HistoryRow, NetworkRecord, load_student_for
-from edgedistill.tf.runtime import prepare
 from edgedistill.tf.tasks_file import tasks_model
+from edgedistill.tf.teaching import sizes_asked
 from edgedistill.tf.training import best_row
 from edgedistill.tf.training_metrics import training_speed, validation_metrics
 
@@ -90,15 +91,19 @@ def export_int8(
         quantisation-aware training val_accuracy_quantisation_aware and best_epoch.
 
     Raises:
-        SettingError: the fine-tuning cannot be done on this machine's GPU.
+        SettingError: the fine-tuning cannot be done on this machine's GPU, or there are fewer than
+            were asked for.
         ExportError: a file is not what was promised, or beyond a limit.
         ArtifactError: an input is missing, damaged, or of other classes.
     """
     begun = time.monotonic()
     use_endpoint(settings.s3_endpoint)
-    threads = prepare(settings.seed, settings.compute_threads)
+    threads = start_computing(settings.seed, settings.compute_threads, settings.gpu_count)
     require_trainable(settings)
     photos, validation = PackedDataset.open_parts(train, val)
+    asked_px = sizes_asked(teacher, settings, epochs=settings.epochs_qat) if settings.qat else ()
+    photos.require_whole((photos.student_px, *asked_px))
+    validation.require_whole((validation.student_px,))
     network, record = load_student_for(photos, student)
     float_logits = Predictor(network).outputs(validation.student_pixels)
     with complete_folder(tflite) as folder:

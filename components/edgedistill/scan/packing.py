@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,6 @@ def pack_photos(
     out: Path,
     fingerprints: Path,
     packing: Packing,
-    why_refused: Callable[[ReadPhoto], str] = lambda read: "",
 ) -> None:
     """Reads every file of the table, and notes there what came of it.
 
@@ -72,7 +71,6 @@ def pack_photos(
         out: folder that the pixels are written into, at every size.
         fingerprints: file to write: the photos' perceptual fingerprints, by row.
         packing: sizes and limits.
-        why_refused: the reason to leave a readable photo out; "" where there is none.
 
     Raises:
         DatasetError: no process can decode here.
@@ -90,9 +88,6 @@ def pack_photos(
         for file, result in _with_progress(results, table.n_files):
             if not isinstance(result, ReadPhoto):
                 table.leave_file_out(file, result.reason)
-                continue
-            if reason := why_refused(result):
-                table.leave_file_out(file, reason)
                 continue
             # Of a photo that is not in the sample, there is nothing for the last writers.
             for writer, image in zip(writers, (*result.images, *result.resized), strict=False):

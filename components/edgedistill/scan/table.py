@@ -34,6 +34,13 @@ CREATE INDEX photo_digest ON photo (digest);
 CREATE TABLE odd (kind TEXT, severity REAL, row INTEGER);
 CREATE TABLE left_out (kind TEXT, label TEXT, place TEXT, root TEXT, reason TEXT);
 """
+_TAKE_IN = (
+    "INSERT INTO file SELECT id + :last, label, place, root, split, own_group, address, member, "
+    "start, size FROM other.file",
+    "INSERT INTO photo SELECT row + :n, file + :last, height, width, digest, brightness, contrast, "
+    "sharpness FROM other.photo",
+    "INSERT INTO left_out SELECT kind, label, place, root, reason FROM other.left_out",
+)
 _IN_ORDER = "label, place, root"
 _PAGE_CACHE_KIB = 4096
 _TOLD_AT_ONCE = 1000
@@ -56,7 +63,9 @@ class PhotoTable:
 
     def __init__(self, folder: Path):
         # Autocommit and no journal: nobody reads this file after a crash.
-        self._database = sqlite3.connect(folder / "photos.sqlite", isolation_level=None)
+        path = folder / "photos.sqlite"
+        # By its URI, so that `take_in` can say how another file is to be opened.
+        self._database = sqlite3.connect(path.absolute().as_uri(), uri=True, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
@@ -144,6 +153,50 @@ class PhotoTable:
         rows = self._rows(f"SELECT id, address, member, start, size FROM file ORDER BY {_IN_ORDER}")
         return ((file, Content(*where)) for file, *where in rows)
 
+    def listed(self) -> Iterator[tuple[str, str, str, str, str]]:
+        """Label, place, root, split and group of every file, in the same order."""
+        return self._rows(
+            f"SELECT label, place, root, split, own_group FROM file ORDER BY {_IN_ORDER}"
+        )
+
+    def keep(self, start: int, stop: int) -> None:
+        """Forgets all files but those of these numbers, counted in the same order."""
+        self._database.execute(
+            "DELETE FROM file WHERE id NOT IN "
+            f"(SELECT id FROM file ORDER BY {_IN_ORDER} LIMIT ? OFFSET ?)",
+            (stop - start, start),
+        )
+
+    def forget_left_out(self) -> None:
+        """Forgets what was left out so far."""
+        self._database.execute("DELETE FROM left_out")
+
+    def save(self, path: Path) -> None:
+        """Writes the table as a file of its own, which must not be there."""
+        self._database.execute("VACUUM INTO ?", (str(path),))
+
+    def take_in(self, path: Path) -> None:
+        """Adds the files and photos of a saved table behind those that are here.
+
+        Args:
+            path: what `save` wrote, which stays as it is; its files come after all of these, in
+                the order in which photos are packed.
+
+        Raises:
+            DatasetError: it is no such file, or has a file that is here already.
+        """
+        (last,) = self._database.execute("SELECT coalesce(max(id), 0) FROM file").fetchone()
+        moved = {"last": last, "n": self.n_photos}
+        try:
+            self._database.execute(
+                "ATTACH ? AS other", (f"{path.absolute().as_uri()}?mode=ro&immutable=1",)
+            )
+            for sql in _TAKE_IN:
+                self._database.execute(sql, moved)
+            self._database.execute("DETACH other")
+        except sqlite3.DatabaseError as error:
+            raise DatasetError(f"{path} is damaged: {error}.") from None
+
     def add_photo(self, file: int, row: int, read: ReadPhoto) -> None:
         """Notes that a file was packed as the row of that number."""
         values = (row, file, read.height_px, read.width_px, read.digest, *read.look)
@@ -227,13 +280,13 @@ class PhotoTable:
             "WHERE own_group != '' ORDER BY own_group, row"
         )
 
-    def remove(self, rows: Sequence[int], reasons: Sequence[str]) -> None:
+    def remove(self, rows: Sequence[int], reasons: Sequence[str], kind: str = CONFLICT) -> None:
         """Leaves packed photos out after all; the rows after them move up."""
         for row, reason in zip(rows, reasons, strict=True):
             (file,) = self._database.execute(
                 "SELECT file FROM photo WHERE row = ?", (row,)
             ).fetchone()
-            self.leave_file_out(file, reason, CONFLICT)
+            self.leave_file_out(file, reason, kind)
             self._database.execute("DELETE FROM photo WHERE file = ?", (file,))
         self._database.execute(
             "UPDATE photo SET row = later.row FROM "

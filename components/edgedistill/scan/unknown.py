@@ -8,9 +8,9 @@ from edgedistill.artifacts import UNKNOWN_FOLDER, UNKNOWN_LABEL
 from edgedistill.core.fingerprint import dataset_digest
 from edgedistill.datasets import write_dataset_tables
 from edgedistill.errors import DatasetError
+from edgedistill.pixels import remove_rows
 from edgedistill.scan.findings import BAD_FILE, Finding, Found
-from edgedistill.scan.packing import Packing, pack_photos
-from edgedistill.scan.photo import ReadPhoto
+from edgedistill.scan.packing import Packing, pack_photos, pixel_folder
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto
 from edgedistill.scan.table import PhotoTable
 
@@ -29,34 +29,45 @@ def known_alone(
             yield entry
 
 
-def pack_unknown(
-    unknown: PhotoTable, known: PhotoTable, out: Path, scratch: Path, packing: Packing
-) -> None:
-    """Packs the photos of no class as a data set of their own, at the student's size.
+def pack_unknown(unknown: PhotoTable, out: Path, scratch: Path, packing: Packing) -> None:
+    """Packs the photos of no class by themselves, at the student's size.
+
+    Args:
+        unknown: of files to read; nothing is written where it has none.
+        out: the catalogue's folder.
+        scratch: for what is not kept.
+        packing: the catalogue's.
+    """
+    if unknown.n_files:
+        alone = Packing(packing.sizes_px[:1], packing.max_megapixels, n_workers=packing.n_workers)
+        pack_photos(unknown, out / UNKNOWN_FOLDER, scratch / "fingerprints", alone)
+
+
+def judge_unknown(unknown: PhotoTable, known: PhotoTable, out: Path, size_px: int) -> None:
+    """Makes of the packed photos of no class a data set, if there are any.
 
     One whose very pixels are those of a photo of a class is left out.
 
     Args:
-        unknown: of files to read; nothing is written where it has none.
+        unknown: the packed photos.
         known: the packed photos of classes.
         out: the catalogue's folder.
-        scratch: for what is not kept.
-        packing: the catalogue's.
+        size_px: the student's size.
 
     Raises:
         DatasetError: none of them can be used.
     """
     if not unknown.n_files:
         return
-
-    def why_refused(read: ReadPhoto) -> str:
-        same = known.photo_of(read.digest)
-        return f"has the same pixels as {same[0]}, which is labelled {same[1]}" if same else ""
-
     folder = out / UNKNOWN_FOLDER
-    size_px = packing.sizes_px[0]
-    alone = Packing([size_px], packing.max_megapixels, n_workers=packing.n_workers)
-    pack_photos(unknown, folder, scratch / "fingerprints", alone, why_refused)
+    same = [(row, known.photo_of(digest)) for row, digest in unknown.digests()]
+    reasons = {
+        row: f"has the same pixels as {photo[0]}, which is labelled {photo[1]}"
+        for row, photo in same
+        if photo
+    }
+    unknown.remove(list(reasons), list(reasons.values()), BAD_FILE)
+    remove_rows(pixel_folder(folder, size_px), list(reasons))
     if not unknown.n_photos:
         _, _, place, reason = next(unknown.left_out())
         raise DatasetError(

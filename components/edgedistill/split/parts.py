@@ -50,6 +50,7 @@ def _write_unknown(out: Path, catalog: PackedDataset, split_digest: str) -> None
     folder = catalog.folder / UNKNOWN_FOLDER
     if folder.exists():
         unknown = PackedDataset.open(folder)
+        unknown.require_whole((unknown.student_px,))
         rows = range(len(unknown))
         _write(out / UNKNOWN_FOLDER, unknown, rows, unknown.photos, (), split_digest)
 
@@ -61,6 +62,7 @@ def _write_resized(
     own = {_key(photo): photo for photo in photos}
     for folder in sorted((catalog.folder / RESIZED_FOLDER).glob("*")):
         resized = PackedDataset.open(folder)
+        resized.require_whole((resized.student_px,))
         rows = [row for row, photo in enumerate(resized.photos) if _key(photo) in own]
         if rows:
             chosen = [own[_key(resized.photos[row])] for row in rows]

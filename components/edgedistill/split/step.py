@@ -85,6 +85,7 @@ def split_catalog(
     """
     started = time.monotonic()
     dataset = PackedDataset.open(catalog)
+    dataset.require_whole(dataset.sizes_px)  # else what is damaged would be copied, and named anew
     items = [Item(p.label_name, p.digest, p.filepath, p.group) for p in dataset.photos]
     given = _given_parts(dataset)
     parts = _draw_all(items, given, settings)

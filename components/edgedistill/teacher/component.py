@@ -31,6 +31,7 @@ def teacher(
     checkpoint_uri: str,
     checkpoint_steps: int,
     compute_threads: int,
+    gpu_count: str,
     data_workers: int,
     mixed_precision: str,
     xla: str,

@@ -25,7 +25,7 @@ from edgedistill.teacher.label_section import label_section
 from edgedistill.teacher.page import render_teacher_page
 from edgedistill.teacher.single_teacher import Trained, photos_to_train_on, size_px, train_single
 from edgedistill.tf.batches import example_views
-from edgedistill.tf.runtime import prepare
+from edgedistill.tf.devices import start_computing
 from edgedistill.tf.training_metrics import training_metrics, validation_metrics
 from edgedistill.tf.weights import RANDOM
 from edgedistill.weights_file import check_weights
@@ -57,17 +57,20 @@ def train_teacher(
         val_accuracy_resnet101.
 
     Raises:
+        SettingError: there are fewer GPUs than were asked for.
         WeightsError: pretrained weights cannot be had or do not fit.
         ArtifactError: a split is missing or damaged, or is not packed at a teacher's size.
     """
     begun = time.monotonic()
-    threads = prepare(settings.seed, settings.compute_threads)
+    threads = start_computing(settings.seed, settings.compute_threads, settings.gpu_count)
     photos, validation = PackedDataset.open_parts(train, val)
     starts = dict(zip(settings.teacher_archs, settings.teacher_starts, strict=True))
     use_endpoint(settings.s3_endpoint)
+    sizes_px = [size_px(photos, arch) for arch in starts]
     for arch, start in starts.items():  # all, before hours go into the first
-        size_px(photos, arch)
         check_weights(arch, start)
+    photos.require_whole(sizes_px)
+    validation.require_whole(sizes_px)
     with complete_folder(model) as folder:
         trained = {
             arch: train_single(arch, start, photos, validation, folder, settings)

@@ -12,6 +12,7 @@ from edgedistill.core.probabilities import cross_entropy
 from edgedistill.errors import TrainingError
 from edgedistill.pixels import PackedPixels, Pixels
 from edgedistill.tf.devices import has_gpu
+from edgedistill.tf.replicas import joined_over_replicas, n_replicas
 from edgedistill.tf.runtime import tf
 
 # On a CPU more at once are no faster and want more memory: 64 photos twice as much.
@@ -44,8 +45,12 @@ class InferenceGraph:
         sizes_px: side of the photos in each of those batches.
         """
         signature = [tf.TensorSpec((None, size, size, 3), tf.uint8) for size in sizes_px]
-        self._graph = tf.function(infer, input_signature=signature, autograph=False)
-        self._at_once = self._batch = _AT_ONCE_ON_GPU if has_gpu() else _AT_ONCE_ON_CPU
+        self._graph = tf.function(
+            joined_over_replicas(infer), input_signature=signature, autograph=False
+        )
+        self._at_once = self._batch = n_replicas() * (
+            _AT_ONCE_ON_GPU if has_gpu() else _AT_ONCE_ON_CPU
+        )
 
     def __call__(self, *images: Pixels) -> NDArray[np.float32]:
         """Answers of one batch, in order.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # First: it prepares TensorFlow, which tfmot imports too.
+from edgedistill.tf.replicas import moving_ranges
 from edgedistill.tf.runtime import keras, tf
 
 # isort: split
@@ -38,7 +39,8 @@ _CHANNEL_AXES = {
 def quantise_layers(network: Any) -> Any:
     """tfmot's quantisation-aware copy of a network, with kernels quantised by this module."""
     annotated = tfmot.quantization.keras.quantize_annotate_model(network)
-    return tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
+    with moving_ranges():
+        return tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
 
 
 def rounded_kernel(layer: Any) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from edgedistill.artifacts import NETWORK, WEIGHTS_FILE
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import ArtifactError
 from edgedistill.tf.efficientnet_lite import BATCH_NORM_MOMENTUM, VARIANTS, build_lite
+from edgedistill.tf.replicas import mirror_left
 from edgedistill.tf.runtime import keras, tf
 
 layers = keras.layers
@@ -157,7 +158,8 @@ def weights_digest(network: Any) -> str:
 
 def release_networks() -> None:
     """Frees the memory of all networks that nothing refers to any more, graphs included."""
-    keras.backend.clear_session()
+    with mirror_left():  # the session holds it, too
+        keras.backend.clear_session()
     gc.collect()  # networks and their layers refer to each other
 
 

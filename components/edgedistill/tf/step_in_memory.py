@@ -9,7 +9,7 @@ from edgedistill.errors import TrainingError
 from edgedistill.tf.batches import Batch
 from edgedistill.tf.runtime import tf
 from edgedistill.tf.training_state import TrainingState
-from edgedistill.tf.training_step import TrainingStep
+from edgedistill.tf.training_step import TrainingStep, most_parts
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +60,13 @@ class StepInMemory:
 
     def _cut_into_more_parts(self) -> None:
         """Halves the photos at once, down to one."""
-        progress = self._state.progress
-        if progress.n_parts >= self._largest_batch:
+        progress, most = self._state.progress, most_parts(self._largest_batch)
+        if progress.n_parts >= most:
             raise TrainingError(
                 "memory does not hold the training of a single photo: use smaller images "
                 "(student_img_size, teacher_img_size), or a machine with more memory."
             )
-        progress.n_parts = min(2 * progress.n_parts, self._largest_batch)
+        progress.n_parts = min(2 * progress.n_parts, most)
         _log.warning(
             "memory ran out: %s goes on from epoch %d, step %d with %d photos at once, whose "
             "gradients are added up to those of a batch",

@@ -4,10 +4,12 @@ import hashlib
 import logging
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedistill.artifacts import NETWORK, TEACHERS
 from edgedistill.datasets import PackedDataset
 from edgedistill.progress import progress_bar
 from edgedistill.tf.batches import TrainingPhotos, n_batches, view_batches
@@ -50,7 +52,7 @@ def taught_by(
         data_workers: threads that make batches.
         kept_answers: where answers are kept, for a training that was interrupted; None: nowhere.
     """
-    if settings.distill_alpha == 1 or epochs == 0:
+    if not _teaches(settings, epochs):
         return photos, None
     taught = tuple(dataset.pixels_at(size) for size in teachers.sizes_px)
     n_views = min(settings.teacher_views, epochs) if photos.augmentation.draws else 1
@@ -67,6 +69,30 @@ def taught_by(
         if kept_answers is not None:
             kept_answers.save({"answers": answers}, {})
     return replace(photos, n_views=n_views), replace(distillation, answers=answers)
+
+
+def sizes_asked(
+    teachers: str | Path, settings: DistillationSettings, *, epochs: int
+) -> tuple[int, ...]:
+    """The image sizes at which `taught_by` will read the training photos, besides the student's.
+
+    Args:
+        teachers: folder of the trained teachers.
+        settings: weight of the distillation.
+        epochs: most epochs of the training.
+
+    Raises:
+        ArtifactError: a teacher's record is missing or damaged.
+    """
+    if not _teaches(settings, epochs):
+        return ()
+    folder = Path(teachers)
+    archs = TEACHERS.read(folder)["archs"]
+    return tuple(dict.fromkeys(NETWORK.read(folder / arch)["img_size_px"] for arch in archs))
+
+
+def _teaches(settings: DistillationSettings, epochs: int) -> bool:
+    return settings.distill_alpha != 1 and epochs > 0
 
 
 def _answers(

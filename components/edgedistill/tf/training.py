@@ -25,6 +25,7 @@ from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
 from edgedistill.tf.random_states import dropout_states
+from edgedistill.tf.replicas import n_replicas
 from edgedistill.tf.step_in_memory import StepInMemory
 from edgedistill.tf.trained_variables import trained_variables
 from edgedistill.tf.training_state import Checkpoints, TrainingState
@@ -134,6 +135,7 @@ class _Training:
         self._photos, self._validation, self._schedule = photos, validation, schedule
         self._surroundings, self._checkpoints = surroundings, surroundings.checkpoints
         self._n_steps = n_batches(len(photos), schedule.batch_size)
+        _require_photos_for_each_replica(len(photos) // self._n_steps)
         self._optimizers = Optimizers(network, schedule, self._n_steps)
         self._average = None
         if schedule.ema_decay > 0:
@@ -317,3 +319,11 @@ class _Training:
             row["stage"], row["epoch"], self._schedule.epochs, row["loss"], parts, row["val_loss"],
             row["val_accuracy"], row["lr"], row["images_per_s"], row["seconds"], left_s,
         )  # fmt: skip
+
+
+def _require_photos_for_each_replica(smallest_batch: int) -> None:
+    if smallest_batch < n_replicas():
+        raise TrainingError(
+            f"each batch must have a photo for each of the {n_replicas()} GPUs that train; the "
+            f"smallest has {smallest_batch}: raise batch_size, or lower gpu_count."
+        )

@@ -10,6 +10,15 @@ from edgedistill.tf.averages import WeightAverage
 from edgedistill.tf.batches import Batch
 from edgedistill.tf.losses import distillation_loss, hard_loss
 from edgedistill.tf.optimizers import Optimizers
+from edgedistill.tf.random_states import dropout_states
+from edgedistill.tf.replicas import (
+    in_each_replica,
+    make_equal,
+    n_replicas,
+    own_variable,
+    own_variables,
+    summed_over_replicas,
+)
 from edgedistill.tf.runtime import tf
 from edgedistill.tf.teachers import Teachers
 from edgedistill.tf.trained_variables import trained_variables
@@ -40,6 +49,8 @@ class TrainingStep:
     same: each part draws dropout masks of its own, and what moves with every pass, such as ranges
     of quantisation-aware training and batch normalisation's statistics where these are not frozen,
     moves once a part. Without these the change of the weights is the same but for rounding.
+
+    Where there are several replicas each takes its share of every part (`replicas`).
     """
 
     def __init__(
@@ -67,8 +78,14 @@ class TrainingStep:
         # None instead of False: TensorFlow may then choose by itself where a model asks for it.
         xla = True if compile_xla else None
         graph = {"input_signature": signature, "autograph": False, "jit_compile": xla}
+        add_gradients, self._moved = self._add_gradients, []
+        if n_replicas() > 1:
+            add_gradients = summed_over_replicas(add_gradients, compile_xla=compile_xla)
+            graph["jit_compile"] = None  # within each replica, not over all
+            self._moved = [*own_variables(network), *dropout_states(network)]
         self._whole = tf.function(self._learn, **graph)
-        self._part = tf.function(self._add_gradients, **graph)
+        self._part = tf.function(add_gradients, **graph)
+        self._clear_sums = tf.function(self._set_sums_to_zero, autograph=False)
         self._apply_sums = tf.function(self._learn_from_sums, autograph=False)
         self._ask = None
         if distillation is not None and distillation.answers is None:
@@ -85,11 +102,11 @@ class TrainingStep:
         Returns:
             Shape (4,): `SUMS`.
         """
-        if n_parts == 1:
+        if n_parts == 1 and n_replicas() == 1:
             return np.asarray(self._whole(*self._inputs(batch, view, slice(None))), np.float64)
         sums, n_photos = np.zeros(len(SUMS)), len(batch.rows)
-        self._clear_sums()
-        for rows in np.array_split(np.arange(n_photos), min(n_parts, n_photos)):
+        self._prepare_sums()
+        for rows in np.array_split(np.arange(n_photos), min(n_parts, most_parts(n_photos))):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             sums += self._part(*self._inputs(batch, view, part)).numpy()
         self._apply_sums(tf.constant(n_photos, tf.float32))
@@ -123,6 +140,7 @@ class TrainingStep:
         with tf.GradientTape() as tape:
             loss, sums = self._loss(*inputs)
         self._apply(tape.gradient(loss, self._variables))
+        self._update_average()
         return sums
 
     def _add_gradients(self, *inputs: Any) -> Any:
@@ -135,16 +153,32 @@ class TrainingStep:
         return sums
 
     def _learn_from_sums(self, n_photos: Any) -> None:
+        in_each_replica(self._descend, n_photos)
+        make_equal(self._moved)
+        self._update_average()
+
+    def _descend(self, n_photos: Any) -> None:
+        """By this replica's sums; the optimisers add those of all."""
         self._apply([total / n_photos for total in self._sums])
 
     def _apply(self, gradients: list[Any]) -> None:
         pairs = zip(self._variables, gradients, strict=True)
         self._optimizers.apply({v.ref(): g for v, g in pairs})
+
+    def _update_average(self) -> None:
         if self._average is not None:
             self._average.update()
 
-    def _clear_sums(self) -> None:
+    def _prepare_sums(self) -> None:
         if not self._sums:
-            self._sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self._variables]
+            self._sums = [own_variable(tf.zeros_like(v)) for v in self._variables]
+        self._clear_sums()
+
+    def _set_sums_to_zero(self) -> None:
         for total in self._sums:
             total.assign(tf.zeros_like(total))
+
+
+def most_parts(n_photos: int) -> int:
+    """Into how many parts a batch can be cut, so that each replica has a photo of every part."""
+    return max(1, n_photos // n_replicas())

@@ -1,0 +1,55 @@
+"""Joining moves any number of photos through little memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PEAK = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edgedistill.artifacts import SHARD
+from edgedistill.file_sums import file_sum
+from edgedistill.merge_shards.belonging import Shard
+from edgedistill.merge_shards.joining import join_pixels
+from edgedistill.pixels import ShardWriter
+
+out = Path(sys.argv[1])
+shards = []
+for number in range(2):
+    with ShardWriter(out / str(number) / "pixels/512", 512) as writer:
+        for _ in range(100):
+            writer.append(np.full((512, 512, 3), number, np.uint8))
+    place = "pixels/512/SHA256SUMS"
+    shards.append(Shard(out / str(number), {
+        "data_dir": "", "student_px": 512, "teacher_sizes_px": [], "resized_share": 0,
+        "sha256": {place: file_sum(out / str(number) / place)},
+    }))
+
+
+def peak_mib():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+before = peak_mib()
+join_pixels(shards, out / "joined", with_unknown=False)
+print(peak_mib() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at Linux's /proc")
+def test_joining_takes_no_memory_for_the_photos(tmp_path: Path) -> None:
+    # Two shards of 75 MiB; 8 MiB at a time are read.
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path)],
+        capture_output=True, text=True, check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert float(done.stdout) < 24
+    joined = tmp_path / "joined/pixels/512/00000.npy"
+    assert joined.stat().st_size == 128 + 200 * 512 * 512 * 3

@@ -1,0 +1,122 @@
+"""Several devices that train as one, seen on logical CPUs, in processes of their own.
+
+A gradient is a sum over photos and places: in float32 (2**-24 a rounding) another order of adding
+moves it by some 1e-7 of its length. Wrong shares, a photo left out, means of means: all are beyond
+1e-2.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).parents[2]
+ROUNDING = 2e-6
+Found = dict[str, Any]
+
+
+def steps_on(n_devices: int, folder: Path) -> Found:
+    """What tests/tf/mirrored_steps.py finds."""
+    file = folder / f"{n_devices}.npz"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tf.mirrored_steps", str(n_devices), str(file)],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with np.load(file) as found:
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return steps_on(1, tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return steps_on(2, tmp_path_factory.mktemp("two"))
+
+
+def apart(one: Found, two: Found, name: str) -> float:
+    """Length of the difference, as a share of that on one device."""
+    return float(np.linalg.norm(two[name] - one[name]) / np.linalg.norm(one[name]))
+
+
+def moved(one: Found, name: str) -> Any:
+    """How far the steps brought each weight."""
+    return np.abs(one[f"weights/{name}"] - one[f"before/{name}"])
+
+
+def test_with_normalisation_frozen_two_devices_have_the_gradient_of_one(
+    one: Found, two: Found
+) -> None:
+    assert np.linalg.norm(one["gradient/frozen"]) > 1
+    assert apart(one, two, "gradient/frozen") < ROUNDING
+
+
+@pytest.mark.parametrize("case", ["frozen", "parts"])
+def test_with_normalisation_frozen_nine_steps_lead_to_the_same_weights_and_average(
+    one: Found, two: Found, case: str
+) -> None:
+    # Adam divides by the gradient's size, so that the smallest are moved as far as the largest.
+    longest = moved(one, case).max()
+    assert longest > 0.03
+    assert np.abs(two[f"weights/{case}"] - one[f"weights/{case}"]).max() < 1e-4 * longest
+    assert np.abs(two[f"average/{case}"] - one[f"average/{case}"]).max() < 1e-4 * longest
+    assert apart(one, two, f"sums/{case}") < ROUNDING
+
+
+def test_ranges_of_quantisation_move_by_each_devices_own_photos(one: Found, two: Found) -> None:
+    # A range moves by 0.001 of its distance to the lowest and highest value of the photos at hand,
+    # of two or three of which these differ from those of five: so do their steps on the grid.
+    distance = apart(one, two, "gradient/qat")
+    assert ROUNDING < distance < 0.02
+    assert np.abs(two["weights/qat"] - one["weights/qat"]).max() < 0.05
+    assert apart(one, two, "sums/qat") < 0.01
+
+
+def test_xla_compiles_a_quantised_pass_of_each_device(two: Found) -> None:
+    # It fuses, so that a value may round to the other side of a step of the grid.
+    assert apart({"g": two["gradient/qat"]}, {"g": two["gradient/qat_xla"]}, "g") < 0.02
+
+
+def test_with_normalisation_trained_each_device_normalises_by_its_own_photos(
+    one: Found, two: Found
+) -> None:
+    # By how much with a batch of a real size: tests/benchmarks/replicas_difference.py.
+    assert apart(one, two, "sums/trained") > 0.01
+    assert np.isfinite(two["weights/trained"]).all()
+
+
+def test_each_device_draws_dropout_masks_of_its_own(one: Found, two: Found) -> None:
+    for found in (one, two):
+        assert set(np.unique(found["masks"])) == {0.0, 2.0}
+        assert np.mean(found["masks"][0] == found["masks"][1]) < 0.75  # of 64: half, by chance
+
+
+def test_a_batch_with_fewer_photos_than_devices_is_refused(one: Found, two: Found) -> None:
+    assert str(one["refusal"]) == ""
+    assert str(two["refusal"]) == (
+        "each batch must have a photo for each of the 2 GPUs that train; the smallest has 1: "
+        "raise batch_size, or lower gpu_count."
+    )
+
+
+@pytest.mark.parametrize(("kind", "n_devices"), [("student", 2), ("qat", 3)])
+def test_a_training_on_several_devices_that_is_killed_ends_with_the_same_bytes(
+    tmp_path: Path, kind: str, n_devices: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tf.interrupted_training", str(tmp_path), kind, "1", "5",
+         str(n_devices)],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    expected, found = done.stdout.splitlines()[-2:]
+    assert found.endswith("after 1 interruptions")
+    assert found.split()[0] == expected.split()[0]
