@@ -78,6 +78,8 @@ class ClusterVariant:
         own = (*_EVERYWHERE, *(_CLAIMS if self.has_claims else ()))
         # A cluster grants no GPU that is not asked for.
         declared["gpu_count"] = replace(declared["gpu_count"], default="1")
+        # A pod that is taken has no time to save, and an epoch may take hours.
+        declared["checkpoint_steps"] = replace(declared["checkpoint_steps"], default=1000)
         if self.has_claims:
             declared["data_dir"] = replace(declared["data_dir"], default=DATA_PATH)
         return {**declared, **{parameter.name: parameter for parameter in own}}
