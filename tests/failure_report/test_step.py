@@ -1,17 +1,23 @@
 """Why a run failed, as its report says it, from pods as Kubernetes describes them."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kfp import dsl, local
+from kfp.components import load_component_from_file
 
+from edgedistill import failure_report
 from edgedistill.errors import StorageError
 from edgedistill.failure_report.pods import Pods
 from edgedistill.failure_report.step import report_failure
 from tests.failure_report.kubernetes_server import KubernetesServer, serve
 
 RUN = "edgedistill-x7k2p"
+COMPONENT = Path(failure_report.__file__).with_name("component.yaml")
 # As KFP's launcher and Argo end a log; the pod's own exit status is then 1, whatever happened.
 ENDS_WITH = (
     "F1128 14:28:11.058914      42 main.go:49] failed to execute component: {}\n"
@@ -246,3 +252,29 @@ def test_outside_of_a_cluster_the_report_says_so(
     page = tmp_path / "report.md"
     report_failure(RUN, "FAILED", str(page))
     assert "Kubernetes cannot be asked why a step failed" in page.read_text(encoding="utf-8")
+
+
+def test_it_runs_as_a_strangers_exit_task_after_a_step_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    loaded = load_component_from_file(str(COMPONENT))
+
+    @dsl.component(base_image="someone/else:1", install_kfp_package=False)
+    def refuse() -> None:
+        raise SystemExit(2)
+
+    @dsl.pipeline(name="strangers")
+    def strangers() -> None:
+        with dsl.ExitHandler(loaded(), name="Steps"):
+            refuse()
+
+    local.init(
+        local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path), raise_on_error=False
+    )
+    strangers()
+    (page,) = tmp_path.glob("*/failure-report/report")
+    text = page.read_text(encoding="utf-8")
+    assert "did not succeed" in text
+    assert "Kubernetes cannot be asked why a step failed" in text
