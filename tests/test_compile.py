@@ -160,7 +160,7 @@ def test_a_pipeline_of_ones_own_names_ones_own_image_everywhere(
     image = "registry.example/team/edgedistill-train:0.1.0-gpu"
     words = ["--variant", "pvc", "--image", image, "--namespace", "photos"]
     assert pipeline.main(["compile", *words, "--output_folder", str(tmp_path / "own")]) == 0
-    files = [tmp_path / "own" / "pipeline-pvc.yaml", tmp_path / "own" / OBJECTS_FILE]
+    files = [tmp_path / "own" / name for name in ("pipeline-pvc.yaml", "pipeline-pvc-objects.yaml")]
     assert capsys.readouterr().out.splitlines() == [str(path) for path in files]
     to_upload = next(yaml.safe_load_all(files[0].read_text(encoding="utf-8")))
     first, second = yaml.safe_load_all(files[1].read_text(encoding="utf-8"))
@@ -177,7 +177,7 @@ def test_another_content_is_another_version_which_kubernetes_cannot_change(tmp_p
         folder = tmp_path / tag
         words = ["--image", f"x:{tag}", "--output_folder", str(folder)]
         assert pipeline.main(["compile", *words]) == 0
-        _, made = yaml.safe_load_all((folder / OBJECTS_FILE).read_text(encoding="utf-8"))
+        _, made = yaml.safe_load_all((folder / "pipeline-objects.yaml").read_text(encoding="utf-8"))
         assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", made["metadata"]["name"])
         names.add(made["metadata"]["name"])
     assert len(names) == 2
@@ -187,9 +187,19 @@ def test_another_content_is_another_version_which_kubernetes_cannot_change(tmp_p
     ("words", "sentence"),
     [
         (["--image", "x:1"], "output_folder must be given with any other flag of compile"),
-        (["--image", "x", "--output_folder", "o"], "image must end with a version"),
-        (["--image", "r.example:5000/x", "--output_folder", "o"], "image must end with a version"),
-        (["--image", "x:latest", "--output_folder", "o"], "and not :latest"),
+        *(
+            (["--image", image, "--output_folder", "o"], "image must be REGISTRY/NAME:VERSION")
+            for image in (
+                "x",
+                "r.example:5000/x",
+                "x:latest",
+                "http://r.example/e:1",
+                "r.example/E:1",
+                "r.example/e t:1",
+                "r.example/e@sha256:abc",
+            )
+        ),
+        (["--namespace", "Bad_NS", "--output_folder", "o"], "namespace must be 1 to 63"),
         (["--variant", "nfs", "--output_folder", "o"], "variant must be one of buckets, pvc"),
         (["--scan_shards", "0", "--output_folder", "o"], "scan_shards must be a whole number"),
         (["--output_folder", "{file}/o"], "{file}/o cannot be written: Not a directory."),

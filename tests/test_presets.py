@@ -5,7 +5,7 @@ import pytest
 from edgedistill.errors import SettingError
 from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
 
-# The table of design.md, copied by hand, but for rep_data_num_batches: 50 gave no better
+# The table that the project began with, copied by hand, but for rep_data_num_batches: 50 gave no better
 # file. What the table lacks was chosen by `benchmarks.recipe_ablation`, or is how a run is run.
 DEFAULTS = {
     "teacher_arch": "efficientnet_b3", "teacher_img_size": "auto", "student_img_size": 240,

@@ -33,7 +33,11 @@ COMMUNITY_OPTIONS = by_name(
 )
 """Flags of `community`."""
 
-_HAS_VERSION = re.compile(r"(:(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
+_IMAGE = re.compile(
+    r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"  # registry, then the name's parts
+    r"(:(?!latest$)\w[\w.-]{0,127}|@sha256:[0-9a-f]{64})"
+)
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _GITHUB_NAME = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
 
 
@@ -65,10 +69,16 @@ def read_compile_arguments(words: Sequence[str]) -> CompileArguments | None:
             "FOLDER, so that the committed files stay what they are."
         )
     image = str(options["image"])
-    if image and not _HAS_VERSION.search(image):
+    if image and not _IMAGE.fullmatch(image):
         raise SettingError(
-            f"image must end with a version, :1.2 or @sha256:..., and not :latest, by which KFP "
-            f"tells whether a step can be reused; got {image}."
+            "image must be REGISTRY/NAME:VERSION or ...@sha256:DIGEST, in lower case and without "
+            "http://; not :latest, as KFP tells by it whether a step can be reused; got "
+            f"{image}."
+        )
+    if not _NAMESPACE.fullmatch(str(options["namespace"])):
+        raise SettingError(
+            "namespace must be 1 to 63 lower-case letters, digits and dashes; got "
+            f"{options['namespace']}."
         )
     return CompileArguments(
         output_folder=absolute(str(options["output_folder"])),

@@ -20,7 +20,7 @@ student comes to, the CPU seconds of ours to at least the same, over the script'
 341 photos: one photo is 0.003. `--script-curve FILE` keeps the script's curve there, or reads it,
 so that another of ours can be held against it.
 
-Wanted (issue 4): at the script's best accuracy at most a third.
+Wanted: at the script's best accuracy at most a third.
 
 Seen on 2026-11-23 (entered by the lead from a quiet machine):
 

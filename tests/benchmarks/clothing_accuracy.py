@@ -6,7 +6,7 @@ Needs `../shared/data/clothing`. Runs `pipeline.py run` with every setting at it
 the teacher, EfficientNet-Lite2 (B3's ImageNet weights cannot be had everywhere), and the epochs, 3
 of the teacher, 5 of the student and 1 of the fine-tuning; what follows `--` comes after these.
 
-Wanted (issue 4): the means over three seeds of top-1 at least 0.935, of macro-F1 at least 0.925,
+Wanted: the means over three seeds of top-1 at least 0.935, of macro-F1 at least 0.925,
 of ECE at most 0.04, with epochs that end within 25 minutes on two idle cores, which are 3,000 CPU
 seconds. (The probe, one seed: 0.9355; its float student 0.933, its teacher 0.9355.)
 

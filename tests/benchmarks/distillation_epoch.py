@@ -15,7 +15,7 @@ them), batches of 32, all layers trained, in one process, in turns:
 What ours spends once, not in each epoch, stands below the table: packing the photos, and asking the
 teacher about one view of each. A ratio is the median over the rounds of the ratio in each.
 
-Wanted (issue 4): stored answers at most 0.6 of the usual script, and at most 1.05 of no teacher.
+Wanted: stored answers at most 0.6 of the usual script, and at most 1.05 of no teacher.
 
 Seen on 2026-11-23 (entered by the lead from a quiet machine):
 

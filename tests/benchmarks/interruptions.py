@@ -8,7 +8,7 @@ fake quantisation, answers stored. A training is ended by SIGKILL or by SIGTERM,
 at a random moment, started again, and so on; in the end its weights are compared, byte by byte,
 with those of one that was left alone.
 
-Wanted (issue 4): the same bytes after 200 interruptions at random points.
+Wanted: the same bytes after 200 interruptions at random points.
 
 Seen on 2026-11-23 (entered by the lead):
 

@@ -7,7 +7,7 @@ file in a process of its own, as users do, on all 3,781 photos and their own spl
 from the folders; what follows `--` goes to it. The CPU seconds are those of that process and of all
 steps' processes, imports and all. `--limit` takes some photos of each class, for a try.
 
-Wanted (issue 4): top-1 on test at least 0.90 in at most 600 s of CPU. (MediaPipe Model Maker with
+Wanted: top-1 on test at least 0.90 in at most 600 s of CPU. (MediaPipe Model Maker with
 the larger Lite2: 0.879 after 1,200 s.)
 
 Seen on 2026-11-28, 2 cores (AMD EPYC with AVX2 alone), little other work, seed 42:

@@ -16,7 +16,7 @@ Each step in fresh processes, in turns, and in each process one after the other:
 Then, from `python -X importtime` with TensorFlow loaded before it, which would hide its own: the
 share of imports by package and the ten modules that cost most by themselves.
 
-Wanted (issue 4): measured, and everything avoidable avoided.
+Wanted: measured, and everything avoidable avoided.
 
 Seen on 2026-11-23, on a crowded machine, CPU seconds of imports: TensorFlow alone 2.7, teacher,
 distiller and evaluate 3.8 to 3.9, qat_export 4.7. Beyond TensorFlow the largest are scikit-learn,

@@ -14,7 +14,7 @@ layers trained:
 The second table trains a tiny network for an epoch over photos of 32 px. The packed pixels of
 100,000 such photos are 293 MiB on disk; what may grow are a few bytes of labels and order each.
 
-Wanted (issue 4): below facts/tensorflow.md's 3.8 GB (float) and 5.3 GB (QAT); 100,000 photos no
+Wanted: below 3.8 GB (float) and 5.3 GB (QAT); 100,000 photos no
 more than 1,000.
 
 Seen on 2026-11-23: 100,000 photos / 1,000: 0.996 times (0.767 and 0.770 GB; the pixels of all are

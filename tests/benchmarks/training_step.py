@@ -12,7 +12,7 @@ EfficientNet-Lite1, its batch normalisation frozen as `fine_tune` does, in one p
 A round of a way is one epoch of `--steps` batches. Once with all layers trained, once with the
 later ones. A ratio is the median over the rounds of the ratio in each.
 
-Wanted (issue 4): ours at most 1.05 times fit; at most 2 % of its time spent waiting for input (an
+Wanted: ours at most 1.05 times fit; at most 2 % of its time spent waiting for input (an
 epoch this short has the wait for its first batch in it, one step in `--steps`); QAT at most 1.2
 times the float step.
 

@@ -58,7 +58,8 @@ def compile_one(wanted: CompileArguments) -> list[Path]:
     """
     variant, folder = CLUSTER_VARIANTS[wanted.variant], wanted.output_folder
     compiled = build(wanted.variant, wanted.image, wanted.scan_shards)
-    files = [folder / variant.file_name, folder / OBJECTS_FILE]
+    file = folder / variant.file_name
+    files = [file, file.with_name(f"{file.stem}-objects.yaml")]
     try:
         _compile(compiled, files[0])
         _compile(compiled, files[1], _as_objects(variant, files[0], wanted.namespace))
