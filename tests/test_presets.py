@@ -5,8 +5,8 @@ import pytest
 from edgedistill.errors import SettingError
 from edgedistill.presets import PRESETS, resolve, unknown_name_sentence
 
-# The table that the project began with, copied by hand, but for rep_data_num_batches: 50 gave no better
-# file. What the table lacks was chosen by `benchmarks.recipe_ablation`, or is how a run is run.
+# The table that the project began with, copied by hand, but for rep_data_num_batches: 50 gave no
+# better file. What it lacks was chosen by `benchmarks.recipe_ablation`, or is how a run is run.
 DEFAULTS = {
     "teacher_arch": "efficientnet_b3", "teacher_img_size": "auto", "student_img_size": 240,
     "teacher_weights": "imagenet", "student_weights": "imagenet",
