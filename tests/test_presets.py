@@ -28,6 +28,7 @@ DEFAULTS = {
     "threshold_penalty_incorrect": 3.0, "log_level": "INFO", "save_tensorboard": True,
     "unknown_uri": "", "calib_frac": 0.0, "measure_kd_gain": False, "robustness_photos": 500,
     "min_top1": 0.0, "baseline_uri": "", "max_regression": 0.01, "threshold_per_class": False,
+    "data_version": "1", "gpu_count": "auto",
 }  # fmt: skip
 
 

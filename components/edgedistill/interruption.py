@@ -90,11 +90,11 @@ def _end_late(receiver: socket.socket, saved_within_s: float) -> None:
 
     Each signal that has a handler in Python sends its number.
     """
-    with receiver:
+    with receiver:  # to the end: a second signal still sends its number
         while signal.SIGTERM not in (received := receiver.recv(64)):
             if not received:
                 return
-    time.sleep(saved_within_s)
+        time.sleep(saved_within_s)
     os.set_blocking(_OUTPUT, False)  # nothing may hold this up
     with contextlib.suppress(OSError):
         line = (

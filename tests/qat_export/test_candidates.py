@@ -26,6 +26,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     from edgedistill.tf.runtime import tf
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: None)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: ["a GPU"])
 
 
 @pytest.mark.usefixtures("gpu")

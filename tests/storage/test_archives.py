@@ -330,6 +330,9 @@ def test_zip_names_without_a_mark_are_utf8_where_they_can_be_and_code_page_437_e
 def test_a_zip_member_with_a_nul_in_its_name_is_refused(tmp_path):
     data = zipped({"cup/1.jpgX": b"1", "cup/2": b"2"}).replace(b"1.jpgX", b"1.jpg\0")
     assert refused(tmp_path, data) == {"cup/1.jpg\0": "its name has a control character"}
+    # Of a name that begins with one, zipfile itself keeps nothing.
+    data = zipped({"cup/1.jpg": b"1", "cup/2": b"2"}).replace(b"cup/1.jpg", b"\0up/1.jpg")
+    assert refused(tmp_path, data) == {"\0up/1.jpg": "its name has a control character"}
 
 
 def test_a_zip_member_is_read_by_its_whole_name_and_not_by_that_of_a_refused_one(tmp_path):

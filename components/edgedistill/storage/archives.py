@@ -122,7 +122,7 @@ class ZipTree:
             self._members = [
                 info
                 for info in archive.infolist()
-                if not info.is_dir() and not is_hidden(plain_place(_name(info)))
+                if not _is_folder(info) and not is_hidden(plain_place(_name(info)))
             ]
         self._replacements = Replacements(plain_place(_name(info)) for info in self._members)
         self._overlapping = _overlapping(self._members)
@@ -141,6 +141,11 @@ class ZipTree:
             stamp = f"{info.file_size}-{info.CRC:08x}"
             content = Content(str(self.path), member=name)
             yield FoundFile(place, info.file_size, stamp, content)
+
+
+def _is_folder(info: ZipInfo) -> bool:
+    """As `ZipInfo.is_dir`, which fails where damage left no name."""
+    return info.filename.endswith("/")
 
 
 def read_member(path: Path, member: str, max_bytes: int) -> bytes:

@@ -47,6 +47,8 @@ def one_line(name: str) -> str:
 
 def why_unsafe(name: str) -> str | None:
     """Why a member of an archive must not be read, or None: its name leads out, or is no name."""
+    if not name:
+        return "it has no name"
     if not is_utf8(name):
         return "its name is not UTF-8"
     if any(unicodedata.category(character) == "Cc" for character in name):
