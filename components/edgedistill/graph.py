@@ -18,7 +18,7 @@ from edgedistill.components import (
 from edgedistill.contract import Parameters, pipeline
 from edgedistill.inner_inputs import declare_inner_inputs
 from edgedistill.on_cluster import Cluster
-from edgedistill.scan_graph import Place, scan_collection
+from edgedistill.scan_graph import PlaceTask, scan_collection
 from edgedistill.settings import all_settings
 
 LOCAL = "local"
@@ -54,7 +54,7 @@ def build(variant: str, image: str = "", scan_shards: int = 1) -> Any:
     return _on_cluster(CLUSTER_VARIANTS[variant], image, scan_shards)
 
 
-def wire(given: Parameters, place: Place, scan_shards: int = 1) -> Outputs:
+def wire(given: Parameters, place: PlaceTask, scan_shards: int = 1) -> Outputs:
     """The seven steps and what passes between them."""
     # KFP's compare table heads its columns "<display name> > metrics": nouns read well there.
     scanned = scan_collection(given, place, scan_shards)

@@ -8,11 +8,11 @@ from kfp import dsl
 from edgedistill.components import merge_shards, scan, scan_shard
 from edgedistill.contract import Parameters
 
-Place = Callable[[str, Any], Any]
+PlaceTask = Callable[[str, Any], Any]
 """Fits the task of a step (by its name) to the place it runs at, and gives the task."""
 
 
-def scan_collection(given: Parameters, place: Place, scan_shards: int) -> Any:
+def scan_collection(given: Parameters, place: PlaceTask, scan_shards: int) -> Any:
     """The task whose outputs are catalog, metrics and report.
 
     Args:
@@ -25,7 +25,7 @@ def scan_collection(given: Parameters, place: Place, scan_shards: int) -> Any:
     return scan_in_shards(given, place, scan_shards)[1]
 
 
-def scan_in_shards(given: Parameters, place: Place, scan_shards: int) -> tuple[Any, Any]:
+def scan_in_shards(given: Parameters, place: PlaceTask, scan_shards: int) -> tuple[Any, Any]:
     """The task in the loop, whose output `shard` can be collected, and the one that merges."""
     with dsl.ParallelFor(list(range(scan_shards)), name="Shards") as index:
         packing = scan_shard(shard_index=index, scan_shards=scan_shards, **given.of("scan_shard"))

@@ -30,6 +30,7 @@ def pod(
     step: str,
     *,
     attempt: int = 0,
+    place: str = "",
     phase: str = "Failed",
     state: dict[str, Any] | None = None,
     memory: str = "16Gi",
@@ -43,6 +44,9 @@ def pod(
     return {
         "metadata": {
             "name": f"{RUN}-{step}-{attempt}",
+            "annotations": {
+                "workflows.argoproj.io/node-name": f"{RUN}.root.{place or step}.executor({attempt})"
+            },
             "creationTimestamp": f"2026-11-28T14:0{attempt}:00Z",
             "labels": {
                 "workflows.argoproj.io/workflow": RUN,
@@ -193,16 +197,56 @@ def test_a_step_that_succeeded_at_last_did_not_fail(
     ]
     page = report(tmp_path)
     assert "## " not in page
-    assert "None of its pods that are still there failed." in page
+    assert "None of its pods that are still there failed:" in page
 
 
-def test_pods_of_other_runs_and_of_others_are_left_alone(
+def test_a_shard_that_failed_is_not_hidden_by_one_that_succeeded_later(
     cluster: KubernetesServer, tmp_path: Path
 ) -> None:
-    other_run, foreign = pod("scan", state=ended(1)), pod("train", state=ended(1))
-    other_run["metadata"]["labels"]["workflows.argoproj.io/workflow"] = "another"
-    del foreign["metadata"]["labels"]["app.kubernetes.io/part-of"]
-    cluster.pods = [other_run, foreign]
+    cluster.pods = [
+        pod("scan-shard", attempt=1, place="loop-0", state=ended(137, "OOMKilled")),
+        pod("scan-shard", attempt=2, place="loop-1", phase="Succeeded", state=ended(0)),
+        pod("scan-shard", attempt=3, place="loop-2", state=ended(143)),
+    ]
+    page = report(tmp_path)
+    assert page.count("## scan_shard") == 2
+    assert "limit of 16Gi: leave out larger photos by a smaller max_megapixels." in page
+    assert "it was stopped by SIGTERM." in page
+    assert "It was tried" not in page
+
+
+def test_what_fails_before_a_step_begins_is_told_too(
+    cluster: KubernetesServer, tmp_path: Path
+) -> None:
+    driver = pod("driver", attempt=1, place="driver", state=ended(1))
+    del driver["metadata"]["labels"]["app.kubernetes.io/component"]
+    unpulled = {"waiting": {"reason": "ImagePullBackOff"}}
+    launcher = {"name": "kfp-launcher", "image": "a", "imageID": "", "ready": False,
+                "restartCount": 0, "state": unpulled}  # fmt: skip
+    stuck = pod("split", attempt=2, phase="Pending", initContainerStatuses=[launcher],
+                state={"waiting": {"reason": "PodInitializing"}})  # fmt: skip
+    cluster.pods = [driver, stuck]
+    cluster.logs = {f"{RUN}-driver-1": "affinity must be an object\n"}
+    page = report(tmp_path)
+    assert (
+        f"**{RUN}-driver-1 failed:** it ended with exit status 1; its last line: affinity" in page
+    )
+    assert "**split failed:** it could not start: ImagePullBackOff." in page
+
+
+def test_a_pod_without_an_end_says_what_kubernetes_says(
+    cluster: KubernetesServer, tmp_path: Path
+) -> None:
+    cluster.pods = [pod("split", reason="UnexpectedAdmissionError", message="no disk left")]
+    assert sentence(report(tmp_path)) == (
+        "**split failed:** its pod failed before the step ended. UnexpectedAdmissionError no disk "
+        "left"
+    )
+
+
+def test_pods_of_other_runs_are_left_alone(cluster: KubernetesServer, tmp_path: Path) -> None:
+    cluster.pods = [pod("scan", state=ended(1))]
+    cluster.pods[0]["metadata"]["labels"]["workflows.argoproj.io/workflow"] = "another"
     assert "## " not in report(tmp_path)
 
 

@@ -4,6 +4,7 @@ The only module that speaks with Kubernetes; it reads, and changes nothing.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's own credentials: token, ca.crt, namespace."""
 
 _MAIN = "main"  # Argo's name for the container that a step runs in
-_OURS = "app.kubernetes.io/part-of=edgedistill"
+_COMPONENT = "app.kubernetes.io/component"  # as on_cluster labels the pods of steps
+_NODE = "workflows.argoproj.io/node-name"
+_ATTEMPT = re.compile(r"\(\d+\)$")
+_ON_ITS_WAY = ("PodInitializing", "ContainerCreating")
 _LOG_LINES = 100
 _TIMEOUT_S = 30
 _log = logging.getLogger(__name__)
@@ -30,7 +34,9 @@ class Pod:
     """One attempt at a step. Texts are "" where Kubernetes says nothing.
 
     Attributes:
-        step: the component's name.
+        step: the component's name; of a pod that KFP starts for itself, as a driver, the pod's.
+        node: what Argo calls the place in the graph, the same for all attempts at it: each round of
+            a loop has its own.
         phase: Pending, Running, Succeeded, Failed or Unknown.
         reason, message: why the pod as a whole ended, such as Evicted.
         waiting_for: why it does not start, in Kubernetes' words.
@@ -43,6 +49,7 @@ class Pod:
 
     name: str
     step: str
+    node: str
     created: str
     phase: str
     reason: str = ""
@@ -92,7 +99,7 @@ class Pods:
         return cls(client.CoreV1Api(), namespace)
 
     def of_run(self, workflow: str) -> list[Pod]:
-        """Every attempt at a step of a run, in the order in which they were made.
+        """Every pod of a run, those of KFP itself too, in the order in which they were made.
 
         Args:
             workflow: the run's name in Kubernetes, as KFP hands it to an exit task.
@@ -100,10 +107,10 @@ class Pods:
         Raises:
             StorageError: Kubernetes refuses, or cannot be reached.
         """
-        ours = f"workflows.argoproj.io/workflow={workflow},{_OURS}"
+        of_run = f"workflows.argoproj.io/workflow={workflow}"
         try:
             found = self._api.list_namespaced_pod(
-                self._namespace, label_selector=ours, _request_timeout=_TIMEOUT_S
+                self._namespace, label_selector=of_run, _request_timeout=_TIMEOUT_S
             )
         except client.ApiException as error:
             raise StorageError(
@@ -141,17 +148,19 @@ def _short(error: Exception) -> str:
 
 def _pod(item: Any) -> Pod:
     status, labels = item.status, item.metadata.labels or {}
-    states = status.container_statuses or []
-    container = next((s for s in states if s.name == _MAIN), None)
-    ended = container.state.terminated if container is not None else None
+    name = item.metadata.name
+    node = (item.metadata.annotations or {}).get(_NODE, labels.get(_COMPONENT, name))
+    main = _main_state(status)
+    ended = None if main is None else main.terminated
     return Pod(
-        name=item.metadata.name,
-        step=labels.get("app.kubernetes.io/component", "").replace("-", "_"),
+        name=name,
+        step=labels[_COMPONENT].replace("-", "_") if _COMPONENT in labels else name,
+        node=_ATTEMPT.sub("", node),
         created=item.metadata.creation_timestamp.isoformat(),
         phase=status.phase or "Unknown",
         reason=status.reason or "",
         message=status.message or "",
-        waiting_for=_waiting_for(status, container),
+        waiting_for=_waiting_for(status),
         driven_out=_condition(status, "DisruptionTarget", "True"),
         exit_code=None if ended is None else ended.exit_code,
         exit_reason="" if ended is None else ended.reason or "",
@@ -159,10 +168,18 @@ def _pod(item: Any) -> Pod:
     )
 
 
-def _waiting_for(status: Any, container: Any) -> str:
-    waiting = container.state.waiting if container is not None else None
-    if waiting is not None and waiting.reason not in ("PodInitializing", "ContainerCreating"):
-        return f"{waiting.reason}: {waiting.message}" if waiting.message else str(waiting.reason)
+def _main_state(status: Any) -> Any:
+    """The state of the step's own container; None where it has none yet."""
+    states = (s.state for s in status.container_statuses or [] if s.name == _MAIN)
+    return next(states, None)
+
+
+def _waiting_for(status: Any) -> str:
+    """What keeps a container from starting, one that comes before the step's among them."""
+    for container in (*(status.init_container_statuses or []), *(status.container_statuses or [])):
+        waiting = container.state.waiting if container.state is not None else None
+        if waiting is not None and waiting.reason not in _ON_ITS_WAY:
+            return ": ".join(text for text in (waiting.reason, waiting.message) if text)
     return _condition(status, "PodScheduled", "False")
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from edgedistill.errors import USER_ERROR_STATUS
 from edgedistill.failure_report.pods import Pod
+from edgedistill.settings import COMPONENT_SETTINGS, StepSettings
+from edgedistill.training_settings import Trained
 
 # Around a step's own lines stand those of KFP's launcher, of Argo, and of KFP's Python executor.
 _OF_OTHERS = re.compile(
@@ -39,6 +41,8 @@ def why(pod: Pod) -> str:
     last = next((line for line in reversed(own_lines(pod.log)) if line.strip()), "")
     if status == USER_ERROR_STATUS and last:
         return last
+    if status is None:
+        return f"its pod failed before the step ended. {pod.reason} {pod.message}".strip()
     if last:
         return f"it ended with exit status {status}; its last line: {last}"
     return f"it ended with exit status {status} and said nothing. {pod.message}".strip()
@@ -47,10 +51,16 @@ def why(pod: Pod) -> str:
 def _out_of_memory(pod: Pod) -> str:
     limit = f" of {pod.memory_limit}" if pod.memory_limit else ""
     certain = "used" if pod.exit_reason == "OOMKilled" else "was killed; most likely it used"
-    return (
-        f"it {certain} more memory than its limit{limit}: raise memory, or take a smaller "
-        "batch_size."
-    )
+    return f"it {certain} more memory than its limit{limit}: {_cure(pod.step)}."
+
+
+def _cure(step: str) -> str:
+    """Of a step that needs more memory. Only trainings have a limit that a run can set."""
+    if issubclass(COMPONENT_SETTINGS.get(step, StepSettings), Trained):
+        return "raise memory, or take a smaller batch_size"
+    if step in ("scan", "scan_shard"):
+        return "leave out larger photos by a smaller max_megapixels"
+    return "its limit is fixed when the pipeline is compiled, in edgedistill/on_cluster.py"
 
 
 def _exit_status(pod: Pod) -> int | None:

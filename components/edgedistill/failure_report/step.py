@@ -39,22 +39,22 @@ def report_failure(workflow: str, state: str, report: str, pods: Pods | None = N
 
 
 def _last_attempts(pods: Sequence[Pod]) -> list[list[Pod]]:
-    """By step, in the order of their beginning, the attempts at those that did not succeed.
+    """By place in the graph, in the order of their beginning, the attempts at what did not succeed.
 
     An attempt that is still at work, as the exit handler itself, has not failed.
     """
-    by_step: dict[str, list[Pod]] = {}
+    by_node: dict[str, list[Pod]] = {}
     for pod in pods:
-        by_step.setdefault(pod.step, []).append(pod)
-    return [attempts for attempts in by_step.values() if attempts[-1].failed]
+        by_node.setdefault(pod.node, []).append(pod)
+    return [attempts for attempts in by_node.values() if attempts[-1].failed]
 
 
 def _page(workflow: str, state: str, sections: Sequence[str]) -> str:
     head = f"# The run {workflow} did not succeed\n\nKFP calls it {state}."
     if not sections:
         sections = [
-            "None of its pods that are still there failed. It was stopped, or a pod is gone "
-            "whose node is."
+            "None of its pods that are still there failed: it was stopped, or pods are gone, or "
+            "KFP itself refused a step, which the dashboard shows at the step."
         ]
     return "\n\n".join([head, *sections]) + "\n"
 
