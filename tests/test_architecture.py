@@ -64,7 +64,16 @@ MAY_IMPORT = {
         "progress",
     },
     "report": {"core", "report", "artifacts"},
-    "server": {"server", "arguments", "console", "declaration", "errors", "presets", "settings"},
+    "server": {
+        "server",
+        "arguments",
+        "cluster_parameters",
+        "console",
+        "declaration",
+        "errors",
+        "presets",
+        "settings",
+    },
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},
 }
 # A step never imports another. These two are no others: they are scan, parted into the packing of a

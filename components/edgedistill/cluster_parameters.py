@@ -18,37 +18,88 @@ SECRET_PATH = "/var/run/edgedistill"
 """Where the keys of `bucket_secret` lie as files."""
 
 
-def _parameter(name: str, default: Any, help: str, unit: str = "") -> DeclaredSetting:
-    constraint = Constraint(help=help, unit=unit)
+# What Kubernetes takes, so that a slip is refused before a run has waited for its first pod.
+_POSITIVE = r"(?=.*[1-9])[0-9]+(\.[0-9]+)?"
+_CPU = f"{_POSITIVE}|[1-9][0-9]*m"
+_BYTES = f"{_POSITIVE}([KMGTPE]i|[kMGTPE])?"
+_PART = "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_DNS_PART = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = rf"{_DNS_PART}(\.{_DNS_PART})*"
+
+_A_NAME = {
+    "pattern": _NAME,
+    "wanted": "a name of small letters, digits, dashes and dots, as Kubernetes has them",
+}
+_A_COUNT = {"pattern": "0|[1-9][0-9]*", "wanted": "a whole number on a cluster"}
+
+
+def _parameter(name: str, default: Any, help: str, **limits: str) -> DeclaredSetting:
+    constraint = Constraint(help=help, **limits)  # type: ignore[arg-type]
     return DeclaredSetting(name=name, type=type(default), default=default, constraint=constraint)
 
 
 _EVERYWHERE = (
     _parameter(
-        "gpu_type", "nvidia.com/gpu", "Resource that a training asks of Kubernetes for its GPUs."
+        "gpu_type",
+        "nvidia.com/gpu",
+        "Resource that a training asks of Kubernetes for its GPUs.",
+        pattern=f"{_NAME}/{_PART}",
+        wanted="a resource such as nvidia.com/gpu",
     ),
-    _parameter("cpu", "4", "CPUs that each training asks for and may use.", unit="CPUs"),
-    _parameter("memory", "16Gi", "Memory that each training asks for and may use.", unit="bytes"),
-    _parameter("node_selector", {}, "Labels of the nodes that trainings may run on, as JSON."),
-    _parameter("tolerations", [], "Taints that trainings tolerate, as a JSON list."),
+    _parameter(
+        "cpu",
+        "4",
+        "CPUs that each training asks for and may use.",
+        unit="CPUs",
+        pattern=_CPU,
+        wanted="a number of CPUs such as 4, 0.5 or 500m",
+    ),
+    _parameter(
+        "memory",
+        "16Gi",
+        "Memory that each training asks for and may use.",
+        unit="bytes",
+        pattern=_BYTES,
+        wanted="bytes with Kubernetes' units, such as 16Gi",
+    ),
+    _parameter(
+        "node_selector",
+        {},
+        "Labels of the nodes that trainings may run on, as JSON.",
+        pattern=f"({_PART})?",
+        wanted='a JSON object of texts, such as \'{"disk": "ssd"}\'',
+    ),
+    _parameter(
+        "tolerations",
+        [],
+        "Taints that trainings tolerate, as a JSON list.",
+        wanted='a JSON list, such as \'[{"key": "nvidia.com/gpu", "operator": "Exists"}]\'',
+    ),
     _parameter("affinity", {}, "Node affinity of the trainings, as JSON."),
     _parameter(
         "bucket_secret",
         "edgedistill-bucket",
         "Secret with the credentials of buckets; it need not exist where the service account has "
         "them.",
+        **_A_NAME,
     ),
     _parameter(
-        "pull_secret", "edgedistill-registry", "Secret to pull the image with; it need not exist."
+        "pull_secret",
+        "edgedistill-registry",
+        "Secret to pull the image with; it need not exist.",
+        **_A_NAME,
     ),
 )
 
 _CLAIMS = (
-    _parameter("data_claim", "edgedistill-data", f"Claim with the photos, at {DATA_PATH}."),
+    _parameter(
+        "data_claim", "edgedistill-data", f"Claim with the photos, at {DATA_PATH}.", **_A_NAME
+    ),
     _parameter(
         "checkpoint_claim",
         "edgedistill-checkpoints",
         f"Claim for the states of trainings, at {CHECKPOINT_PATH}.",
+        **_A_NAME,
     ),
 )
 
@@ -77,7 +128,8 @@ class ClusterVariant:
         declared = all_settings()
         own = (*_EVERYWHERE, *(_CLAIMS if self.has_claims else ()))
         # A cluster grants no GPU that is not asked for.
-        declared["gpu_count"] = replace(declared["gpu_count"], default="1")
+        count = replace(declared["gpu_count"].constraint, **_A_COUNT)  # type: ignore[arg-type]
+        declared["gpu_count"] = replace(declared["gpu_count"], default="1", constraint=count)
         # A pod that is taken has no time to save, and an epoch may take hours.
         declared["checkpoint_steps"] = replace(declared["checkpoint_steps"], default=1000)
         if self.has_claims:

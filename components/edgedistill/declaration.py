@@ -1,7 +1,9 @@
 """How a setting is declared, checked and read back: as a field of a class, with its constraint."""
 
 import dataclasses
+import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -11,13 +13,18 @@ from edgedistill.errors import SettingError
 Value = bool | int | float | str
 
 _TRUE_AND_FALSE = {"true": True, "false": False}
+_KINDS = {
+    int: "a whole number", float: "a number", str: "text", dict: "a JSON object",
+    list: "a JSON list",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
     """What a setting means and which values it may take.
 
-    Bounds are None where there is none; `choices` is empty where any value is allowed.
+    Bounds are None where there is none; `choices` is empty where any value is allowed. A text, or
+    each value of an object, must match `pattern` as a whole; `wanted` says in words what that is.
     """
 
     help: str
@@ -27,6 +34,8 @@ class Constraint:
     lt: float | None = None
     le: float | None = None
     choices: tuple[str, ...] = ()
+    pattern: str = ".*"
+    wanted: str = ""
 
     def range_text(self) -> str:
         """The range in words: "greater than 0 and at most 1", or "" for no limit."""
@@ -44,11 +53,17 @@ class Constraint:
         ]
         return " and ".join(bounds)
 
-    def admits(self, value: Value) -> bool:
+    def admits(self, value: Value | dict[str, Any] | list[Any]) -> bool:
         """Whether `value`, of the right type already, lies in the range."""
         if self.choices:
             return value in self.choices
         if isinstance(value, str):
+            return re.fullmatch(self.pattern, value, re.DOTALL) is not None
+        if isinstance(value, dict):
+            return self.pattern == ".*" or all(
+                isinstance(inner, str) and self.admits(inner) for inner in value.values()
+            )
+        if isinstance(value, list):
             return True
         return (
             math.isfinite(value)
@@ -103,18 +118,19 @@ class DeclaredSetting:
     default: Any
     constraint: Constraint
 
-    def parse(self, text: str) -> Value:
+    def parse(self, text: str) -> Any:
         """The value that `text`, as typed on a command line, stands for.
 
         Raises:
             SettingError: the text is no value of this setting's type or lies outside its range.
         """
-        value: Value = text
+        value: Any = text
         if self.type is bool:
             value = _TRUE_AND_FALSE.get(text.lower(), text)
-        elif self.type in (int, float):
+        elif self.type is not str:
+            read = json.loads if self.type in (dict, list) else self.type
             try:
-                value = self.type(text)
+                value = read(text)
             except ValueError:
                 value = text
         self.check(value)
@@ -133,11 +149,13 @@ class DeclaredSetting:
 
     def wanted(self) -> str:
         """What a value must be, in words: "true or false", "a whole number at least 1"."""
+        if self.constraint.wanted:
+            return self.constraint.wanted
         if self.type is bool:
             return "true or false"
         if self.constraint.choices:
             return self.constraint.range_text()
-        kind = {int: "a whole number", float: "a number", str: "text"}[self.type]
+        kind = _KINDS[self.type]
         return f"{kind} {self.constraint.range_text()}".strip()
 
 

@@ -56,12 +56,40 @@ def test_publish_uploads_once_and_says_so(
     pipeline_id, version_id = "pipeline-0001", "version-0002"
     assert first.shown.splitlines() == [
         f"Uploaded version {version} of pipeline small.",
+        "Image edgedistill-train:0.1.0 names no registry, so few clusters find it: python "
+        "pipeline.py compile --image REGISTRY/NAME:TAG --output_folder F compiles with one that "
+        "they find.",
         f"Page: {server.url}/#/pipelines/details/{pipeline_id}/version/{version_id}",
     ]
     again = typed(*words, **{TOKEN: SECRET})
     assert (again.status, again.errors) == (0, "")
     assert again.shown.startswith(f"Nothing uploaded: version {version} of pipeline small has")
     assert list(server.files.values()) == [compiled_file.read_bytes()]
+
+
+def test_publish_says_nothing_of_an_image_in_a_registry(
+    server: StandIn, compiled_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["publish", "--host", server.url, "--namespace", "team",
+             "--pipeline_file", str(compiled_file)]  # fmt: skip
+    for image in ("gcr.io/me/train:1", "localhost:5000/train:1"):
+        compiled_file.write_text(SMALL_PIPELINE.replace("edgedistill-train:0.1.0", image))
+        assert pipeline.main(words) == 0
+        assert "registry" not in capfd.readouterr().out
+
+
+def test_a_login_over_plain_http_to_another_host_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(TOKEN, SECRET)
+    # The name is kept for such tests (RFC 6761): it is found nowhere.
+    words = ["recurring", "list", "--host", "http://kf.invalid", "--namespace", "team"]
+    assert pipeline.main(words) == 2
+    warning, error = capfd.readouterr().err.splitlines()
+    assert warning == (
+        "Warning: the login goes to kf.invalid unencrypted, where others can read it: use https."
+    )
+    assert SECRET not in error
 
 
 def test_submit_follows_the_run_and_ends_as_it_did(server: StandIn) -> None:
@@ -166,6 +194,9 @@ SLIPS = {
     (*RUN_X, *OUR_FILE, "--data_dir", "gs://b/p", "--lr_qat", "0"): "lr_qat must be a number",
     ("recurring",): "schedule, list or stop; got nothing",
     ("recurring", "start"): "schedule, list or stop; got start",
+    (*RUN_X, "--pipeline_root", "nowhere"): "pipeline_root must be a place in a bucket",
+    (*RUN_X, *OUR_FILE, "--data_dir", "/data"): "data_dir /data: this pipeline mounts no volume",
+    (*SCHEDULE_X, "--cron", "@weekly", "--interval_s", "60"): "only one of cron and interval_s",
     (*SCHEDULE_X,): "one of cron and interval_s",
     (*SCHEDULE_X, "--cron", "0 3 * * 1"): "six fields",
     (*SCHEDULE_X, "--cron", "@weekly", "--max_concurrency", "11"): "at least 1 and at most 10",

@@ -137,6 +137,8 @@ def test_a_server_that_repeats_a_secret_does_not_make_us_show_it(
       "does not allow this login to look for pipeline p in namespace team (403): no; ask the"),
      (Fault(status=403, body=PAGE, content_type="text/html"), "in namespace team (403); ask the"),
      (Fault(status=404, body='{"message": "Not Found"}'), "(404): Not Found."),
+     (Fault(status=404, body=""), "answers 404: is --host the address of KFP's API, with its "
+      "path (such as /pipeline)?"),
      (Fault(status=409, body="{}"), "it is there already"),
      (Fault(status=500, body='{"message": "a database"}'), "(500): a database."),
      (Fault(status=404, body=PAGE, content_type="text/html"), "answers with a web page (404)"),

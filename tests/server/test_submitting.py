@@ -34,7 +34,7 @@ def published(server: StandIn) -> str:
 def start(connection: Connection, source: Source, wanted: Submission = SUBMISSION) -> str:
     texts = {"data_dir": "gs://b/p", "lr_qat": "0.001", "qat": "false", "seed": "7",
              "affinity": '{"nodeAffinity": {}}'}  # fmt: skip
-    values = every_parameter(source.compiled.parameters, texts, ())
+    values = every_parameter(source.compiled, texts, ())
     return submit(connection, source, values, wanted)
 
 

@@ -11,14 +11,14 @@ from typing import Any
 from edgedistill.console import Console
 from edgedistill.errors import StorageError
 from edgedistill.server.arguments import PUBLISH_OPTIONS, read_server_arguments
-from edgedistill.server.compiled import CompiledPipeline
-from edgedistill.server.target import Target
+from edgedistill.server.compiled import CompiledPipeline, names_no_registry
+from edgedistill.server.target import target_of
 
 
 def command(words: Sequence[str]) -> int:
     """Leaves a version with the file's content on the server; gives 0."""
     wanted = read_server_arguments(words, PUBLISH_OPTIONS)
-    target = Target.read(wanted.text("host"), wanted.text("namespace"), os.environ)
+    target = target_of(wanted, os.environ)
     path = Path(wanted.text("pipeline_file"))
     compiled = CompiledPipeline.read(path)
 
@@ -37,6 +37,11 @@ def command(words: Sequence[str]) -> int:
         console.text(f"Uploaded {version}.")
     else:
         console.text(f"Nothing uploaded: {version} has this content already.")
+    for image in sorted(filter(names_no_registry, compiled.images)):
+        console.text(
+            f"Image {image} names no registry, so few clusters find it: python pipeline.py compile "
+            "--image REGISTRY/NAME:TAG --output_folder F compiles with one that they find."
+        )
     if there.newest:
         console.text(
             f"The newest version is another, {there.newest}: give submit "

@@ -21,7 +21,7 @@ from edgedistill.server.arguments import (
 from edgedistill.server.parameters import every_parameter
 from edgedistill.server.schedule import Schedule
 from edgedistill.server.source import source_of_file
-from edgedistill.server.target import Target
+from edgedistill.server.target import Target, target_of
 
 if TYPE_CHECKING:
     from edgedistill.server.connection import Connection
@@ -55,7 +55,7 @@ def _schedule(words: Sequence[str]) -> list[str]:
     source = None
     if wanted.text("pipeline_file"):
         source = source_of_file(Path(wanted.text("pipeline_file")), caching_of(wanted))
-        every_parameter(source.compiled.parameters, wanted.parameters, SCHEDULE_OPTIONS)
+        every_parameter(source.compiled, wanted.parameters, SCHEDULE_OPTIONS)
     connection = _connect(target)
 
     from edgedistill.server.recurring import schedule
@@ -64,7 +64,7 @@ def _schedule(words: Sequence[str]) -> list[str]:
     if source is None:
         name = wanted.text("pipeline_name") or PIPELINE_NAME
         source = source_on_server(connection, name, wanted.text("version_name"))
-    values = every_parameter(source.compiled.parameters, wanted.parameters, SCHEDULE_OPTIONS)
+    values = every_parameter(source.compiled, wanted.parameters, SCHEDULE_OPTIONS)
     replace = wanted.values["replace"] is True
     job = schedule(connection, source, values, when, replace=replace)
     return [
@@ -92,7 +92,7 @@ def _stop(words: Sequence[str]) -> list[str]:
 
 
 def _target(wanted: ServerArguments) -> Target:
-    return Target.read(wanted.text("host"), wanted.text("namespace"), os.environ)
+    return target_of(wanted, os.environ)
 
 
 def _connect(target: Target) -> "Connection":

@@ -15,18 +15,18 @@ from edgedistill.server.arguments import (
 )
 from edgedistill.server.parameters import every_parameter
 from edgedistill.server.source import new_run_name, source_of_file
-from edgedistill.server.target import Target
+from edgedistill.server.target import target_of
 
 
 def command(words: Sequence[str]) -> int:
     """Starts a run; gives 0, or with --wait true how it ended, as `Outcome` has it."""
     wanted = read_server_arguments(words, SUBMIT_OPTIONS, parameters=True)
     check_source(wanted)
-    target = Target.read(wanted.text("host"), wanted.text("namespace"), os.environ)
+    target = target_of(wanted, os.environ)
     source = None
     if wanted.text("pipeline_file"):
         source = source_of_file(Path(wanted.text("pipeline_file")), caching_of(wanted))
-        every_parameter(source.compiled.parameters, wanted.parameters, SUBMIT_OPTIONS)
+        every_parameter(source.compiled, wanted.parameters, SUBMIT_OPTIONS)
 
     # Not above: these wait for kfp, a second and more.
     from edgedistill.server.connection import Connection
@@ -37,7 +37,7 @@ def command(words: Sequence[str]) -> int:
     if source is None:
         name = wanted.text("pipeline_name") or PIPELINE_NAME
         source = source_on_server(connection, name, wanted.text("version_name"))
-    values = every_parameter(source.compiled.parameters, wanted.parameters, SUBMIT_OPTIONS)
+    values = every_parameter(source.compiled, wanted.parameters, SUBMIT_OPTIONS)
     submission = Submission(
         experiment=wanted.text("experiment"),
         run_name=wanted.text("run_name") or new_run_name(source),

@@ -130,8 +130,11 @@ class Asked:
             )
         if status == 409:
             return f"{self.host} cannot {doing} (409): it is there already{said}."
-        if status == 404:
-            return f"{self.host} cannot {doing} (404){said or ': there is no such thing'}."
+        if status == 404 and not said:
+            return (
+                f"{self.host} answers 404: is --host the address of KFP's API, with its path (such "
+                "as /pipeline)?"
+            )
         return f"{self.host} cannot {doing} ({status}){said}.{_version_advice(came.message)}"
 
     def _silence(self, doing: str, came: NoAnswerError) -> str:

@@ -39,7 +39,13 @@ _WHAT_RUNS = {
     **_option("version_name", "", "Version of it; left out: the newest."),
     **_option("pipeline_file", "", "Compiled file to run instead of a published pipeline."),
     **_option("service_account", SERVICE_ACCOUNT, "Kubernetes service account of the steps."),
-    **_option("pipeline_root", "", "Where artifacts go; left out: where the server puts them."),
+    **_option(
+        "pipeline_root",
+        "",
+        "Where artifacts go; left out: where the server puts them.",
+        pattern="((gs|s3|minio)://.+)?",
+        wanted="a place in a bucket, gs://, s3:// or minio://",
+    ),
     **_option(
         "enable_caching",
         "compiled",

@@ -107,6 +107,19 @@ class CompiledPipeline:
             if "componentRef" in task
         }
 
+    @property
+    def mounts_volumes(self) -> bool:
+        """Whether a step of it has a claim's volume."""
+        kubernetes = self.platform.get("platforms", {}).get("kubernetes", {})
+        executors = kubernetes.get("deploymentSpec", {}).get("executors", {}).values()
+        return any("pvcMount" in executor for executor in executors)
+
+    @property
+    def images(self) -> set[str]:
+        """The images of its steps."""
+        executors = self.pipeline.get("deploymentSpec", {}).get("executors", {}).values()
+        return {e["container"]["image"] for e in executors if "container" in e}
+
     def with_caching(self, enabled: bool) -> "CompiledPipeline":
         """The same with the results of all tasks reused, or of none; inner graphs too.
 
@@ -128,6 +141,12 @@ class CompiledPipeline:
         for component in (self.pipeline.get("root", {}), *components):
             if "dag" in component:
                 yield component["dag"]
+
+
+def names_no_registry(image: str) -> bool:
+    """Whether the image's name does not begin with a host, as Docker tells one."""
+    host, slash, _ = image.partition("/")
+    return not slash or not (host == "localhost" or "." in host or ":" in host)
 
 
 def _plain(value: Any) -> Any:

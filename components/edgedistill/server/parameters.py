@@ -7,30 +7,36 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from edgedistill.cluster_parameters import CLUSTER_VARIANTS
 from edgedistill.declaration import declared_settings
 from edgedistill.errors import SettingError
 from edgedistill.presets import unknown_name_sentence
-from edgedistill.server.compiled import Parameter
-from edgedistill.settings import STEP_SETTINGS, all_settings
+from edgedistill.server.compiled import CompiledPipeline, Parameter
+from edgedistill.settings import STEP_SETTINGS
 
 _PLACES = {"data_dir": ("sample",), "unknown_uri": ("sample", ""), "baseline_uri": ("",),
            "export_uri": ("",), "checkpoint_uri": ("",)}  # fmt: skip
-_PYTHON_TYPES: dict[str, type] = {"BOOLEAN": bool, "STRING": str, "STRUCT": dict, "LIST": list}
+_PYTHON_TYPES: dict[str, type] = {
+    "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "STRING": str, "STRUCT": dict,
+    "LIST": list,
+}  # fmt: skip
+_DECLARED = CLUSTER_VARIANTS["pvc"].parameters()  # it has those of every other variant too
 
 
 def every_parameter(
-    declared: Mapping[str, Parameter], texts: Mapping[str, str], flags: Collection[str]
+    compiled: CompiledPipeline, texts: Mapping[str, str], flags: Collection[str]
 ) -> dict[str, Any]:
     """A value for each parameter: the given one, else the default.
 
     Args:
-        declared: the parameters of the compiled pipeline.
+        compiled: the pipeline whose parameters they are.
         texts: what was given, as typed, by name.
         flags: names of the command's own flags, which a slip may have meant.
 
     Raises:
         SettingError: a name is unknown, a value is missing or not allowed.
     """
+    declared = compiled.parameters
     for name in texts:
         if name not in declared:
             raise SettingError(unknown_name_sentence(name, [*declared, *flags]))
@@ -41,18 +47,17 @@ def every_parameter(
     if missing:
         flags_missing = " ".join(f"--{name} VALUE" for name in missing)
         raise SettingError(f"{' and '.join(missing)} must be given: add {flags_missing}.")
+    for name in _PLACES.keys() & given.keys():
+        _check_place(name, given[name], compiled)
     _check_together(values)
     return values
 
 
 def _value(parameter: Parameter, text: str) -> Any:
     """The value that the text stands for, checked as the setting of that name is."""
-    setting = all_settings().get(parameter.name)
-    kinds = {"BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "STRING": str}
-    if setting is not None and setting.type is kinds.get(parameter.type):
-        value = _typed(parameter, setting.parse(text))
-        _check_place(parameter.name, text)
-        return value
+    setting = _DECLARED.get(parameter.name)
+    if setting is not None and setting.type is _PYTHON_TYPES.get(parameter.type):
+        return _typed(parameter, setting.parse(text))
     if parameter.type == "STRING":
         return text
     try:
@@ -95,9 +100,16 @@ def _wanted(kind: str) -> str:
     }.get(kind, f"a value of the type {kind}, which no command line can give")
 
 
-def _check_place(name: str, text: str) -> None:
-    """Refuses a folder of this machine: the steps run on others."""
-    if name in _PLACES and text not in _PLACES[name] and "://" not in text and text[:1] != "/":
+def _check_place(name: str, text: str, compiled: CompiledPipeline) -> None:
+    """Refuses a folder of this machine, as the steps run on others, or one that none mounts."""
+    if text in _PLACES[name] or "://" in text:
+        return
+    if text[:1] == "/" and not compiled.mounts_volumes:
+        raise SettingError(
+            f"{name} {text}: this pipeline mounts no volume; take pipeline-pvc.yaml, or a place in "
+            "a bucket (gs://, s3://)."
+        )
+    if text[:1] != "/":
         raise SettingError(
             f"{name} must be in a bucket (gs://, s3://) or the absolute path of a mounted volume, "
             f"as the steps do not run on this machine; got {text}."

@@ -24,7 +24,9 @@ class Schedule:
     pipeline_root: str
 
     def __post_init__(self) -> None:
-        if bool(self.cron) == bool(self.interval_s):
+        if self.cron and self.interval_s:
+            raise SettingError("only one of cron and interval_s may be given.")
+        if not self.cron and not self.interval_s:
             raise SettingError("one of cron and interval_s must be given.")
         if self.cron:
             _check_cron(self.cron)

@@ -1,7 +1,9 @@
 """Which server is meant, in what namespace, and how it is asked: all but the connection itself."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -9,6 +11,7 @@ from urllib.parse import urlsplit
 from edgedistill.errors import SettingError
 from edgedistill.server.address import UI_HOST, Address
 from edgedistill.server.answers import CA_FILE, TIMEOUT
+from edgedistill.server.arguments import ServerArguments
 from edgedistill.server.login import Login, login_from
 
 
@@ -77,6 +80,36 @@ class Target:
             patience or Patience.read(environment),
             _proxy(address.host, environment),
         )
+
+    def warning(self) -> str:
+        """That a secret is sent where others can read it; "" where it is not."""
+        parts = urlsplit(self.address.host)
+        name = parts.hostname or ""
+        if parts.scheme != "http" or _is_near(name) or not self.login.headers():
+            return ""
+        return (
+            f"Warning: the login goes to {name} unencrypted, where others can read it: use https."
+        )
+
+
+def target_of(wanted: ServerArguments, environment: Mapping[str, str]) -> Target:
+    """The target that flags and environment name, with its warning on standard error.
+
+    Raises:
+        SettingError: see `Target.read`.
+    """
+    target = Target.read(wanted.text("host"), wanted.text("namespace"), environment)
+    if target.warning():
+        sys.stderr.write(target.warning() + "\n")
+    return target
+
+
+def _is_near(host: str) -> bool:
+    """Whether it is this machine, or a name that only a cluster's own DNS knows."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return "." not in host or host.endswith((".svc", ".svc.cluster.local"))
 
 
 def _proxy(host: str, environment: Mapping[str, str]) -> str:

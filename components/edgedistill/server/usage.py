@@ -45,8 +45,9 @@ python pipeline.py recurring schedule --host URL --namespace N --experiment E --
 
 Has the server start a run again and again, of one version, with every parameter sent. A job of that
 name with the same settings is left as it is, one with others is refused but for --replace true.
-Times are the server's, UTC if nobody set others. Exit status 0: it is scheduled; 2: something is
-to be mended."""
+Times are the server's, UTC if nobody set others. Without --pipeline_file F --enable_caching false
+the server reuses every step of the run before, also where the photos are others by now.
+Exit status 0: it is scheduled; 2: something is to be mended."""
 
 _LIST = """\
 python pipeline.py recurring list --host URL --namespace N
