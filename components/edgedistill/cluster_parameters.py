@@ -30,7 +30,6 @@ _A_NAME = {
     "pattern": _NAME,
     "wanted": "a name of small letters, digits, dashes and dots, as Kubernetes has them",
 }
-_A_COUNT = {"pattern": "0|[1-9][0-9]*", "wanted": "a whole number on a cluster"}
 
 
 def _parameter(name: str, default: Any, help: str, **limits: str) -> DeclaredSetting:
@@ -91,6 +90,16 @@ _EVERYWHERE = (
     ),
 )
 
+_GPU_COUNT = _parameter(
+    "gpu_count",
+    "1",
+    "GPUs of each training, several as one; 0: none, on the CPU.",
+    unit="GPUs",
+    pattern="0|[1-9][0-9]*",
+    wanted="a whole number on a cluster",
+)
+"""In place of the setting: a cluster grants no GPU that is not asked for."""
+
 _CLAIMS = (
     _parameter(
         "data_claim", "edgedistill-data", f"Claim with the photos, at {DATA_PATH}.", **_A_NAME
@@ -127,9 +136,7 @@ class ClusterVariant:
         """Every setting, with this variant's own defaults, then what only a cluster is told."""
         declared = all_settings()
         own = (*_EVERYWHERE, *(_CLAIMS if self.has_claims else ()))
-        # A cluster grants no GPU that is not asked for.
-        count = replace(declared["gpu_count"].constraint, **_A_COUNT)  # type: ignore[arg-type]
-        declared["gpu_count"] = replace(declared["gpu_count"], default="1", constraint=count)
+        declared["gpu_count"] = _GPU_COUNT
         # A pod that is taken has no time to save, and an epoch may take hours.
         declared["checkpoint_steps"] = replace(declared["checkpoint_steps"], default=1000)
         if self.has_claims:
