@@ -1,7 +1,7 @@
 """From what is given, a preset and the defaults to the value of every setting."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from edgedistill.declaration import Value
 from edgedistill.errors import SettingError
@@ -57,3 +57,9 @@ def unknown_name_sentence(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
     return f"--{name} is not a setting; {hint}"
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str:
+    """The known name that is most like `name`, else the first; "" where none is known."""
+    near = difflib.get_close_matches(name, known, n=1) or known[:1]
+    return near[0] if near else ""

@@ -46,7 +46,8 @@ class Request:
 class Fault:
     """What happens to the next `times` requests whose "METHOD path" matches.
 
-    A status of 0 is no answer at all: the connection is closed. `after` does the work before.
+    A status of 0 is no answer at all: the connection is closed. `after` does the work before;
+    with `later_s` it is done that long after the answer, as behind a gateway that gave up.
     """
 
     matches: str = ""
@@ -56,6 +57,7 @@ class Fault:
     content_type: str = "application/json"
     delay_s: float = 0.0
     after: bool = False
+    later_s: float = 0.0
     do_first: Callable[[], object] = lambda: None
 
     @property
@@ -245,9 +247,10 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self._fault(request)
         if fault is not None:
             fault.do_first()
+            if fault.later_s:
+                threading.Timer(fault.later_s, self._work, (request,)).start()
         if fault is None or fault.after or fault.is_served:
-            with self.state.lock:
-                status, body, kind = self._answer(request)
+            status, body, kind = self._work(request)
         if fault is not None and not fault.is_served:
             time.sleep(fault.delay_s)
             status, body, kind = fault.status, fault.body, fault.content_type
@@ -262,6 +265,10 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
                 return fault
         return None
+
+    def _work(self, request: Request) -> tuple[int, str, str]:
+        with self.state.lock:
+            return self._answer(request)
 
     def _answer(self, request: Request) -> tuple[int, str, str]:
         try:

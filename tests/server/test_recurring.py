@@ -1,11 +1,12 @@
 """What the server starts by itself: scheduled once, listed, stopped."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgedistill.errors import SettingError
+from edgedistill.errors import ServerError, SettingError
 from edgedistill.server.connection import Connection
 from edgedistill.server.recurring import Scheduled, listed, schedule, stop
 from edgedistill.server.schedule import Schedule
@@ -131,6 +132,53 @@ def test_a_job_whose_answer_was_lost_is_not_made_twice(
     assert len(server.recurring_runs) == 1
 
 
+def a_lost_answer(server: StandIn) -> Fault:
+    return Fault("DELETE .*", after=True)
+
+
+def another_that_is_faster(server: StandIn) -> Fault:
+    return Fault("DELETE .*", status=200, body="", do_first=lambda: server.recurring_runs.pop(0))
+
+
+@pytest.mark.parametrize("what_happens", [a_lost_answer, another_that_is_faster])
+def test_a_job_that_is_gone_already_is_ended(
+    what_happens: Callable[[StandIn], Fault],
+    server: StandIn,
+    connection: Connection,
+    source: Source,
+) -> None:
+    put(connection, source)
+    server.faults = [what_happens(server)]
+    replaced = put(connection, source, replace=True, cron="@daily")
+    assert replaced.done == "replaced"
+    assert [j["recurring_run_id"] for j in server.recurring_runs] == [replaced.recurring_run_id]
+    server.faults = [what_happens(server)]
+    assert stop(connection, "weekly") == 1
+    assert server.recurring_runs == []
+
+
+def test_a_job_that_may_not_be_ended_is_told(
+    server: StandIn, connection: Connection, source: Source
+) -> None:
+    put(connection, source)
+    server.faults = [Fault("DELETE .*", status=403)]
+    with pytest.raises(ServerError, match="does not allow this login to end job weekly"):
+        stop(connection, "weekly")
+
+
+def test_a_new_job_that_is_not_listed_is_told_and_leaves_the_old_one(
+    server: StandIn, connection: Connection, source: Source
+) -> None:
+    put(connection, source)
+    jobs = "GET .*/recurringruns"
+    server.faults = [Fault(jobs, status=200, body=""), Fault(jobs, status=200, body="{}")]
+    with pytest.raises(ServerError, match="job weekly is there, but does not list it; try again"):
+        put(connection, source, replace=True, cron="@daily")
+    assert len(server.recurring_runs) == 2
+    assert put(connection, source, replace=True, cron="@daily").done == "replaced"
+    assert len(server.recurring_runs) == 1
+
+
 def test_a_job_that_was_switched_off_is_switched_on(
     server: StandIn, connection: Connection, source: Source
 ) -> None:
@@ -165,6 +213,12 @@ def test_stopping_ends_the_job_of_that_name_alone(
     assert [line.partition(":")[0] for line in listed(connection)] == ["daily", "yearly"]
     with pytest.raises(SettingError, match="there is yearly"):
         stop(connection, "yearlyy")
+    with pytest.raises(SettingError, match="there is yearly"):
+        stop(connection, "other")  # like none: the newest
+    stop(connection, "yearly")
+    stop(connection, "daily")
+    with pytest.raises(SettingError, match="there is none at all"):
+        stop(connection, "daily")
 
 
 def test_jobs_of_a_file_are_known_again_by_its_content(

@@ -12,6 +12,7 @@ from edgedistill.server.connection import Connection
 from edgedistill.server.parameters import every_parameter
 from edgedistill.server.source import Source, new_run_name, source_of_file
 from edgedistill.server.submitting import Submission, source_on_server, submit
+from edgedistill.server.target import Patience
 from tests.server.conftest import SMALL_PIPELINE, Connect
 from tests.server.stand_in import Fault, StandIn
 
@@ -90,6 +91,8 @@ def test_the_newest_version_runs_unless_another_is_named(
     assert source_on_server(connection, "photos", "v1").version_id == published
     with pytest.raises(SettingError, match="has no version v3; there is v2"):
         source_on_server(connection, "photos", "v3")
+    with pytest.raises(SettingError, match="has no version other; there is v2"):
+        source_on_server(connection, "photos", "other")  # like none: the newest
 
 
 def test_ones_own_pipeline_comes_before_the_shared_one(server: StandIn, connect: Connect) -> None:
@@ -131,8 +134,6 @@ def test_an_experiment_is_made_once_also_in_a_race(
 def test_a_run_whose_answer_was_lost_is_found_and_not_started_twice(
     fault: Fault, server: StandIn, connect: Connect, published: str
 ) -> None:
-    from edgedistill.server.target import Patience
-
     connection = connect(patience=Patience(answer_within_s=0.3, waits_s=(0.01, 0.01)))
     source = source_on_server(connection, "photos", "")
     earlier = start(connection, source)  # of the same name
@@ -140,6 +141,25 @@ def test_a_run_whose_answer_was_lost_is_found_and_not_started_twice(
     again = start(connection, source)
     assert len(server.runs) == 2
     assert again == server.runs[1]["run_id"] != earlier
+
+
+def test_a_run_that_appears_after_the_gateways_answer_is_not_started_twice(
+    server: StandIn, connect: Connect, published: str
+) -> None:
+    connection = connect(patience=Patience(answer_within_s=5.0, waits_s=(0.6,)))
+    server.faults = [Fault("POST .*/runs", status=504, later_s=0.1)]
+    run_id = start(connection, source_on_server(connection, "photos", ""))
+    assert [run["run_id"] for run in server.runs] == [run_id]
+    assert len(server.sent("POST .*/runs")) == 1
+
+
+def test_the_run_of_the_last_try_is_found(
+    server: StandIn, connect: Connect, published: str
+) -> None:
+    connection = connect(patience=Patience(answer_within_s=5.0, waits_s=(0.01,)))
+    server.faults = [Fault("POST .*/runs"), Fault("POST .*/runs", after=True)]
+    run_id = start(connection, source_on_server(connection, "photos", ""))
+    assert [run["run_id"] for run in server.runs] == [run_id]
 
 
 def test_a_run_is_started_when_the_server_is_back(

@@ -81,7 +81,8 @@ class Connection:
             function: is called again where the server was not available.
             again: false where it must not be.
             done: looks, where the answer was lost, whether the server did it all the same, and
-                gives what `function` would have given; None where it did not.
+                gives what `function` would have given; None where it did not. It looks directly
+                before each new try, and before this gives up.
 
         Raises:
             ServerError: the server refuses, or cannot be reached.
@@ -92,14 +93,16 @@ class Connection:
                 with _silent():
                     return function()
             except (AnswerError, NoAnswerError) as came:
-                lost = came.status in TRANSIENT_STATUSES or came.silence in MAY_BE_DONE
-                result = done() if lost else None
+                is_transient = came.status in TRANSIENT_STATUSES
+                wait_s = next(waits_s, None) if is_transient else None
+                # First the wait: what a gateway gave up on, the server may finish meanwhile.
+                time.sleep(wait_s or 0.0)
+                is_lost = is_transient or came.silence in MAY_BE_DONE
+                result = done() if is_lost else None
                 if result is not None:
                     return result
-                wait_s = next(waits_s, None) if came.status in TRANSIENT_STATUSES else None
                 if wait_s is None:
                     raise self._asked.error(doing, came) from None
-            time.sleep(wait_s)
 
     def pages(
         self, doing: str, ask: Callable[..., Any], what: str, *, page_size: int = _PAGE_SIZE

@@ -1,11 +1,11 @@
 """What is on the server already: pipelines by name, and their versions."""
 
-import difflib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from edgedistill.errors import SettingError
+from edgedistill.presets import nearest_name
 from edgedistill.server.connection import Connection
 
 _VERSIONS_A_PAGE = 20  # each comes with its whole file, of some 100 KB
@@ -72,8 +72,8 @@ def find_version(connection: Connection, pipeline_name: str, version_name: str) 
     found = next((v for v in same_name if v.display_name == version_name), None)
     if found is None:
         names = [v.display_name for v in versions_of(connection, pipeline.pipeline_id)]
-        near = difflib.get_close_matches(version_name, names, n=1) or names[:1]
+        near = nearest_name(version_name, names)
         raise SettingError(
-            f"pipeline {pipeline_name} has no version {version_name}; there is {near[0]}."
+            f"pipeline {pipeline_name} has no version {version_name}; there is {near}."
         )
     return found

@@ -1,13 +1,14 @@
 """Runs that the server starts by itself, by a calendar or at intervals."""
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgedistill.errors import SettingError
+from edgedistill.errors import ServerError, SettingError
+from edgedistill.presets import nearest_name
+from edgedistill.server.answers import RefusedError
 from edgedistill.server.connection import Connection
 from edgedistill.server.schedule import Schedule
 from edgedistill.server.source import Source
@@ -52,6 +53,11 @@ def schedule(
     if done == "scheduled":
         _make(connection, source, values, wanted, mark)
     alike = [job for job in _jobs(connection) if job.description == mark]
+    if not alike:
+        raise ServerError(
+            f"{connection.address.host} says that job {wanted.job_name} is there, but does not "
+            "list it; try again later."
+        )
     kept = alike[-1]  # the oldest: two commands at the same time keep the same one
     for job in [*alike[:-1], *others]:  # now, so that a failure before leaves one of them
         _delete(connection, job)
@@ -78,8 +84,7 @@ def stop(connection: Connection, job_name: str) -> int:
     same_name = [job for job in ours if job.display_name == job_name]
     if not same_name:
         names = [str(job.display_name) for job in ours]
-        near = difflib.get_close_matches(job_name, names, n=1) or names[:1]
-        there_is = f"there is {near[0]}" if near else "there is none at all"
+        there_is = f"there is {nearest_name(job_name, names) or 'none at all'}"
         raise SettingError(f"no job {job_name} was scheduled by this command; {there_is}.")
     for job in same_name:
         _delete(connection, job)
@@ -151,10 +156,15 @@ def _make(
 
 
 def _delete(connection: Connection, job: Any) -> None:
-    connection.call(
-        f"end job {job.display_name}",
-        lambda: connection.client.delete_recurring_run(job.recurring_run_id),
-    )
+    """Ends the job, also if another, or a try whose answer was lost, ends it first."""
+    try:
+        connection.call(
+            f"end job {job.display_name}",
+            lambda: connection.client.delete_recurring_run(job.recurring_run_id),
+        )
+    except RefusedError as error:
+        if error.status != 404:
+            raise
 
 
 def _line(job: Any) -> str:

@@ -113,7 +113,7 @@ def _is_near(host: str) -> bool:
 
 
 def _proxy(host: str, environment: Mapping[str, str]) -> str:
-    """The proxy that the environment names for that address, as curl and pip read it."""
+    """The proxy that the environment names for that address, as pip reads it."""
     parts = urlsplit(host)
     both = [f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper()]
     proxy = next((environment[name] for name in both if environment.get(name)), "")
