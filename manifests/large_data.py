@@ -19,7 +19,7 @@ INPUTS = (
     ("photo_mb", 4.0, "MB of a photo's file; a phone's 12 megapixels"),
     ("bucket_mb_s", 200.0, "MB/s between a pod and the bucket, one stream, as KFP copies"),
     ("scan_shards", 16, "pods that scan at once"),
-    ("scan_cores", 8, "cores of each of them, and data_workers"),
+    ("scan_cores", 4, "cores of each of them"),
     ("scan_cpu_ms", 280.0, "CPU ms to decode a photo and pack it twice (measured: 271 for 12 MP)"),
     ("sum_mb_s", 1000.0, "MB/s at which a step reads its photos and checks their SHA-256"),
     ("teacher_images_s", 400.0, "images/s of a training step of B3 at 300 px"),
@@ -28,7 +28,7 @@ INPUTS = (
     ("epochs_teacher", 10, "all of them, as if none ended early"),
     ("epochs_student", 20, "all of them"),
     ("epochs_qat", 10, "all of them"),
-    ("cpu_cores", 8, "cores of evaluate and calibrate, and of the int8 files in qat_export"),
+    ("cpu_cores", 4, "cores of evaluate and calibrate, and of the int8 files in qat_export"),
     ("int8_cpu_ms", 18.0, "CPU ms of the int8 file for a photo (measured, without AVX-512)"),
     ("float_cpu_ms", 200.0, "CPU ms of teacher and float student for a photo"),
 )

@@ -151,6 +151,13 @@ def allowed(
 ANYWHERE, GKE = "0.0.0.0/0", "169.254.169.254/32"
 
 
+def test_a_profiles_namespace_keeps_the_label_that_kubeflows_policies_look_for(
+    built: list[Object],
+) -> None:
+    [namespace] = of_kind(built, "Namespace")
+    assert not namespace["metadata"]["labels"].keys() & PART_OF.keys()
+
+
 @pytest.mark.parametrize("labels", [POD_LABELS[0], POD_LABELS[0] | PART_OF], ids=["driver", "step"])
 @pytest.mark.parametrize(
     ("port", "protocol", "peer"),

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from google.protobuf.json_format import MessageToDict
 
+from edgedistill.graph import build
 from tests.manifests.objects import (
     MANIFESTS,
     OVERLAYS,
@@ -83,6 +85,41 @@ def test_the_command_for_a_registry_reaches_every_step_of_a_compiled_file(tmp_pa
     assert {image.rpartition(":")[0] for image in images} == {
         "registry.example.com/vision/edgedistill-train"
     }
+
+
+def test_the_table_of_requests_and_mounts_is_that_of_the_compiled_steps(tmp_path: Path) -> None:
+    _, _, after = README.partition("<!-- requests -->\n\n")
+    rows = [line.strip("| ").split("|") for line in after.partition("\n\n")[0].splitlines()[2:]]
+    stated = {
+        step.strip(): tuple(cell.strip(" `") for cell in cells)
+        for steps, *cells in rows
+        for step in steps.split(",")
+    }
+    assert {step: (*cells, "", "")[:4] for step, cells in stated.items()} == {
+        step: asked for shards in (1, 2) for step, asked in compiled_requests(shards).items()
+    }
+
+
+def compiled_requests(scan_shards: int) -> dict[str, tuple[str, ...]]:
+    """By step: CPUs, memory, and whether each claim is mounted, as the table says it."""
+    pipeline = build("pvc", scan_shards=scan_shards)
+    executors = MessageToDict(pipeline.pipeline_spec.deployment_spec)["executors"]
+    platforms = MessageToDict(pipeline.platform_spec)["platforms"]
+    asked = {}
+    for name, pod in platforms["kubernetes"]["deploymentSpec"]["executors"].items():
+        resources = executors[name]["container"]["resources"]
+        mounts = [mount["mountPath"] for mount in pod.get("pvcMount", [])]
+        asked[name.removeprefix("exec-").replace("-", "_")] = (
+            *(_named(resources[f"resource{kind}Request"]) for kind in ("Cpu", "Memory")),
+            *("yes" if path in mounts else "" for path in ("/data", "/checkpoints")),
+        )
+    return asked
+
+
+def _named(request: str) -> str:
+    """A parameter by its name, anything else as it is."""
+    found = re.search(r"pipelinechannel--(\w+)", request)
+    return found[1] if found else request
 
 
 def test_the_command_for_priorities_names_the_class_that_is_there() -> None:
