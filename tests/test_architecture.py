@@ -72,6 +72,7 @@ MAY_IMPORT = {
         "declaration",
         "errors",
         "presets",
+        "quiet_kfp",
         "settings",
     },
     **{step: {step, "core", "tf", "report", "storage", "logs", *SHARED} for step in STEPS},

@@ -403,6 +403,11 @@ def test_the_tests_that_are_offered_pass(checkout: Path) -> None:
         ({"--approvers": "octocat,"}, "approvers must be GitHub names; got ''."),
         ({"--approvers": "TODO: me"}, "approvers must be GitHub names; got 'TODO: me'."),
         ({"--image": ""}, "image must be given: add --image VALUE."),
+        (
+            {"--image": "x:latest"},
+            "image must be REGISTRY/NAME:VERSION or ...@sha256:DIGEST, in lower case and without "
+            "http://; not :latest, as KFP tells by it whether a step can be reused; got x:latest.",
+        ),
         ({"--checkout": "{tmp}"}, "checkout must be one of pipelines-components; got {tmp}."),
         ({"--branch": "x"}, "--branch is not a setting; --help lists them all."),
     ],

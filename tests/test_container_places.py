@@ -53,6 +53,13 @@ def test_of_places_inside_each_other_the_outer_one_is_enough(tmp_path: Path) -> 
     assert places.read == (tmp_path / "photos", tmp_path / "photos2")
 
 
+def test_a_place_that_is_read_and_written_is_mounted_once(tmp_path: Path) -> None:
+    place = str(tmp_path / "bundles")
+    Path(place).mkdir()
+    places = container_places(settings(baseline_uri=place, export_uri=place))
+    assert (places.read, places.written) == ((), (Path(place),))
+
+
 @pytest.mark.parametrize("name", ["photos.csv", "photos.jsonl"])
 def test_a_manifest_comes_with_the_photos_beside_it(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()

@@ -11,8 +11,10 @@ from edgedistill.declaration import Constraint, DeclaredSetting
 from edgedistill.settings import all_settings
 
 DATA_PATH = "/data"
+"""Where the claim of the photos is, in steps that mount it."""
+
 CHECKPOINT_PATH = "/checkpoints"
-"""Where the claims of the variant `pvc` are mounted in every step."""
+"""Where the claim for states is, in steps that mount it."""
 
 SECRET_PATH = "/var/run/edgedistill"
 """Where the keys of `bucket_secret` lie as files."""

@@ -69,12 +69,8 @@ def read_compile_arguments(words: Sequence[str]) -> CompileArguments | None:
             "FOLDER, so that the committed files stay what they are."
         )
     image = str(options["image"])
-    if image and not _IMAGE.fullmatch(image):
-        raise SettingError(
-            "image must be REGISTRY/NAME:VERSION or ...@sha256:DIGEST, in lower case and without "
-            "http://; not :latest, as KFP tells by it whether a step can be reused; got "
-            f"{image}."
-        )
+    if image:
+        _check_image(image)
     if not _NAMESPACE.fullmatch(str(options["namespace"])):
         raise SettingError(
             "namespace must be 1 to 63 lower-case letters, digits and dashes; got "
@@ -116,4 +112,14 @@ def read_community_arguments(words: Sequence[str]) -> CommunityArguments:
     for approver in approvers:
         if not _GITHUB_NAME.fullmatch(approver):
             raise SettingError(f"approvers must be GitHub names; got '{approver}'.")
+    _check_image(texts["image"])
     return CommunityArguments(checkout=checkout, approvers=approvers, image=texts["image"])
+
+
+def _check_image(image: str) -> None:
+    if not _IMAGE.fullmatch(image):
+        raise SettingError(
+            "image must be REGISTRY/NAME:VERSION or ...@sha256:DIGEST, in lower case and without "
+            "http://; not :latest, as KFP tells by it whether a step can be reused; got "
+            f"{image}."
+        )

@@ -55,7 +55,9 @@ def container_places(settings: Mapping[str, Value], home: Path | None = None) ->
     made = [place for place in written if place.is_absolute()]
     for folder in made:
         folder.mkdir(parents=True, exist_ok=True)
-    return ContainerPlaces(tuple(_outermost(map(_with_photos, read))), tuple(made), variables)
+    # A place that is both is mounted once, to be written to.
+    alone = (place for place in map(_with_photos, read) if place not in made)
+    return ContainerPlaces(tuple(_outermost(alone)), tuple(dict.fromkeys(made)), variables)
 
 
 def _with_photos(place: Path) -> Path:

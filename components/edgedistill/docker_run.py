@@ -1,10 +1,12 @@
 """A local run in containers of the image that a cluster takes: kfp.local's DockerRunner, mended.
 
-It runs the compiled file. One function of KFP is replaced while it does: `run_docker_container`
-takes a container that ended before its log was read for one that succeeded, leaves it running when
-this process is stopped, and does not tell why it failed; ours does none of that.
+It runs the compiled file. Beside what `local_run` replaces of KFP, one more function is replaced:
+`run_docker_container` takes a container that ended before its log was read for one that succeeded,
+leaves it running when this process is stopped, and does not tell why it failed; ours does none of
+that.
 
-Containers are held as tight as a cluster may hold pods: no capabilities, nothing to write to but
+Containers are held as tight as a cluster may hold pods, but for network and memory, which are this
+machine's: no capabilities, nothing to write to but
 the steps' folders, a scratch folder and what is to be written to, as this user.
 """
 
@@ -119,6 +121,11 @@ class Engine:
         environment["git_revision"] = self.client.images.get(name).labels.get(revision) or None
         return Image(name, digest, environment)
 
+    @property
+    def gives_gpus(self) -> bool:
+        """Whether it can show GPUs to a container."""
+        return "nvidia" in self.info.get("Runtimes", {})
+
     def user(self) -> str:
         """Whom a container runs as, so that what it writes is this user's."""
         if any("rootless" in option for option in self.info.get("SecurityOptions") or []):
@@ -159,7 +166,7 @@ class Containers:
                 for p in (*self._places.read, *self._places.written)
             ],
         }
-        if "nvidia" in self._engine.info.get("Runtimes", {}):
+        if self._engine.gives_gpus:
             all_gpus = types.DeviceRequest(count=-1, capabilities=[["gpu"]])
             arguments["device_requests"] = [all_gpus]
         return local.DockerRunner(**arguments)

@@ -48,6 +48,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 
     Raises:
         ArtifactError: the list is missing or damaged.
+        StorageError: it cannot be read.
     """
     path = folder / SUMS_FILE
     try:
@@ -56,6 +57,8 @@ def read_sums(folder: Path) -> dict[str, str]:
         raise missing_file(path) from None
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged: {error}.") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
     rows = [line.partition("  ") for line in lines]
     if not all(digest and mark and name for digest, mark, name in rows):
         raise ArtifactError(f"{path} is damaged: it must hold a SHA-256 and a name a line.")

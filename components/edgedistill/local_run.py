@@ -1,6 +1,6 @@
 """The pipeline on this machine: kfp.local, mended where it would corrupt paths or leave orphans.
 
-KFP runs a step as a subprocess and decides by its cache whether it must run at all. Three functions
+KFP runs a step as a subprocess and decides by its cache whether it must run at all. Four functions
 of it are replaced while a pipeline runs, which is why kfp is pinned:
 
 - `replace_python_executable` puts the interpreter in place of every "python3" it meets, also in
@@ -9,14 +9,13 @@ of it are replaced while a pipeline runs, which is why kfp is pinned:
   this process is stopped, and forgets why it failed; ours does none of that.
 - `execute_parallel_tasks` runs a loop's steps in threads: two at once, each of which would take all
   cores; a stop reaches neither, and a failure's reason is lost. Ours runs one after the other.
+- `LocalCache.get` tells nobody which folders it takes outputs from; ours notes them.
 """
 
 import contextlib
 import fcntl
-import io
 import shlex
 import shutil
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +30,7 @@ from edgedistill.checkpoints import PLACE_VARIABLE
 from edgedistill.console import Console
 from edgedistill.errors import EdgedistillError, StorageError
 from edgedistill.local_graph import ROUND, Source, for_this_machine, planned_steps, sources_of
+from edgedistill.quiet_kfp import kfp_silenced
 from edgedistill.runs import STEP_RECORD, FinishedRun
 from edgedistill.steps import StepDone, Steps
 
@@ -130,7 +130,7 @@ def run_pipeline(
             place.starting(steps),
             _rounds_in_order(),
             _reused_folders() as reused,
-            _silent(),
+            kfp_silenced(),
         ):
             pipeline_orchestrator.run_local_pipeline(spec, compared)
         finished = steps.finish(reused)
@@ -226,14 +226,6 @@ def _reused_folders() -> Iterator[set[Path]]:
         yield folders
     finally:
         cache.LocalCache.get = before
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Swallows what KFP itself prints, logs and warns of; our console keeps the real stdout."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _remove_steps(work_dir: Path, pipeline_name: str, keep: Callable[[Path], bool]) -> None:

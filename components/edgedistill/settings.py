@@ -21,7 +21,12 @@ from edgedistill.shared_settings import (
     StepSettings,
     TeacherChoice,
 )
-from edgedistill.training_settings import DistillerSettings, QatExportSettings, TeacherSettings
+from edgedistill.training_settings import (
+    DistillerSettings,
+    QatExportSettings,
+    TeacherSettings,
+    Trained,
+)
 
 __all__ = [
     "COMPONENT_SETTINGS",
@@ -44,6 +49,7 @@ __all__ = [
     "SplitSettings",
     "StepSettings",
     "TeacherSettings",
+    "Trained",
     "all_settings",
 ]
 

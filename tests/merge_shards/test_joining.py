@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from edgedistill.errors import ArtifactError
+from edgedistill.merge_shards.joining import checked_images
 
 PEAK = """
 import sys
@@ -53,3 +57,18 @@ def test_joining_takes_no_memory_for_the_photos(tmp_path: Path) -> None:
     assert float(done.stdout) < 24
     joined = tmp_path / "joined/pixels/512/00000.npy"
     assert joined.stat().st_size == 128 + 200 * 512 * 512 * 3
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 0, 0, 3), (2, 8, 4, 3), (2, 8, 8, 1), (2, 8, 8), (1, 2**20, 2**20, 3)]
+)
+def test_a_header_of_no_images_is_refused_before_anything_is_read(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    path = tmp_path / "00000.npy"
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+    images = checked_images(path, "0" * 64, tmp_path / "SHA256SUMS")
+    with pytest.raises(ArtifactError, match=r"00000\.npy is damaged: it must hold square images\."):
+        next(images)

@@ -12,7 +12,7 @@ from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
 from edgedistill import components, documents
 from edgedistill.cluster_parameters import CLUSTER_VARIANTS, ClusterVariant
-from edgedistill.compile_arguments import CompileArguments, read_compile_arguments
+from edgedistill.compile_arguments import COMPILE_OPTIONS, CompileArguments, read_compile_arguments
 from edgedistill.errors import StorageError
 from edgedistill.graph import build
 from edgedistill.settings import COMPONENT_SETTINGS
@@ -21,7 +21,7 @@ OBJECTS_FILE = "pipeline-objects.yaml"
 """A pipeline and its version as Kubernetes' own objects, for GitOps."""
 
 _REPOSITORY = Path(__file__).parents[3]
-_NAMESPACE = "edgedistill"
+_NAMESPACE = str(COMPILE_OPTIONS["namespace"].default)
 
 
 def command(words: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgedistill import logs
 from edgedistill.arguments import DOCKER, RunArguments, read_run_arguments
 from edgedistill.console import Console
+from edgedistill.machine import gpu_names
 from edgedistill.output_folder import folder_bytes, work_folder
 from edgedistill.runs import FinishedRun
 
@@ -90,6 +91,10 @@ def run_in_containers(wanted: RunArguments, console: Console) -> FinishedRun:
 
     work = work_folder(wanted.output_dir)
     places = container_places(wanted.settings)
+    if gpu_names() and not engine.gives_gpus:
+        console.text(
+            "Trainings compute on the CPU: the Docker engine has no runtime called nvidia."
+        )
     finished = run_pipeline(
         pipeline,
         wanted.settings,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from edgedistill.errors import USER_ERROR_STATUS
 from edgedistill.failure_report.pods import Pod
-from edgedistill.settings import COMPONENT_SETTINGS, StepSettings
-from edgedistill.training_settings import Trained
+from edgedistill.settings import COMPONENT_SETTINGS, StepSettings, Trained
 
 # Around a step's own lines stand those of KFP's launcher, of Argo, and of KFP's Python executor.
 _OF_OTHERS = re.compile(

@@ -18,6 +18,7 @@ from edgedistill.pixels import ShardWriter
 from edgedistill.scan.shard import FINGERPRINTS, TABLE, UNKNOWN_TABLE, pixel_folders
 from edgedistill.scan.tables import Tables
 
+_MOST_SIDE_PX = 1024  # as the settings have it
 _READ_BYTES = 8 * 2**20
 
 
@@ -95,6 +96,8 @@ def checked_images(path: Path, wanted: str, named_by: Path) -> Iterator[NDArray[
             n_bytes = file.tell()
             file.seek(0)
             digest.update(file.read(n_bytes))
+            if len(shape) != 3 or shape[2] != 3 or not 0 < shape[0] == shape[1] <= _MOST_SIDE_PX:
+                raise ArtifactError(f"{path} is damaged: it must hold square images.")
             row_bytes = math.prod(shape)
             while block := file.read(max(1, _READ_BYTES // row_bytes) * row_bytes):
                 digest.update(block)

@@ -6,8 +6,6 @@ in the home folder, and writes one there. What replaces that is bound to the ver
 setup.cfg names.
 """
 
-import contextlib
-import io
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ import urllib3
 from kfp_server_api import rest
 
 from edgedistill.errors import SettingError
+from edgedistill.quiet_kfp import kfp_silenced
 from edgedistill.server.answers import (
     MAY_BE_DONE,
     TRANSIENT_STATUSES,
@@ -90,7 +89,7 @@ class Connection:
         waits_s = iter(self._patience.waits_s if again else ())
         while True:
             try:
-                with _silent():
+                with kfp_silenced():
                     return function()
             except (AnswerError, NoAnswerError) as came:
                 is_transient = came.status in TRANSIENT_STATUSES
@@ -159,7 +158,7 @@ class _Client(kfp.Client):  # type: ignore[misc]
             )
         # False, not 0: a redirection, which is to a login, is an answer then, and not followed.
         self._given.retries = False
-        with _silent():
+        with kfp_silenced():
             # With a namespace it does not ask the server for one; it is not used for more.
             super().__init__(host=host, namespace="given")
         self.runs.api_client.rest_client = _Rest(
@@ -217,11 +216,3 @@ def _silence(error: urllib3.exceptions.HTTPError) -> Silence:
 def _last(text: str) -> str:
     """The innermost cause of what libraries nest: the part behind the last colon."""
     return " ".join(text.split()).rpartition(": ")[2].strip(" ()'\",")
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Swallows the links that kfp prints and what it warns of."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -20,7 +20,6 @@ with batch normalisation trained, as it is from random weights alone, 0.03 and 0
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
-from unittest.mock import patch
 
 from edgedistill.tf.runtime import tf
 
@@ -183,11 +182,23 @@ def _of_each_part(work: Callable[..., Any], batch: Sequence[Any]) -> Sequence[An
     def of_one() -> Any:
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
         begin, end = ((n_photos * k + n - 1) // n for k in (number, number + 1))
-        with patch.object(tf.__internal__.train, "assign_moving_average", _move):
-            return work(*(rows[begin:end] for rows in batch))
+        return work(*(rows[begin:end] for rows in batch))
 
-    found: Sequence[Any] = strategy.experimental_local_results(strategy.run(of_one))
+    with _moved_alone():
+        found: Sequence[Any] = strategy.experimental_local_results(strategy.run(of_one))
     return found
+
+
+@contextmanager
+def _moved_alone() -> Iterator[None]:
+    """Has averages moved by `_move` while a pass is traced."""
+    train = tf.__internal__.train
+    before = train.assign_moving_average
+    train.assign_moving_average = _move
+    try:
+        yield
+    finally:
+        train.assign_moving_average = before
 
 
 def _move(variable: Any, value: Any, decay: float, zero_debias: bool, name: str) -> Any:
