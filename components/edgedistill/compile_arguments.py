@@ -99,7 +99,7 @@ def read_community_arguments(words: Sequence[str]) -> CommunityArguments:
 
     Raises:
         SettingError: a flag is missing, empty, unknown or given twice, the folder is no checkout,
-            or an approver has no name that GitHub gives.
+            an approver has no name that GitHub gives, or the image none that compile takes.
     """
     texts = read_flags(words, COMMUNITY_OPTIONS)
     for name in COMMUNITY_OPTIONS:

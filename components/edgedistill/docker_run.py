@@ -6,8 +6,8 @@ leaves it running when this process is stopped, and does not tell why it failed;
 that.
 
 Containers are held as tight as a cluster may hold pods, but for network and memory, which are this
-machine's: no capabilities, nothing to write to but
-the steps' folders, a scratch folder and what is to be written to, as this user.
+machine's: no capabilities, nothing to write to but the steps' folders, a scratch folder and what is
+to be written to, as this user.
 """
 
 import contextlib

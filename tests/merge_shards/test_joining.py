@@ -1,5 +1,6 @@
 """Joining moves any number of photos through little memory."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -60,15 +61,31 @@ def test_joining_takes_no_memory_for_the_photos(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(2, 0, 0, 3), (2, 8, 4, 3), (2, 8, 8, 1), (2, 8, 8), (1, 2**20, 2**20, 3)]
+    "shape",
+    [(2, 0, 0, 3), (2, 8, 4, 3), (2, 8, 8, 1), (2, 8, 8), (1, 2**20, 2**20, 3), (8, 4, 4, 3)],
 )
-def test_a_header_of_no_images_is_refused_before_anything_is_read(
+def test_a_header_of_other_images_is_refused_before_anything_is_read(
     tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     path = tmp_path / "00000.npy"
     with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-    images = checked_images(path, "0" * 64, tmp_path / "SHA256SUMS")
-    with pytest.raises(ArtifactError, match=r"00000\.npy is damaged: it must hold square images\."):
+    images = checked_images(path, 8, "0" * 64, tmp_path / "SHA256SUMS")
+    with pytest.raises(ArtifactError, match=r"must be of shape \(8, 8, 3\); got") as refused:
         next(images)
+    assert str(refused.value).endswith(f"got {shape[1:]}.")
+
+
+def test_a_header_with_any_byte_changed_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "00000.npy"
+    np.save(path, np.zeros((2, 8, 8, 3), np.uint8))
+    whole = path.read_bytes()
+    wanted = hashlib.sha256(whole).hexdigest()
+    assert len(list(checked_images(path, 8, wanted, tmp_path))) == 2
+    for place in range(128):
+        # A bit, a comma and a zero byte: each trips NumPy's reading of a header in another way.
+        for byte in {whole[place] ^ 1, ord(","), ord("B"), 0} - {whole[place]}:
+            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            with pytest.raises(ArtifactError):
+                list(checked_images(path, 8, wanted, tmp_path))

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import shutil
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from edgedistill.pixels import ShardWriter
 from edgedistill.scan.shard import FINGERPRINTS, TABLE, UNKNOWN_TABLE, pixel_folders
 from edgedistill.scan.tables import Tables
 
-_MOST_SIDE_PX = 1024  # as the settings have it
 _READ_BYTES = 8 * 2**20
+# What NumPy takes a header apart with lets through, where its bytes were changed.
+_DAMAGED_HEADER = (ValueError, SyntaxError, TypeError, tokenize.TokenError)
 
 
 def join_tables(shards: Sequence[Shard], tables: Tables, fingerprints: Path) -> None:
@@ -59,25 +61,29 @@ def join_pixels(shards: Sequence[Shard], out: Path, *, with_unknown: bool) -> No
     for folder in pixel_folders(shards[0].packed, with_unknown=with_unknown):
         with ShardWriter(out / folder, int(folder.name)) as writer:
             for shard in shards:
-                for image in _listed_images(shard, str(folder / SUMS_FILE)):
+                for image in _listed_images(shard, folder):
                     writer.append(image)
 
 
-def _listed_images(shard: Shard, place: str) -> Iterator[NDArray[np.uint8]]:
-    """The images of one list; none where the shard has none of them."""
+def _listed_images(shard: Shard, folder: Path) -> Iterator[NDArray[np.uint8]]:
+    """The images of a folder named by its size; none where the shard has none of them."""
+    place = str(folder / SUMS_FILE)
     if place not in shard.about["sha256"]:
         return
     path = shard.folder / place
     require_sum(path, shard.about["sha256"][place], shard.folder / SHARD.name)
     for name, wanted in read_sums(path.parent).items():
-        yield from checked_images(path.with_name(name), wanted, path)
+        yield from checked_images(path.with_name(name), int(folder.name), wanted, path)
 
 
-def checked_images(path: Path, wanted: str, named_by: Path) -> Iterator[NDArray[np.uint8]]:
+def checked_images(
+    path: Path, size_px: int, wanted: str, named_by: Path
+) -> Iterator[NDArray[np.uint8]]:
     """The images of one .npy file, in one pass; at its end its bytes are held to their name.
 
     Args:
         path: what a `ShardWriter` wrote.
+        size_px: side of its images.
         wanted: its SHA-256, in hexadecimal.
         named_by: what says so.
 
@@ -96,8 +102,11 @@ def checked_images(path: Path, wanted: str, named_by: Path) -> Iterator[NDArray[
             n_bytes = file.tell()
             file.seek(0)
             digest.update(file.read(n_bytes))
-            if len(shape) != 3 or shape[2] != 3 or not 0 < shape[0] == shape[1] <= _MOST_SIDE_PX:
-                raise ArtifactError(f"{path} is damaged: it must hold square images.")
+            if shape != [size_px, size_px, 3]:
+                raise ArtifactError(
+                    f"{path} is damaged: its images must be of shape "
+                    f"{(size_px, size_px, 3)}; got {tuple(shape)}."
+                )
             row_bytes = math.prod(shape)
             while block := file.read(max(1, _READ_BYTES // row_bytes) * row_bytes):
                 digest.update(block)
@@ -105,7 +114,7 @@ def checked_images(path: Path, wanted: str, named_by: Path) -> Iterator[NDArray[
                     yield from np.frombuffer(block, np.uint8).reshape(-1, *shape)
     except FileNotFoundError:
         raise missing_file(path) from None
-    except ValueError as error:
+    except _DAMAGED_HEADER as error:
         raise ArtifactError(f"{path} is damaged: {error}.") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
