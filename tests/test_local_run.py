@@ -437,6 +437,7 @@ class Asleep:
         while not self.output_so_far.endswith(self.last_line):
             self.output_so_far += self.process.stdout.readline().decode()
             assert self.process.poll() is None, self.output_so_far
+        wait_until(self._pid_file.exists)  # the step tells it last
         self.child = int(self._pid_file.read_text(encoding="utf-8"))
         assert is_alive(self.child)
         return self

@@ -43,16 +43,21 @@ def misbehave(made: Input[Dataset], how: str, kept: Output[Artifact]) -> None:
 
         train(Path(how.partition(" ")[2]))
     if how.startswith("deaf "):
+        from tests.toy_training import tell_pid
+
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        Path(how.partition(" ")[2]).write_text(str(os.getpid()), encoding="utf-8")
         sys.stdout.write("asleep\n")
+        tell_pid(Path(how.partition(" ")[2]), os.getpid())
         time.sleep(60)
     if how.startswith(("sleep ", "abandon ")):
+        from tests.toy_training import tell_pid
+
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        Path(how.partition(" ")[2]).write_text(str(child.pid), encoding="utf-8")
+        if how.startswith("sleep "):
+            sys.stdout.write("asleep\n")
+        tell_pid(Path(how.partition(" ")[2]), child.pid)
         if how.startswith("abandon "):
             raise RuntimeError("gone")
-        sys.stdout.write("asleep\n")
         time.sleep(60)
     Path(kept.path).write_text((Path(made.path) / "text.txt").read_text(encoding="utf-8"))
 
@@ -92,9 +97,11 @@ def part(number: int, text: str, how: str, parted: Output[Dataset]) -> None:
     if how == f"refuse {number}":
         raise DatasetError(f"part {number} has no photos.")
     if number == 1 and how.startswith("sleep "):
+        from tests.toy_training import tell_pid
+
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        Path(how.partition(" ")[2]).write_text(str(child.pid), encoding="utf-8")
         sys.stdout.write("asleep\n")
+        tell_pid(Path(how.partition(" ")[2]), child.pid)
         time.sleep(60)
     Path(parted.path).write_text(f"{text}{number}", encoding="utf-8")
 

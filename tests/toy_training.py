@@ -13,9 +13,17 @@ from edgedistill.interruption import Stopped, heeded
 IDENTITY = {"epochs": 5}
 
 
+def tell_pid(pid_file: Path, pid: int) -> None:
+    """Write the file whole, last: a test that sees it stops the step at once."""
+    sys.stdout.flush()
+    unfinished = pid_file.with_name(pid_file.name + ".unfinished")
+    unfinished.write_text(str(pid), encoding="utf-8")
+    unfinished.rename(pid_file)
+
+
 def train(pid_file: Path) -> None:
     """Five epochs, each saved; takes its time to save when it is stopped."""
-    pid_file.write_text(str(os.getpid()), encoding="utf-8")
+    tell_pid(pid_file, os.getpid())
     states = checkpoints_for("", "toy", IDENTITY)
     assert states is not None
     found = states.latest()
