@@ -28,7 +28,8 @@ INPUTS = (
     ("epochs_teacher", 10, "all of them, as if none ended early"),
     ("epochs_student", 20, "all of them"),
     ("epochs_qat", 10, "all of them"),
-    ("cpu_cores", 4, "cores of evaluate and calibrate, and of the int8 files in qat_export"),
+    ("evaluate_cores", 4, "cores of evaluate, and of the int8 files in qat_export"),
+    ("calibrate_cores", 2, "cores of calibrate"),
     ("int8_cpu_ms", 18.0, "CPU ms of the int8 file for a photo (measured, without AVX-512)"),
     ("float_cpu_ms", 200.0, "CPU ms of teacher and float student for a photo"),
 )
@@ -82,13 +83,14 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
     student_s = trained(given.epochs_student, given.student_images_s) + both / sums
     yield Step("distiller", 1, 0, both, 0, student_s)
     # Both candidates and the file for MediaPipe answer every validation photo.
-    int8_s = given.int8_cpu_ms / 1000 / given.cpu_cores
+    int8_s = given.int8_cpu_ms / 1000 / given.evaluate_cores
     qat_s = trained(given.epochs_qat, given.qat_images_s) + 3 * val * int8_s
     qat_s += both / sums
     yield Step("qat_export", 1, 0, both, 0, qat_s)
-    answer_s = 3 * int8_s + given.float_cpu_ms / 1000 / given.cpu_cores
+    answer_s = 3 * int8_s + given.float_cpu_ms / 1000 / given.evaluate_cores
     yield Step("evaluate", 1, 0, val * packed, 0, val * answer_s)
-    yield Step("calibrate", 1, 0, val * STUDENT, 0, val * int8_s)
+    calibrate_s = val * given.int8_cpu_ms / 1000 / given.calibrate_cores
+    yield Step("calibrate", 1, 0, val * STUDENT, 0, calibrate_s)
 
 
 def rows(given: argparse.Namespace) -> Iterator[tuple[str, ...]]:

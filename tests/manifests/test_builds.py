@@ -192,6 +192,24 @@ def test_only_the_overlay_with_workload_identity_reaches_the_metadata_server(
     assert allowed(built, dict(POD_LABELS[0]), 80, "TCP", GKE) is (overlay == "gcs")
 
 
+def test_one_line_gives_the_overlay_with_claims_workload_identity_too(copied: Path) -> None:
+    chosen = copied / "overlays" / "pvc" / "kustomization.yaml"
+    text = chosen.read_text(encoding="utf-8")
+    assert "components:\n" in text
+    # README.md, step 5.
+    chosen.write_text(text.replace("components:\n", "components:\n  - ../../gke\n"))
+    with_gke = build(copied / "overlays" / "pvc")
+    assert allowed(with_gke, dict(POD_LABELS[0]), 80, "TCP", GKE)
+    [runner] = [
+        account
+        for account in of_kind(with_gke, "ServiceAccount")
+        if account["metadata"]["name"] == "edgedistill-runner"
+    ]
+    assert "iam.gke.io/gcp-service-account" in runner["metadata"]["annotations"]
+    assert list(rules.namespace_faults(with_gke, NAMESPACE)) == []
+    assert list(rules.schema_faults(with_gke, "1.36")) == []
+
+
 def test_nothing_may_connect_to_a_pod_but_the_dashboard_to_its_proxy(built: list[Object]) -> None:
     inward = [
         policy["spec"]

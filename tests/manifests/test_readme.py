@@ -116,6 +116,16 @@ def compiled_requests(scan_shards: int) -> dict[str, tuple[str, ...]]:
     return asked
 
 
+def test_the_plan_gives_each_step_the_cores_that_it_asks_for() -> None:
+    steps = ("scan", "evaluate", "calibrate")
+    asked = {step: float(compiled_requests(1)[step][0]) for step in steps}
+    # As many cores as a step asks for, or as the plan's default is: the same hours.
+    words = [word for step, n in asked.items() for word in (f"--{step}_cores", f"{n:.0f}")]
+    assert planned(*words) == planned()
+    for step, n in asked.items():
+        assert planned(f"--{step}_cores", f"{n * 3:.0f}") != planned()
+
+
 def _named(request: str) -> str:
     """A parameter by its name, anything else as it is."""
     found = re.search(r"pipelinechannel--(\w+)", request)
@@ -132,7 +142,7 @@ def test_the_command_for_priorities_names_the_class_that_is_there() -> None:
 @pytest.mark.parametrize("path", ["README.md", "LARGE_DATA.md"])
 def test_every_file_that_is_named_is_there(path: str) -> None:
     text = (MANIFESTS / path).read_text(encoding="utf-8")
-    shown = re.findall(r"`((?:base|overlays|image|standalone|manifests|tests)/[\w./-]+)`", text)
+    shown = re.findall(r"`((?:base|overlays|gke|image|standalone|manifests|tests)/[\w./-]+)`", text)
     shown += [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     roots = (MANIFESTS, MANIFESTS.parent)
     assert shown
