@@ -174,7 +174,7 @@ def readable(tmp_path: Path) -> Path:
 def out(tmp_path: Path, readable: Path) -> Path:
     """A run of them as if it had been done, with the digest of its photos and of its file."""
     photos = (
-        (str(p.relative_to(readable)), p.parent.name, pixel_digest(np.array(Image.open(p))))
+        (str(p.relative_to(readable)), p.parent.name, pixel_digest(Image.open(p)))
         for p in readable.rglob("*.png")
     )
     folder = tmp_path / "out put"

@@ -7,8 +7,8 @@ Nothing is memory-mapped: the pages of every row that was touched would count as
 memory, which would so grow with the set.
 """
 
-import hashlib
 import math
+import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -22,6 +22,9 @@ from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.file_sums import file_sum, read_sums, write_sums
 
 MAX_SHARD_BYTES = 256 * 2**20
+HEADER_ERRORS = (ValueError, SyntaxError, TypeError, tokenize.TokenError)
+"""What NumPy raises at a header whose bytes were changed."""
+
 _MOVED_BYTES = 8 * 2**20
 
 Pixels = NDArray[np.uint8]
@@ -56,9 +59,7 @@ class ShardWriter:
             raise ValueError(f"image must be uint8 {self._shape}; got {image.dtype} {image.shape}")
         try:
             file = self._open if self._open is not None else self._open_shard()
-            data = np.ascontiguousarray(image).data.cast("B")
-            _write(file, data)
-            self._sum.update(data)
+            _write(file, np.ascontiguousarray(image).data.cast("B"))
         except BaseException:
             self._abandon()
             raise
@@ -84,13 +85,14 @@ class ShardWriter:
     def _open_shard(self) -> FileIO:
         # "x": after an error the spoilt shard is in the way of another try.
         self._open = FileIO(_shard_path(self._folder, len(self._sums)), "x")
-        header = _header(self._rows, self._shape)
-        _write(self._open, memoryview(header))
-        self._sum = hashlib.sha256(header)
+        _write_header(self._open, self._rows, self._shape)
         return self._open
 
     def _close_shard(self) -> None:
-        """Ends the open shard; the header of one that is not full is corrected."""
+        """Ends the open shard and names its bytes; a header that told of a full one is corrected.
+
+        They are read once more for that: only now is the header known, and the system has them yet.
+        """
         file, self._open = self._open, None
         if file is None:
             return
@@ -98,9 +100,7 @@ class ShardWriter:
         with file:
             if self._filled < self._rows:
                 _write_header(file, self._filled, self._shape)
-        # The header comes first: of the one shard that gets another in the end, all is read again.
-        is_full = self._filled == self._rows
-        self._sums[path.name] = self._sum.hexdigest() if is_full else file_sum(path)
+        self._sums[path.name] = file_sum(path)
         self._filled = 0
 
     def _abandon(self) -> None:
@@ -245,7 +245,7 @@ class _Shard:
         try:
             # For its checks alone, of the header and of the file's length: nothing is read by it.
             mapped = np.lib.format.open_memmap(path, mode="r")
-        except ValueError as error:
+        except HEADER_ERRORS as error:
             raise ArtifactError(f"{path} is damaged: {error}.") from None
         except OSError as error:
             raise _unreadable(path, error) from error
@@ -257,6 +257,8 @@ class _Shard:
                 f"{path} must be uint8 (n, size, size, 3) in C order; "
                 f"got {mapped.dtype} {mapped.shape}."
             )
+        if path.stat().st_size != mapped.offset + mapped.nbytes:
+            raise ArtifactError(f"{path} is damaged: it goes on after its last row.")
         self.size_px: int = shape[0]
         self._data_start, self._row_bytes = mapped.offset, math.prod(shape)
 

@@ -50,6 +50,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from edgedistill.core.decode import decode_photo
 from edgedistill.core.fingerprint import pixel_digest
@@ -81,7 +82,7 @@ def read_items(folder: Path) -> list[Item]:
     items, fingerprints = [], []
     for path in sorted(folder.glob("*/*.jpg")):
         image = decode_photo(path.read_bytes())
-        items.append(Item(path.parent.name, pixel_digest(image), str(path)))
+        items.append(Item(path.parent.name, pixel_digest(Image.fromarray(image)), str(path)))
         fingerprints.append(perceptual_fingerprint(letterbox(image, 240), *image.shape[:2]))
     groups = groups_of(len(items), near_duplicate_pairs(np.stack(fingerprints)).pairs).tolist()
     sizes = Counter(groups)

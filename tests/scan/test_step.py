@@ -98,7 +98,7 @@ def test_pixels_of_both_sizes_are_the_letterboxed_photos_in_the_order_of_the_tab
     dataset = PackedDataset.open(out / "catalog")
     for row, listed in enumerate(dataset.photos):
         pixels = decode_photo((data / listed.filepath).read_bytes())
-        assert listed.digest == pixel_digest(pixels)
+        assert listed.digest == pixel_digest(Image.fromarray(pixels))
         np.testing.assert_array_equal(dataset.student_pixels.row(row), letterbox(pixels, 32))
         np.testing.assert_array_equal(dataset.pixels_at(48).row(row), letterbox(pixels, 48))
 

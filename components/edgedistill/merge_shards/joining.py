@@ -3,7 +3,6 @@
 import hashlib
 import math
 import shutil
-import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,13 +14,11 @@ from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.file_sums import SUMS_FILE, read_sums, refuse_other_sum, require_sum
 from edgedistill.json_file import missing_file
 from edgedistill.merge_shards.belonging import Shard
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixels import HEADER_ERRORS, ShardWriter
 from edgedistill.scan.shard import FINGERPRINTS, TABLE, UNKNOWN_TABLE, pixel_folders
 from edgedistill.scan.tables import Tables
 
 _READ_BYTES = 8 * 2**20
-# What NumPy takes a header apart with lets through, where its bytes were changed.
-_DAMAGED_HEADER = (ValueError, SyntaxError, TypeError, tokenize.TokenError)
 
 
 def join_tables(shards: Sequence[Shard], tables: Tables, fingerprints: Path) -> None:
@@ -114,7 +111,7 @@ def checked_images(
                     yield from np.frombuffer(block, np.uint8).reshape(-1, *shape)
     except FileNotFoundError:
         raise missing_file(path) from None
-    except _DAMAGED_HEADER as error:
+    except HEADER_ERRORS as error:
         raise ArtifactError(f"{path} is damaged: {error}.") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error

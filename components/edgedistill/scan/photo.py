@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgedistill.core.careless_resize import RESIZES, careless_letterbox
-from edgedistill.core.colours import pixels_of
 from edgedistill.core.decode import UnreadablePhotoError, decode_picture
 from edgedistill.core.fingerprint import is_sampled, pixel_digest
 from edgedistill.core.letterbox import letterbox
@@ -67,7 +66,7 @@ def read_photo(
             raise fetched
         data = fetched if isinstance(fetched, bytes) else read(fetched)
         picture = decode_picture(data, max_megapixels=max_megapixels)
-        digest = pixel_digest(pixels_of(picture))
+        digest = pixel_digest(picture)
     except (UnreadableFileError, UnreadablePhotoError) as error:
         return BadFile(str(error))
     width, height = picture.size
