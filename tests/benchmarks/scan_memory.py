@@ -11,15 +11,15 @@ process of its own, whose memory grows with the photos.
 Wanted: peaks within 20 % of those at the size before, the parent's below 600 MB, and ten times the
 time for ten times the photos.
 
-Seen on 22 November 2026 (2 shared cores, other work beside it):
+Seen on 29 November 2026 (2 shared cores, a training beside it):
 
     both sizes 32 px   parent MiB  worker MiB  search MiB  seconds
-         1,000                 53          43          47      1.8
-        10,000                 66          43          82      7.2
-       100,000                 68          43         241     63.9
+         1,000                 53          45          39      4.5
+        10,000                 58          45          70     23.7
+       100,000                 64          45         255    238
     default sizes
-         1,000                 96          52          43      4.0
-        10,000                101          52          82     25.5
+         1,000                 64          59          39      9.0
+        10,000                 68          60          71     97.5
 """
 
 import argparse

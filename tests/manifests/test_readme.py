@@ -182,7 +182,7 @@ def test_the_plan_shows_the_table_that_its_program_prints() -> None:
 
 
 def test_a_plan_is_its_arithmetic() -> None:
-    # 1,000 photos of 1 MB at 1 MB/s, one scan: 1,000 s to read, 280 s of CPU on one core beside it.
+    # 1,000 photos of 1 MB at 1 MB/s, one scan: 1,000 s to read, 230 s of CPU on one core beside it.
     # Packed: 1,000 * (172,800 + 270,000) B = 442.8 MB; train 354.24, val 44.28, calib 17.28.
     rows = {
         row[0]: row
