@@ -1,9 +1,9 @@
 """A local run in containers of the image that a cluster takes: kfp.local's DockerRunner, mended.
 
-It runs the compiled file. Beside what `local_run` replaces of KFP, one more function is replaced:
-`run_docker_container` takes a container that ended before its log was read for one that succeeded,
-leaves it running when this process is stopped, and does not tell why it failed; ours does none of
-that.
+It runs the compiled file. Beside loops and cache, which `local_run` replaces for every runner, one
+more function of KFP is replaced: `run_docker_container` takes a container that ended before its log
+was read for one that succeeded, leaves it running when this process is stopped, and does not tell
+why it failed; ours does none of that.
 
 Containers are held as tight as a cluster may hold pods, but for network and memory, which are this
 machine's: no capabilities, nothing to write to but the steps' folders, a scratch folder and what is

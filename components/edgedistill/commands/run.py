@@ -91,7 +91,8 @@ def run_in_containers(wanted: RunArguments, console: Console) -> FinishedRun:
 
     work = work_folder(wanted.output_dir)
     places = container_places(wanted.settings)
-    if gpu_names() and not engine.gives_gpus:
+    # With another gpu_count the trainings have none to miss, or refuse to begin.
+    if wanted.settings["gpu_count"] == "auto" and gpu_names() and not engine.gives_gpus:
         console.text(
             "Trainings compute on the CPU: the Docker engine has no runtime called nvidia."
         )
