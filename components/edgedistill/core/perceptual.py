@@ -9,6 +9,7 @@ integers below 2**53 in doubles: exact in whatever order BLAS adds. What remains
 divisions, products and square roots, element by element, which IEEE 754 rounds in one way only.
 """
 
+import functools
 import math
 from typing import Final
 
@@ -155,12 +156,18 @@ def _sampling(stretch: float, shift: float) -> Floats:
     return np.rint(weights * 64)
 
 
-_WARPS: Final = np.array(
-    [
-        [_sampling(a / 64, b / 8) for b in range(-_SHIFTS, _SHIFTS + 1)]
-        for a in range(-_STRETCHES, _STRETCHES + 1)
-    ]
-)
+@functools.cache
+def _warps() -> Floats:
+    """Every sampling of a row, (2 * _STRETCHES + 1, 2 * _SHIFTS + 1, 24, 24).
+
+    Not a constant: it takes longer than all else that a process which only fingerprints imports.
+    """
+    return np.array(
+        [
+            [_sampling(a / 64, b / 8) for b in range(-_SHIFTS, _SHIFTS + 1)]
+            for a in range(-_STRETCHES, _STRETCHES + 1)
+        ]
+    )
 
 
 def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Floats:
@@ -216,8 +223,9 @@ def _motion(solution: list[Floats]) -> list[Floats]:
 
 
 def _warped(pictures: Floats, motion: list[Floats]) -> Floats:
-    across = _WARPS[_step(motion[0], 64, _STRETCHES), _step(motion[1], 8, _SHIFTS)]
-    down = _WARPS[_step(motion[2], 64, _STRETCHES), _step(motion[3], 8, _SHIFTS)]
+    warps = _warps()
+    across = warps[_step(motion[0], 64, _STRETCHES), _step(motion[1], 8, _SHIFTS)]
+    down = warps[_step(motion[2], 64, _STRETCHES), _step(motion[3], 8, _SHIFTS)]
     sampled: Floats = np.rint(down @ pictures @ across.transpose(0, 2, 1) / 64**2)
     return sampled
 
