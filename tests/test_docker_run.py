@@ -16,6 +16,7 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from kfp.dsl import Artifact, Dataset, Input, Output, PipelineTaskFinalStatus
 
+from edgedistill.commands.run import misses_gpus
 from edgedistill.console import Console
 from edgedistill.container_places import ContainerPlaces
 from edgedistill.contract import BASE_IMAGE
@@ -68,6 +69,22 @@ def test_without_the_package_docker_the_sentence_says_what_to_install() -> None:
 def test_without_the_compiled_file_the_sentence_says_how_it_is_made(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"pipeline\.yaml is missing: .* compile writes it"):
         compiled_pipeline(tmp_path / "pipeline.yaml")
+
+
+@pytest.mark.parametrize(
+    ("gpu_count", "n_gpus", "in_reach", "misses"),
+    [
+        ("auto", 2, False, True),
+        ("auto", 2, True, False),
+        ("auto", 0, False, False),
+        ("0", 2, False, False),
+        ("2", 2, False, False),  # the training refuses to begin
+    ],
+)
+def test_gpus_are_missed_where_a_run_takes_what_there_is_and_the_engine_shows_none(
+    gpu_count: str, n_gpus: int, in_reach: bool, misses: bool
+) -> None:
+    assert misses_gpus(gpu_count, n_gpus, in_reach=in_reach) is misses
 
 
 def test_the_compiled_pipeline_runs_in_the_image_of_this_version_alone() -> None:

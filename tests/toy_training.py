@@ -14,7 +14,7 @@ IDENTITY = {"epochs": 5}
 
 
 def tell_pid(pid_file: Path, pid: int) -> None:
-    """Write the file whole, last: a test that sees it stops the step at once."""
+    """Write the file whole, after all that was said: a test that sees it may stop the step."""
     sys.stdout.flush()
     unfinished = pid_file.with_name(pid_file.name + ".unfinished")
     unfinished.write_text(str(pid), encoding="utf-8")

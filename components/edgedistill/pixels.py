@@ -22,7 +22,7 @@ from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.file_sums import file_sum, read_sums, write_sums
 
 MAX_SHARD_BYTES = 256 * 2**20
-HEADER_ERRORS = (ValueError, SyntaxError, TypeError, tokenize.TokenError)
+HEADER_ERRORS = (ValueError, SyntaxError, TypeError, OverflowError, tokenize.TokenError)
 """What NumPy raises at a header whose bytes were changed."""
 
 _MOVED_BYTES = 8 * 2**20
@@ -54,6 +54,7 @@ class ShardWriter:
         Raises:
             ValueError: the image has another shape or is not uint8.
             OSError: it cannot be written, such as for want of space; the set is then spoilt.
+            StorageError, ArtifactError: a full shard cannot be read again to name it; as before.
         """
         if image.shape != self._shape or image.dtype != np.uint8:
             raise ValueError(f"image must be uint8 {self._shape}; got {image.dtype} {image.shape}")
@@ -91,7 +92,8 @@ class ShardWriter:
     def _close_shard(self) -> None:
         """Ends the open shard and names its bytes; a header that told of a full one is corrected.
 
-        They are read once more for that: only now is the header known, and the system has them yet.
+        They are read once more for that, as only now the header is known; as a rule the system
+        still has them. So the name is that of what lies on the disk.
         """
         file, self._open = self._open, None
         if file is None:
@@ -245,6 +247,7 @@ class _Shard:
         try:
             # For its checks alone, of the header and of the file's length: nothing is read by it.
             mapped = np.lib.format.open_memmap(path, mode="r")
+            n_bytes = path.stat().st_size
         except HEADER_ERRORS as error:
             raise ArtifactError(f"{path} is damaged: {error}.") from None
         except OSError as error:
@@ -257,7 +260,7 @@ class _Shard:
                 f"{path} must be uint8 (n, size, size, 3) in C order; "
                 f"got {mapped.dtype} {mapped.shape}."
             )
-        if path.stat().st_size != mapped.offset + mapped.nbytes:
+        if n_bytes != mapped.offset + mapped.nbytes:
             raise ArtifactError(f"{path} is damaged: it goes on after its last row.")
         self.size_px: int = shape[0]
         self._data_start, self._row_bytes = mapped.offset, math.prod(shape)

@@ -16,8 +16,8 @@ Wanted: ours at most 1.05 times fit; at most 2 % of its time spent waiting for i
 epoch this short has the wait for its first batch in it, one step in `--steps`); QAT at most 1.2
 times the float step.
 
-Seen on 29 November 2026 (2 shared cores, nothing beside it), a short form of this script: later
-layers, 6 steps a round, 3 rounds, QAT and the float step alone:
+Seen on 29 November 2026 (2 shared cores, nothing beside it), by an edited copy of this script that
+has QAT and the float step alone: later layers, 6 steps a round, 3 rounds:
 
     QAT, augment standard / ours, augment standard    1.18 of the CPU, 1.17 by the clock
     the same with ranges that stay as they were set   1.16             1.15

@@ -192,12 +192,16 @@ def test_only_the_overlay_with_workload_identity_reaches_the_metadata_server(
     assert allowed(built, dict(POD_LABELS[0]), 80, "TCP", GKE) is (overlay == "gcs")
 
 
-def test_one_line_gives_the_overlay_with_claims_workload_identity_too(copied: Path) -> None:
+def add_workload_identity(copied: Path) -> None:
+    """To the overlay with claims, as README.md says in step 5."""
     chosen = copied / "overlays" / "pvc" / "kustomization.yaml"
     text = chosen.read_text(encoding="utf-8")
     assert "components:\n" in text
-    # README.md, step 5.
     chosen.write_text(text.replace("components:\n", "components:\n  - ../../gke\n"))
+
+
+def test_one_line_gives_the_overlay_with_claims_workload_identity_too(copied: Path) -> None:
+    add_workload_identity(copied)
     with_gke = build(copied / "overlays" / "pvc")
     assert allowed(with_gke, dict(POD_LABELS[0]), 80, "TCP", GKE)
     [runner] = [
@@ -297,6 +301,8 @@ def test_a_step_that_the_image_component_does_not_know_is_found(copied: Path) ->
 def test_without_users_all_that_is_left_is_in_the_namespace_of_kfp(
     copied: Path, overlay: str
 ) -> None:
+    if overlay == "pvc":
+        add_workload_identity(copied)  # its policy must go with the others
     own = copied.parent / "own"
     own.mkdir()
     (own / "kustomization.yaml").write_text(

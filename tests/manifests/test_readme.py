@@ -181,6 +181,12 @@ def test_the_plan_shows_the_table_that_its_program_prints() -> None:
     assert [line.strip("| ").split(" | ") for line in shown[1].splitlines()] == planned()
 
 
+def test_the_plan_says_how_long_scan_takes_in_shards_and_in_one_piece() -> None:
+    hours = {row[0]: row[-1] for row in (*planned("--scan_shards", "1"), *planned())}
+    told = f"decode it in {hours['scan_shard']} hours; one pod would take {hours['scan']} of the 24"
+    assert told in LARGE_DATA
+
+
 def test_a_plan_is_its_arithmetic() -> None:
     # 1,000 photos of 1 MB at 1 MB/s, one scan: 1,000 s to read, 230 s of CPU on one core beside it.
     # Packed: 1,000 * (172,800 + 270,000) B = 442.8 MB; train 354.24, val 44.28, calib 17.28.

@@ -194,6 +194,17 @@ def test_an_item_that_needs_too_much_memory_is_lost():
     assert list(map_in_order(work.take_memory, items, n_workers=1)) == items
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is told")
+def test_a_worker_keeps_a_pictures_memory_for_the_next_but_no_more_than_a_bound():
+    items = [0, 192, 192, 1600, 0]
+    results = np.array(list(map_in_order(work.use_memory, items, n_workers=1)))
+    (start_mib, first_mib, again_mib, _, end_mib), (_, first_faults, again_faults, *_) = results.T
+    assert again_faults < first_faults / 4
+    assert again_mib == pytest.approx(first_mib, abs=16)
+    assert first_mib > start_mib + 100
+    assert end_mib < start_mib + 256 + 64
+
+
 def test_arrays_come_back_as_they_were_and_stay_until_the_next_is_asked_for():
     for expected in map(work.arrays, range(60)):
         if expected[0] == 0:
@@ -267,7 +278,7 @@ def start_parent(folder: Path) -> tuple[subprocess.Popen[str], int]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: place.exists() and bool(place.read_text()))
+    wait_until(place.exists)
     worker = int(place.read_text())
     assert is_running(worker)
     return parent, worker

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import time
 from pathlib import Path
@@ -62,6 +63,20 @@ def take_memory(n_mib: int) -> int:
     return len(bytearray(n_mib * 2**20)) // 2**20
 
 
+def use_memory(n_mib: int) -> tuple[int, int]:
+    """In pieces of 16 MiB, as Pillow does, all given back at the end.
+
+    Returns:
+        MiB that this process holds then, and page faults that using it took.
+    """
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    pieces = [np.ones(16 * 2**20, np.uint8) for _ in range(n_mib // 16)]
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    pieces.clear()
+    resident_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return resident_pages * resource.getpagesize() // 2**20, faults
+
+
 Arrays = tuple[int, list[NDArray[Any]], str]
 
 
@@ -81,7 +96,9 @@ def double(text: str) -> str:
 
 
 def tell_pid_and_wait(place: str) -> None:
-    Path(place).write_text(str(os.getpid()))
+    unfinished = Path(place + ".unfinished")
+    unfinished.write_text(str(os.getpid()))
+    unfinished.rename(place)
     time.sleep(60)
 
 

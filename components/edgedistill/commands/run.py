@@ -65,6 +65,14 @@ def run_here(wanted: RunArguments, console: Console) -> FinishedRun:
     )
 
 
+def misses_gpus(gpu_count: object, n_gpus: int, *, in_reach: bool) -> bool:
+    """Whether trainings in containers compute on the CPU though the machine has GPUs.
+
+    With another `gpu_count` than auto they have none to miss, or refuse to begin.
+    """
+    return gpu_count == "auto" and n_gpus > 0 and not in_reach
+
+
 def run_in_containers(wanted: RunArguments, console: Console) -> FinishedRun:
     """Runs the compiled pipeline in containers of its image.
 
@@ -91,8 +99,7 @@ def run_in_containers(wanted: RunArguments, console: Console) -> FinishedRun:
 
     work = work_folder(wanted.output_dir)
     places = container_places(wanted.settings)
-    # With another gpu_count the trainings have none to miss, or refuse to begin.
-    if wanted.settings["gpu_count"] == "auto" and gpu_names() and not engine.gives_gpus:
+    if misses_gpus(wanted.settings["gpu_count"], len(gpu_names()), in_reach=engine.gives_gpus):
         console.text(
             "Trainings compute on the CPU: the Docker engine has no runtime called nvidia."
         )

@@ -160,7 +160,7 @@ def _sampling(stretch: float, shift: float) -> Floats:
 def _warps() -> Floats:
     """Every sampling of a row, (2 * _STRETCHES + 1, 2 * _SHIFTS + 1, 24, 24).
 
-    Not a constant: it takes longer than all else that a process which only fingerprints imports.
+    Not a constant: it takes 0.1 s, which a process that only fingerprints need not spend.
     """
     return np.array(
         [

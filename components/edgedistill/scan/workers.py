@@ -54,7 +54,8 @@ _ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX"), "1"
 )
 # glibc hands a picture's memory back at once, and the kernel then zeroes it page by page for the
-# next one: a third of the time of a phone's photo. What a worker may keep is bounded.
+# next one: a third of the time of a phone's photo. From 32 MiB on it stays so; of smaller pieces
+# 256 MiB are kept, or more only where a piece that is in use lies above them.
 _KEPT_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes; Pillow's blocks have 16
     "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
