@@ -7,17 +7,18 @@ On one data set of images of 240 px, by processor and clock, in turns:
 - read: every shard read once, in order, and nothing done with it.
 - require_whole: what a training step does before it trains: SHA-256 of the same bytes.
 - blake2b: the same with that digest in place of SHA-256.
-- written: images into shards, as split and scan write them, summed as they pass.
+- written: images into shards, as split and scan write them, each read again and summed when it is
+  full.
 - written plain: the same bytes into the same files, without a sum.
 
-Seen on 28 November 2026 (2 cores of an AMD EPYC, shared by a load of 14: the clock tells nothing),
-1 GB that was in the page cache, seconds of processor a GB:
+Seen on 29 November 2026 (2 cores of an AMD EPYC, a training beside it), 1 GB that was in the page
+cache, seconds of processor a GB:
 
     read            0.12
-    require_whole   0.78    6.4 times read
-    blake2b         1.71
-    written plain   0.54
-    written         1.39    2.5 times written plain; a photo of scan takes 16 ms, of which 0.6
+    require_whole   0.78    6.7 times read
+    blake2b         1.64
+    written plain   0.46
+    written         1.31    2.9 times written plain
 """
 
 import argparse
