@@ -54,7 +54,7 @@ class ShardWriter:
         Raises:
             ValueError: the image has another shape or is not uint8.
             OSError: it cannot be written, such as for want of space; the set is then spoilt.
-            StorageError, ArtifactError: a full shard cannot be read again to name it; as before.
+            StorageError, ArtifactError: a full shard cannot be read again to be named.
         """
         if image.shape != self._shape or image.dtype != np.uint8:
             raise ValueError(f"image must be uint8 {self._shape}; got {image.dtype} {image.shape}")

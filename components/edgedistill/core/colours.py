@@ -1,5 +1,7 @@
 """A decoded picture of any colour mode, as 8-bit RGB."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
@@ -55,11 +57,25 @@ def pixels_of(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.width * picture.height <= _STRIPE_PIXELS:
         return np.asarray(picture)
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
-    step = max(1, _STRIPE_PIXELS // picture.width)
-    for top in range(0, picture.height, step):
-        bottom = min(top + step, picture.height)
-        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    for top, stripe in stripes_of(picture, _STRIPE_PIXELS):
+        pixels[top : top + stripe.height] = np.asarray(stripe)
     return pixels
+
+
+def stripes_of(picture: Image.Image, n_pixels: int) -> Iterator[tuple[int, Image.Image]]:
+    """The picture from top to bottom in copies of some of its rows.
+
+    Args:
+        picture: of any mode.
+        n_pixels: most pixels of a stripe, which has a row at least.
+
+    Yields:
+        The row that a stripe begins with, and the stripe, as wide as the picture.
+    """
+    n_rows = max(1, n_pixels // picture.width)
+    for top in range(0, picture.height, n_rows):
+        bottom = min(top + n_rows, picture.height)
+        yield top, picture.crop((0, top, picture.width, bottom))
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from PIL import Image
 
+from edgedistill.core.colours import stripes_of
+
 _STRIPE_PIXELS = 1 << 16
 _SAMPLE_DIGITS = 13  # 52 bits: as many as a double tells apart
 _SAMPLE_RANGE: int = 16**_SAMPLE_DIGITS
@@ -28,10 +30,8 @@ def pixel_digest(picture: Image.Image) -> str:
     if picture.mode != "RGB":
         raise ValueError(f"picture must be of mode RGB; got {picture.mode}")
     digest = hashlib.sha256(f"{picture.height}x{picture.width}x3\n".encode("ascii"))
-    step = max(1, _STRIPE_PIXELS // picture.width)
-    for top in range(0, picture.height, step):
-        bottom = min(top + step, picture.height)
-        digest.update(picture.crop((0, top, picture.width, bottom)).tobytes())
+    for _, stripe in stripes_of(picture, _STRIPE_PIXELS):
+        digest.update(stripe.tobytes())
     return digest.hexdigest()
 
 
