@@ -10,7 +10,7 @@ import pytest
 from edgedistill.artifacts import NETWORK, PREDICTIONS, QUANTIZATION, TEACHERS
 from edgedistill.datasets import Photo, write_dataset_tables
 from edgedistill.errors import ArtifactError
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from edgedistill.settings import (
     CalibrateSettings,
     DistillerSettings,

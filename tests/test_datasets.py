@@ -15,7 +15,8 @@ from edgedistill.datasets import (
     write_photos,
 )
 from edgedistill.errors import ArtifactError
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 
 SIZE = 4
 BYTES = SIZE * SIZE * 3

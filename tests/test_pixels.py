@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edgedistill.errors import ArtifactError, StorageError
-from edgedistill.pixels import PackedPixels, ShardWriter, remove_rows
+from edgedistill.pixel_writing import ShardWriter, remove_rows
+from edgedistill.pixels import PackedPixels
 
 SIZE = 4
 IMAGE_BYTES = 4 * 4 * 3
@@ -376,7 +377,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgedistill.pixels import PackedPixels, ShardWriter, remove_rows
+from edgedistill.pixel_writing import ShardWriter, remove_rows
+from edgedistill.pixels import PackedPixels
 
 
 def peak_mib():

@@ -9,7 +9,7 @@ import numpy as np
 from edgedistill.core.decode import decode_photo
 from edgedistill.core.letterbox import letterbox
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 
 CLOTHING = Path(__file__).parents[3] / "shared" / "data" / "clothing"
 

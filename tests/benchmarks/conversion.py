@@ -41,7 +41,8 @@ from typing import Any
 
 import numpy as np
 
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 from tests.tf.tiny import quantised_file, range_rows
 
 INT8: dict[str, Any] = {"input_type": "int8", "output_type": "int8"}

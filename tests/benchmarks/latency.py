@@ -35,7 +35,8 @@ from pathlib import Path
 import numpy as np
 
 from edgedistill.artifacts import MODEL_FILE, TASKS_FILE
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 from edgedistill.tf.latency import Latency, measure_latency, peak_memory_mb
 from edgedistill.tf.multiply_adds import count_multiply_adds
 from tests.tf.tiny import quantised_file

@@ -31,7 +31,8 @@ import numpy as np
 
 from edgedistill.core.decode import decode_photo
 from edgedistill.core.letterbox import letterbox
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 
 SIZE_PX = 240
 BATCH_SIZE = 32

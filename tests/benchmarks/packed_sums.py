@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from tests.benchmarks.timing import in_turns, median, ratio
 
 SIZE_PX = 240

@@ -34,7 +34,8 @@ from typing import Any
 
 import numpy as np
 
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 from tests.benchmarks.timing import in_fresh_process
 
 KINDS = {"teacher": 3.8, "student": 3.8, "student, stored": 3.8, "QAT": 5.3}

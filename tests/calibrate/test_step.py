@@ -38,7 +38,7 @@ from edgedistill.datasets import (
     write_photos,
 )
 from edgedistill.errors import ArtifactError, StorageError
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from edgedistill.settings import CalibrateSettings
 from edgedistill.tf.tasks_metadata import read_metadata
 from tests.calibrate.bundle.model_folder import (

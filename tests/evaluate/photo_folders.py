@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 
 SIDE_PX = 16
 CLASSES = ["red", "green", "blue"]

@@ -232,7 +232,7 @@ def test_shards_divide_the_scan_and_add_a_merging() -> None:
 
 
 def test_sizes_in_the_plan_are_those_of_the_code() -> None:
-    from edgedistill.pixels import MAX_SHARD_BYTES
+    from edgedistill.pixel_writing import MAX_SHARD_BYTES
 
     rows = [MAX_SHARD_BYTES // (side * side * 3) for side in (240, 300)]
     assert [f"{n:,}" for n in rows] == ["1,553", "994"]

@@ -22,7 +22,7 @@ from edgedistill.artifacts import SHARD
 from edgedistill.file_sums import file_sum
 from edgedistill.merge_shards.belonging import Shard
 from edgedistill.merge_shards.joining import join_pixels
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 
 out = Path(sys.argv[1])
 shards = []

@@ -9,7 +9,7 @@ import pytest
 from edgedistill.artifacts import DATASET_MANIFEST
 from edgedistill.datasets import PackedDataset
 from edgedistill.errors import DatasetError
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from edgedistill.scan import resized
 from tests.merge_shards.scanned import (
     files,

@@ -11,7 +11,7 @@ import pytest
 from edgedistill.artifacts import PIXELS_FOLDER
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import DatasetError
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from tests.split.test_step import (
     SPLITS,
     given,

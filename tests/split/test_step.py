@@ -15,7 +15,7 @@ from edgedistill.artifacts import PIXELS_FOLDER
 from edgedistill.core.fingerprint import dataset_digest
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.errors import ArtifactError, DatasetError
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from edgedistill.settings import SplitSettings
 from edgedistill.split.step import split_catalog
 

@@ -14,7 +14,8 @@ from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.file_sums import SUMS_FILE, read_sums, refuse_other_sum, require_sum
 from edgedistill.json_file import missing_file
 from edgedistill.merge_shards.belonging import Shard
-from edgedistill.pixels import HEADER_ERRORS, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import HEADER_ERRORS
 from edgedistill.scan.shard import FINGERPRINTS, TABLE, UNKNOWN_TABLE, pixel_folders
 from edgedistill.scan.tables import Tables
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.core.groups import groups_of
-from edgedistill.pixels import remove_rows
+from edgedistill.pixel_writing import remove_rows
 from edgedistill.scan.findings import CONFLICT, Finding, Found
 from edgedistill.scan.resized import Resized
 from edgedistill.scan.search import search_near_duplicates

@@ -16,7 +16,7 @@ from edgedistill import logs
 from edgedistill.artifacts import PIXELS_FOLDER, RESIZED_FOLDER
 from edgedistill.core.careless_resize import RESIZES
 from edgedistill.errors import DatasetError
-from edgedistill.pixels import ShardWriter
+from edgedistill.pixel_writing import ShardWriter
 from edgedistill.scan.photo import BadFile, Fetched, ReadPhoto, read_photo
 from edgedistill.scan.table import PhotoTable
 from edgedistill.scan.workers import Lost, WorkersFailedError, map_in_order

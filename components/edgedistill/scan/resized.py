@@ -7,7 +7,7 @@ from pathlib import Path
 from edgedistill.core.careless_resize import RESIZES
 from edgedistill.core.fingerprint import dataset_digest, is_sampled
 from edgedistill.datasets import Photo, write_dataset_tables
-from edgedistill.pixels import remove_rows
+from edgedistill.pixel_writing import remove_rows
 from edgedistill.scan.packing import pixel_folder, resized_folder
 from edgedistill.scan.table import PhotoTable
 

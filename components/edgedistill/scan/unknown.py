@@ -8,7 +8,7 @@ from edgedistill.artifacts import UNKNOWN_FOLDER, UNKNOWN_LABEL
 from edgedistill.core.fingerprint import dataset_digest
 from edgedistill.datasets import write_dataset_tables
 from edgedistill.errors import DatasetError
-from edgedistill.pixels import remove_rows
+from edgedistill.pixel_writing import remove_rows
 from edgedistill.scan.findings import BAD_FILE, Finding, Found
 from edgedistill.scan.packing import Packing, pack_photos, pixel_folder
 from edgedistill.scan.sources.listing import LeftOut, ListedPhoto

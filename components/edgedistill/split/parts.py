@@ -8,7 +8,8 @@ from edgedistill.artifacts import PIXELS_FOLDER, RESIZED_FOLDER, UNKNOWN_FOLDER
 from edgedistill.core.fingerprint import dataset_digest
 from edgedistill.datasets import PackedDataset, Photo, write_dataset_tables
 from edgedistill.folders import complete_folder
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 
 
 def write_part(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.pixels import PackedPixels, ShardWriter
+from edgedistill.pixel_writing import ShardWriter
+from edgedistill.pixels import PackedPixels
 from edgedistill.tf.efficientnet_lite import VARIANTS
 from edgedistill.tf.export import convert_quantised
 from edgedistill.tf.interpreter import predict_outputs
