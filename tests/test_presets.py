@@ -12,7 +12,7 @@ DEFAULTS = {
     "teacher_weights": "imagenet", "student_weights": "imagenet",
     "epochs_teacher": 10, "epochs_student": 20, "epochs_qat": 10, "batch_size": 32,
     "lr_teacher": 1e-3, "lr_student": 1e-3, "lr_qat": 1e-4, "weight_decay": 0.0,
-    "use_class_weights": True, "label_smoothing": 0.0, "ema_decay": 0.0,
+    "use_class_weights": True, "label_smoothing": 0.0, "ema_decay": 0.98,
     "early_stop_patience": 5, "trained_layers": "later", "pretrained_rate": 0.5,
     "augment": "standard",
     "augment_flip": True, "mixup": 0.0, "checkpoint_uri": "", "checkpoint_steps": 0,

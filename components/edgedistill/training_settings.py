@@ -36,7 +36,7 @@ class Trained(Seeded, InBuckets):
         0.0, "Share of each label that is spread over all classes in the hard loss.", ge=0, lt=1
     )
     ema_decay: float = setting(
-        0.0,
+        0.98,
         "Decay a step of the moving average of the weights, which is what is judged and kept; "
         "0: no average.",
         ge=0,

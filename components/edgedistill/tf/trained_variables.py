@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from edgedistill.tf.runtime import keras
+
 
 def trained_variables(network: Any) -> list[Any]:
     """Those of the layers that are trained, in the network's order.
@@ -11,3 +13,13 @@ def trained_variables(network: Any) -> list[Any]:
     keeps what every early layer gave, twice the memory and the time of one that does not.
     """
     return [v for layer in network.layers if layer.trainable for v in layer.trainable_variables]
+
+
+def moving_statistics(network: Any) -> list[Any]:
+    """Means and variances that follow the batches: those of batch normalisation that is trained."""
+    return [
+        v
+        for layer in network.layers
+        if layer.trainable and isinstance(layer, keras.layers.BatchNormalization)
+        for v in layer.non_trainable_variables
+    ]
