@@ -91,6 +91,20 @@ def test_the_average_of_the_weights_is_what_is_judged_and_kept(tmp_path: Path) -
     assert not np.allclose(*kernels)
 
 
+def test_statistics_of_trained_batch_normalisation_are_averaged_with_the_weights(
+    tmp_path: Path,
+) -> None:
+    one_step = {"epochs": 1, "batch_size": 60}
+    network, _, _ = _train(tmp_path / "averaged", ema_decay=0.98, **one_step)
+    own, _, _ = _train(tmp_path / "own", **one_step)
+    # In the first step the decay is (1 + 0) / (10 + 0): a tenth of the start is left.
+    for variable, start in (("moving_mean", 0.0), ("moving_variance", 1.0)):
+        layers = (n.get_layer("stem_bn") for n in (network, own))
+        averaged, after = (getattr(layer, variable).numpy() for layer in layers)
+        assert not np.allclose(after, start)
+        np.testing.assert_allclose(averaged, 0.1 * start + 0.9 * after, rtol=1e-5)
+
+
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     first, _, _ = _train(tmp_path / "1", epochs=2)
     second, _, _ = _train(tmp_path / "2", epochs=2)
