@@ -9,6 +9,7 @@ as CASE/WHAT:
 - gradient/frozen: of one step, batch normalisation frozen;
 - weights/CASE, average/CASE, sums/CASE: after nine steps, where CASE is `frozen`, `parts` (the
   same, each batch in two parts), `trained` (batch normalisation too) and `qat`;
+- shown/CASE, after/CASE: then, while the network shows the average, and afterwards;
 - gradient/qat, gradient/qat_xla: of one step of quantisation-aware training, as it is and, on
   several devices, compiled by XLA, without which GPUs do not repeat it;
 - masks: what dropout leaves of equal ones on each device;
@@ -52,7 +53,7 @@ class Case:
         from edgedistill.tf.optimizers import Optimizers, Schedule
         from edgedistill.tf.runtime import seed_everything
         from edgedistill.tf.teachers import Teachers
-        from edgedistill.tf.trained_variables import trained_variables
+        from edgedistill.tf.trained_variables import averaged_variables, trained_variables
         from edgedistill.tf.training_step import Distillation, TrainingStep
 
         seed_everything(SEED)
@@ -70,15 +71,14 @@ class Case:
         weights = np.array([1, 2, 4], np.float32)
         how = Augmentation("standard", mixup=0.4)
         self.photos = TrainingPhotos(pixels, (pixels,), labels, weights, 0.1, how)
-        variables = trained_variables(self.network)
         schedule = Schedule(
             stage="network", epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=0.01,
             weight_decay=0.01, seed=SEED,
         )  # fmt: skip
         optimizers: Any = Optimizers(self.network, schedule, 3)
         if descent:
-            optimizers = PlainDescent(variables)
-        self._average = WeightAverage(variables, 0.9)
+            optimizers = PlainDescent(trained_variables(self.network))
+        self._average = WeightAverage(averaged_variables(self.network), 0.9)
         distillation = Distillation(Teachers((teacher,)), alpha=0.5, temperature=2.0)
         self._step = TrainingStep(
             self.network, optimizers, distillation=distillation, average=self._average,
@@ -103,6 +103,11 @@ class Case:
     @property
     def average(self) -> np.ndarray[Any, Any]:
         return flat(self._average.state)
+
+    @property
+    def weights_shown(self) -> np.ndarray[Any, Any]:
+        with self._average.shown():
+            return self.weights
 
 
 def flat(variables: list[Any]) -> np.ndarray[Any, Any]:
@@ -163,6 +168,7 @@ def main() -> None:
             found[f"before/{kind}"] = case.weights
             found[f"sums/{kind}"] = case.learn(9, n_parts)
             found[f"weights/{kind}"], found[f"average/{kind}"] = case.weights, case.average
+            found[f"shown/{kind}"], found[f"after/{kind}"] = case.weights_shown, case.weights
         found["refusal"] = np.array(refusal(case))
     np.savez(file, **found)
 

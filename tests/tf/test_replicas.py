@@ -71,6 +71,16 @@ def test_with_normalisation_frozen_nine_steps_lead_to_the_same_weights_and_avera
     assert apart(one, two, f"sums/{case}") < ROUNDING
 
 
+def test_the_average_takes_the_statistics_along_and_gives_the_network_its_own_back(
+    one: Found, two: Found
+) -> None:
+    for found in (one, two):
+        averaged = found["average/trained"][:-1]  # the last counts steps
+        np.testing.assert_array_equal(np.sort(found["shown/trained"]), np.sort(averaged))
+        np.testing.assert_array_equal(found["after/trained"], found["weights/trained"])
+        assert not np.allclose(found["shown/trained"], found["weights/trained"])
+
+
 def test_ranges_of_quantisation_move_by_each_devices_own_photos(one: Found, two: Found) -> None:
     # A range moves by 0.001 of its distance to the lowest and highest value of the photos at hand,
     # of two or three of which these differ from those of five: so do their steps on the grid.

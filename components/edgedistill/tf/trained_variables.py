@@ -1,4 +1,4 @@
-"""Which variables of a network a training changes."""
+"""Which variables of a network a training changes, and which its average takes."""
 
 from typing import Any
 
@@ -15,11 +15,16 @@ def trained_variables(network: Any) -> list[Any]:
     return [v for layer in network.layers if layer.trainable for v in layer.trainable_variables]
 
 
-def moving_statistics(network: Any) -> list[Any]:
-    """Means and variances that follow the batches: those of batch normalisation that is trained."""
-    return [
+def averaged_variables(network: Any) -> list[Any]:
+    """What an average of the weights takes: the trained variables, then their statistics.
+
+    Statistics of batch normalisation that is trained follow the weights as these waver, and would
+    not fit their average.
+    """
+    statistics = [
         v
         for layer in network.layers
         if layer.trainable and isinstance(layer, keras.layers.BatchNormalization)
         for v in layer.non_trainable_variables
     ]
+    return trained_variables(network) + statistics

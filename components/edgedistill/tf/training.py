@@ -27,7 +27,7 @@ from edgedistill.tf.optimizers import Optimizers, Schedule
 from edgedistill.tf.random_states import dropout_states
 from edgedistill.tf.replicas import n_replicas
 from edgedistill.tf.step_in_memory import StepInMemory
-from edgedistill.tf.trained_variables import moving_statistics, trained_variables
+from edgedistill.tf.trained_variables import averaged_variables
 from edgedistill.tf.training_state import Checkpoints, TrainingState
 from edgedistill.tf.training_step import SUMS, Distillation, TrainingStep
 
@@ -139,9 +139,7 @@ class _Training:
         self._optimizers = Optimizers(network, schedule, self._n_steps)
         self._average = None
         if schedule.ema_decay > 0:
-            # With their statistics: those of the wavering weights would not fit the average.
-            averaged = [*trained_variables(network), *moving_statistics(network)]
-            self._average = WeightAverage(averaged, schedule.ema_decay)
+            self._average = WeightAverage(averaged_variables(network), schedule.ema_decay)
         step = TrainingStep(
             network, self._optimizers, distillation=distillation, average=self._average,
             compile_xla=surroundings.compile_xla,
