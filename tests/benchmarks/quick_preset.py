@@ -15,8 +15,13 @@ Seen on 2026-11-28, 2 cores (AMD EPYC with AVX2 alone), little other work, seed 
     CPU s of 600   CPU s   wall s   top-1   macro-F1     ECE
             1.13     676      415  0.9059     0.8989  0.0297
 
-Earlier that day it was 1,837 CPU s (top-1 0.9086), with memory mapped anew for each tensor and an
-epoch of the student that was not kept. Two fifths of what is left are the epoch of fine-tuning. On
+With the average of the weights, a day later, in a slower hour of the same machine (the average is
+not what takes longer: tests/benchmarks/training_step.py):
+
+            1.63     979      617  0.9086     0.9027  0.0308
+
+Before both it was 1,837 CPU s (top-1 0.9086), with memory mapped anew for each tensor and an epoch
+of the student that was not kept. Two fifths of what is left are the epoch of fine-tuning. On
 processors with AVX-512, where the wish comes from, networks run about three times as fast.
 """
 

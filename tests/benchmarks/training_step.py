@@ -6,7 +6,8 @@ EfficientNet-Lite1, its batch normalisation frozen as `fine_tune` does, in one p
 
 - fit: `Model.fit` with one Adam on arrays in memory, of uint8, or of float32 as they usually are.
   Same layers frozen, no jit, operators deterministic as everywhere here.
-- ours: packed pixels by `EpochBatches` (augment none, and standard), `TrainingStep`, two Adams.
+- ours: packed pixels by `EpochBatches` (augment none, and standard), `TrainingStep`, two Adams, the
+  average of the weights; and once without that average.
 - QAT: the network with fake quantisation, by ours, augment standard.
 
 A round of a way is one epoch of `--steps` batches. Once with all layers trained, once with the
@@ -42,20 +43,27 @@ from tests.benchmarks.timing import in_turns, median, ratio_line
 N_CLASSES, SEED = 10, 0
 FIT_UINT8, FIT_FLOAT = "fit, uint8 arrays", "fit, float32 arrays"
 OURS, OURS_VARIED, QAT = "ours, augment none", "ours, augment standard", "QAT, augment standard"
+NO_AVERAGE = "ours, none, no average"
 
 
 class OurEpochs:
     """Epochs by our batches and our step, counted on; `waited_frac` of each epoch's time."""
 
-    def __init__(self, network: Any, photos: Any, arguments: argparse.Namespace):
+    def __init__(
+        self, network: Any, photos: Any, arguments: argparse.Namespace, *, averaged: bool = True
+    ):
+        from edgedistill.tf.averages import WeightAverage
         from edgedistill.tf.optimizers import Optimizers, Schedule
+        from edgedistill.tf.trained_variables import averaged_variables
         from edgedistill.tf.training_step import TrainingStep
 
         schedule = Schedule(
             stage="network", epochs=100, batch_size=arguments.batch, learning_rate=1e-3,
-            body_rate=0.1, weight_decay=0.0, seed=SEED,
+            body_rate=0.5, weight_decay=0.0, seed=SEED,
         )  # fmt: skip
-        self._step = TrainingStep(network, Optimizers(network, schedule, arguments.steps))
+        optimizers = Optimizers(network, schedule, arguments.steps)
+        average = WeightAverage(averaged_variables(network), 0.98) if averaged else None
+        self._step = TrainingStep(network, optimizers, average=average)
         self._photos, self._batch, self._workers = photos, arguments.batch, arguments.workers
         self.waited_frac: list[float] = []
 
@@ -95,10 +103,10 @@ def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) ->
             freeze_early_layers(network)
         return network
 
-    def ours(level: str, network: Any) -> OurEpochs:
+    def ours(level: str, network: Any, **how: Any) -> OurEpochs:
         weights = np.ones(N_CLASSES, np.float32)
         photos = TrainingPhotos(pixels, (), labels, weights, augmentation=Augmentation(level))
-        return OurEpochs(network, photos, arguments)
+        return OurEpochs(network, photos, arguments, **how)
 
     network = compiled_classifier(frozen(), 1e-4)
     fit = partial(network.fit, y=labels, batch_size=arguments.batch, verbose=0)
@@ -106,6 +114,7 @@ def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) ->
         OURS: ours("none", frozen()),
         FIT_UINT8: partial(fit, images),
         OURS_VARIED: ours("standard", frozen()),
+        NO_AVERAGE: ours("none", frozen(), averaged=False),
         FIT_FLOAT: partial(fit, images.astype(np.float32)),
         QAT: ours("standard", frozen(quantised=True)),
     }
@@ -113,7 +122,7 @@ def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) ->
     lines = [f"trained layers: {trained_layers}"]
     for way in (OURS, OURS_VARIED):
         lines += [ratio_line(taken, way, base, 1.05) for base in (FIT_UINT8, FIT_FLOAT)]
-    lines += [ratio_line(taken, QAT, OURS_VARIED, 1.2)]
+    lines += [ratio_line(taken, OURS, NO_AVERAGE, 1.05), ratio_line(taken, QAT, OURS_VARIED, 1.2)]
     for name, epoch in ways.items():
         a_step = median(taken[name]) / arguments.steps
         line = f"  {name:26}{a_step.cpu_s * 1e3:8.0f} CPU ms a step{a_step.wall_s * 1e3:8.0f} ms"
