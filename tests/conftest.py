@@ -1,10 +1,22 @@
-"""Real servers of buckets for all tests that read from one, each started when first asked for."""
+"""What all tests share: real servers of buckets, each started when first asked for, and signals."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.storage.servers import Bucket, Server, environment, gcs_server, s3_server
+
+
+def pytest_configure() -> None:
+    """Undoes what `nohup` and a shell's `&` leave to their children: signals that are ignored.
+
+    Programs that the tests start would inherit it, and those that are stopped would go on.
+    """
+    ignored = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    for number, handler in ignored.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
