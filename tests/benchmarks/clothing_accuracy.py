@@ -9,7 +9,7 @@ of the teacher, 3 of the student and 1 of the fine-tuning; what follows `--` com
 Wanted: the means over three seeds of top-1 at least 0.935, of macro-F1 at least 0.925,
 of ECE at most 0.04, with epochs that end within 25 minutes on two idle cores, which are 3,000 CPU
 seconds. (The probe, one seed: 0.9355; its float student 0.933, its teacher 0.9355. Its cores had
-AVX-512, where networks run two to three times as fast as on those below.)
+AVX-512, and networks ran about twice as fast as on those below.)
 
 With the default average of the weights it is still to be run. Without it (`ema_decay` 0), with 3, 5
 and 1 epochs, on 29 November 2026, ONE seed; 2 shared cores without AVX-512, other work beside it,
