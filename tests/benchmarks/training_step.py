@@ -17,14 +17,19 @@ Wanted: ours at most 1.05 times fit; at most 2 % of its time spent waiting for i
 epoch this short has the wait for its first batch in it, one step in `--steps`); QAT at most 1.2
 times the float step.
 
-Seen on 29 November 2026 (2 shared cores, nothing beside it), by an edited copy of this script that
-has QAT and the float step alone: later layers, 6 steps a round, 3 rounds:
+Seen on 29 November 2026 (2 shared cores, AMD EPYC with AVX2 alone, tests beside it for 3 of 6
+minutes), `--steps 4 --rounds 3 --layers later`:
 
-    QAT, augment standard / ours, augment standard    1.18 of the CPU, 1.17 by the clock
-    the same with ranges that stay as they were set   1.16             1.15
+    ours, augment none / fit, uint8 arrays          CPU 1.04, wall 1.05
+    ours, augment none / fit, float32 arrays        CPU 1.00, wall 0.90
+    ours, augment standard / fit, uint8 arrays      CPU 1.05, wall 1.06
+    ours, augment standard / fit, float32 arrays    CPU 1.00, wall 0.91
+    ours, augment none / ours, none, no average     CPU 1.00, wall 1.01
+    QAT / ours, both augment standard               CPU 1.18, wall 1.22
+    waiting for input: augment none 0.000, standard 0.016, QAT 0.014
 
-The whole of it takes some 40 minutes of two cores, as a step is 3 to 10 CPU seconds; `--steps 4
---rounds 2 --layers later` takes a tenth. Ours against fit: (none yet)
+QAT with ranges that stay as they were set: 1.16 (an edited copy of this script). With all layers
+trained it takes some 40 minutes: not run.
 """
 
 import argparse
