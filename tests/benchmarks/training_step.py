@@ -17,7 +17,7 @@ Wanted: ours at most 1.05 times fit; at most 2 % of its time spent waiting for i
 epoch this short has the wait for its first batch in it, one step in `--steps`); QAT at most 1.2
 times the float step.
 
-Seen on 29 November 2026 (2 shared cores, AMD EPYC with AVX2 alone, tests beside it for 3 of 6
+Seen on 29 November 2026 (2 shared cores, AMD EPYC with AVX2 alone, tests beside it for 1 of 5
 minutes), `--steps 4 --rounds 3 --layers later`:
 
     ours, augment none / fit, uint8 arrays          CPU 1.04, wall 1.05
@@ -42,6 +42,7 @@ from typing import Any
 
 import numpy as np
 
+from edgedistill.settings import DistillerSettings
 from tests.benchmarks.conversion import noise_photos
 from tests.benchmarks.timing import in_turns, median, ratio_line
 
@@ -62,12 +63,15 @@ class OurEpochs:
         from edgedistill.tf.trained_variables import averaged_variables
         from edgedistill.tf.training_step import TrainingStep
 
+        defaults = DistillerSettings()
         schedule = Schedule(
             stage="network", epochs=100, batch_size=arguments.batch, learning_rate=1e-3,
-            body_rate=0.5, weight_decay=0.0, seed=SEED,
+            body_rate=defaults.pretrained_rate, weight_decay=0.0, seed=SEED,
         )  # fmt: skip
         optimizers = Optimizers(network, schedule, arguments.steps)
-        average = WeightAverage(averaged_variables(network), 0.98) if averaged else None
+        average = None
+        if averaged:
+            average = WeightAverage(averaged_variables(network), defaults.ema_decay)
         self._step = TrainingStep(network, optimizers, average=average)
         self._photos, self._batch, self._workers = photos, arguments.batch, arguments.workers
         self.waited_frac: list[float] = []

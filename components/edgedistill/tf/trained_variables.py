@@ -16,10 +16,10 @@ def trained_variables(network: Any) -> list[Any]:
 
 
 def averaged_variables(network: Any) -> list[Any]:
-    """What an average of the weights takes: the trained variables, then their statistics.
+    """What an average of the weights takes: trained variables, then statistics of normalisation.
 
-    Statistics of batch normalisation that is trained follow the weights as these waver, and would
-    not fit their average.
+    Where batch normalisation is trained, its means and variances follow the wavering weights and do
+    not fit their average. Ranges of a quantised network are left out: they are averages already.
     """
     statistics = [
         v
