@@ -51,8 +51,7 @@ def test_large_teachers_teach_together_one_from_random_weights_and_one_from_a_fi
     keras.applications.EfficientNetB3(include_top=False, weights=None).save_weights(file)
     done = run(
         photos, out, teacher_arch="resnet101,efficientnet_b3", teacher_weights=f"none,{file}",
-        student_weights="none", teacher_img_size="64", student_img_size="64", qat="false",
-        robustness_photos="0",
+        student_weights="none", teacher_img_size="64", student_img_size="64",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert {p.name for p in out.iterdir() if p.is_file()} == set(OUTPUT_FILES)
