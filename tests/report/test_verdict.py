@@ -3,6 +3,7 @@ from typing import Any
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.report.run_page import render_run_page
 from edgedistill.report.verdict import DO_NOT_SHIP, SHIP, WITH_CARE, verdict
+from edgedistill.report.wording import told_apart
 from tests.report.example_run import changed, good_run
 
 
@@ -59,6 +60,25 @@ def test_a_threshold_of_0_names_no_confidence_to_answer_from():
     )
     short = on_test(threshold=0.0, coverage=1.0, accept_accuracy=0.94)
     assert "never 'unknown', which is short of the wanted 95.0%" in verdict(short).text
+
+
+def test_what_narrowly_misses_has_the_decimals_that_show_it():
+    # 170 / 179 = 0.949720..., which is 95.0 % with one decimal
+    every_photo = on_test(threshold=0.0, coverage=1.0, accept_accuracy=170 / 179)
+    run = changed("metrics", every_photo, top1=170 / 179)
+    text = verdict(run).text
+    assert "right on 94.97% of 200 test photos" in text
+    assert "is short of the wanted 95.00%" in text
+    answering_less = verdict(on_test(accept_accuracy=170 / 179)).text
+    assert "94.97% of its answers, which is short of the wanted 95.00%" in answering_less
+
+
+def test_two_shares_get_as_few_decimals_as_tell_them_apart():
+    assert told_apart(0.94, 0.95) == ("94.0%", "95.0%")
+    assert told_apart(0.95, 0.95) == ("95.0%", "95.0%")
+    assert told_apart(0.9496, 0.95) == ("94.96%", "95.00%")
+    assert told_apart(0.94998, 0.95) == ("94.998%", "95.000%")
+    assert told_apart(0.95 - 1e-9, 0.95) == ("95.0%", "95.0%")
 
 
 def test_the_verdict_says_when_nothing_is_answered():

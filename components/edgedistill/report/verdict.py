@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.wording import counted, percent, span
+from edgedistill.report.wording import counted, percent, span, told_apart
 
 SHIP, WITH_CARE, DO_NOT_SHIP = "Ship", "Ship with care", "Do not ship"
 
@@ -54,25 +54,27 @@ def _warnings(facts: RunFacts) -> Iterator[str]:
 def _evidence(facts: RunFacts) -> str:
     """How good the file is, and what the app gets."""
     metrics, threshold = facts.metrics, facts.threshold
+    target = threshold["target_accept_accuracy"]
+    top1_shown, _ = told_apart(metrics["top1"], target)
     first = (
-        f"The int8 file is right on {metrics['top1']:.1%} of "
+        f"The int8 file is right on {top1_shown} of "
         f"{counted(metrics['n_test'], 'test photo')} that it had never seen."
     )
     test = threshold["test"]["recommended"]
     t, right = test["threshold"], test["accept_accuracy"]
     if right is None:
         return f"{first} At the threshold {t:.2f} it would answer none of them."
-    target = threshold["target_accept_accuracy"]
     meets = "meets" if right >= target else "is short of"
+    right_shown, target_shown = told_apart(right, target)
     if t == 0:
         return (
             f"{first} At the threshold 0.00 the app answers every photo, never 'unknown', which "
-            f"{meets} the wanted {target:.1%}."
+            f"{meets} the wanted {target_shown}."
         )
     return (
         f"{first} Answering only from a confidence of {t:.2f} on, the app answers "
-        f"{test['coverage']:.1%} of them and is right on {right:.1%} of its answers, which {meets} "
-        f"the wanted {target:.1%}."
+        f"{test['coverage']:.1%} of them and is right on {right_shown} of its answers, which "
+        f"{meets} the wanted {target_shown}."
     )
 
 

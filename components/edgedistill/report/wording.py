@@ -13,6 +13,15 @@ def percent(share: float | None) -> str:
     return NOTHING if share is None else f"{share:.1%}"
 
 
+def told_apart(share: float, other: float) -> tuple[str, str]:
+    """Two shares with as many decimals as tell them apart: "94.97%" and "95.00%"."""
+    for places in (1, 2, 3):
+        shown = f"{share:.{places}%}", f"{other:.{places}%}"
+        if shown[0] != shown[1]:
+            return shown
+    return percent(share), percent(other)  # the same, or as good as
+
+
 def span(interval: Sequence[float] | None) -> str:
     """An interval of shares as "88.1% to 95.3%"; a dash where there is none."""
     return NOTHING if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}"

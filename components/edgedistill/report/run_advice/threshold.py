@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.wording import counted, percent, span
+from edgedistill.report.wording import counted, percent, span, told_apart
 
 _MANY_ACCEPTED = 0.1
 """Share of photos of no class on which an app should not name a class."""
@@ -23,11 +23,11 @@ def about_threshold(facts: RunFacts) -> Iterator[str]:
     elif right is not None and right < target:
         low, high = test["accept_accuracy_interval"]
         chance = "within" if low <= target <= high else "beyond"
-        chosen_on = threshold["chosen_on"]
+        target_shown, right_shown = told_apart(target, right)
         yield (
-            f"The threshold's {target:.1%} on {chosen_on} photos became {right:.1%} on test "
-            f"photos, {chance} what chance explains ({span((low, high))}): for a margin, use the "
-            "guaranteed threshold or raise threshold_target_accept_accuracy."
+            f"The threshold's {target_shown} on {threshold['chosen_on']} photos became "
+            f"{right_shown} on test photos, {chance} what chance explains ({span((low, high))}): "
+            "for a margin, use the guaranteed threshold or raise threshold_target_accept_accuracy."
         )
     missing = threshold["guarantee"]["photos_missing"]
     if missing is not None:

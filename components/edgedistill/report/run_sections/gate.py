@@ -5,15 +5,15 @@ from typing import Any
 
 from edgedistill.report.page import Section, Table
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.wording import is_noise, p_value, percent, signed_points, span
+from edgedistill.report.wording import is_noise, p_value, percent, signed_points, span, told_apart
 
 
 def gate_section(facts: RunFacts) -> Section:
     """The limits, and the earlier bundle where one was given."""
     gate, level = facts.gate, facts.evaluation["confidence_level"]
+    asked, reached = told_apart(gate["min_top1"], facts.metrics["top1"])
     least = (
-        f"Top-1 of at least {percent(gate['min_top1'])} was asked for (min_top1); the file has "
-        f"{percent(facts.metrics['top1'])}."
+        f"Top-1 of at least {asked} was asked for (min_top1); the file has {reached}."
         if gate["min_top1"]
         else "No least top-1 was asked for (min_top1 is 0)."
     )
