@@ -280,6 +280,27 @@ def test_a_storage_larger_than_the_file_is_refused(tmp_path: Path) -> None:
         read_torch_state(path)
 
 
+def _long(value: int) -> bytes:
+    """A number of more than four bytes, as a pickle has it."""
+    data = value.to_bytes(10, "little")
+    return b"\x8a" + bytes([len(data)]) + data
+
+
+def test_numbers_beyond_what_a_machine_addresses_are_refused(tmp_path: Path) -> None:
+    # A dimension of 1 is never stepped over, so that any stride passes the bounds.
+    state = _state(count=4, offset=0, shape=(1,), strides=(9,)).replace(b"K\x09", _long(2**70))
+    path = _checkpoint(tmp_path / "stride.pth", state, [1, 2, 3, 4])
+    with pytest.raises(ValueError, match="numbers are damaged"):
+        read_torch_state(path)
+
+    state = _state(count=9, offset=0, shape=(1,), strides=(1,)).replace(b"K\x09", _long(2**62))
+    path = _checkpoint(tmp_path / "count.pth", state, [])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8] + struct.pack("<q", 2**62))
+    with pytest.raises(ValueError, match="numbers are damaged"):
+        read_torch_state(path)
+
+
 def test_a_tensor_that_repeats_one_number_without_end_is_refused(tmp_path: Path) -> None:
     # Strides of 0: 255 x 255 x 255 elements in a storage of one.
     path = write_records(

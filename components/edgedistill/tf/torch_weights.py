@@ -66,9 +66,10 @@ def read_torch_state(path: Path) -> Values:
     if n_bytes > _MOST_BYTES:
         raise ValueError(f"it has {n_bytes / 1e6:.0f} MB, more than any checkpoint of its kind")
     data = path.read_bytes()
-    if data.startswith(b"PK"):
-        return _read_zip(data)
-    return _read_legacy(io.BytesIO(data))
+    try:
+        return _read_zip(data) if data.startswith(b"PK") else _read_legacy(io.BytesIO(data))
+    except OverflowError as error:  # a count or a stride of more than a machine can address
+        raise ValueError(f"its numbers are damaged ({error})") from None
 
 
 def _read_legacy(file: BinaryIO) -> Values:
