@@ -129,7 +129,9 @@ def test_examples_show_each_of_few_views_once(tmp_path: Path, n_views: int, show
     assert len(np.unique(views[0], axis=0)) == shown
 
 
-def test_mixed_photos_have_mixed_labels_and_weights(tmp_path: Path) -> None:
+def test_each_label_of_a_mixed_photo_counts_by_its_share_and_its_own_weight(
+    tmp_path: Path,
+) -> None:
     from edgedistill.tf.batches import EpochBatches
 
     photos = _photos(tmp_path, 8, mixup=1.0)
@@ -139,14 +141,15 @@ def test_mixed_photos_have_mixed_labels_and_weights(tmp_path: Path) -> None:
         own, other = (photos.pixels.take(rows) for rows in (batch.rows, partners.indices))
         np.testing.assert_array_equal(batch.images, blend(own, other, partners.share))
         for place, (row, partner) in enumerate(zip(batch.rows, partners.indices, strict=True)):
+            # The loss is share * w[own] * CE(own) + (1 - share) * w[other] * CE(other); class n
+            # weighs n + 1.
             share = partners.share[place]
-            expected = np.zeros(8)
-            expected[row] += share
-            expected[partner] += 1 - share
-            np.testing.assert_allclose(batch.targets[place], expected, atol=1e-6)
-            # Class n weighs n + 1.
-            weight = share * (row + 1) + (1 - share) * (partner + 1)
-            assert batch.photo_weights[place] == pytest.approx(weight, rel=1e-5)
+            factor_of_ce = np.zeros(8)
+            factor_of_ce[row] += share * (row + 1)
+            factor_of_ce[partner] += (1 - share) * (partner + 1)
+            weighted = batch.photo_weights[place] * batch.targets[place]
+            np.testing.assert_allclose(weighted, factor_of_ce, rtol=1e-5, atol=1e-6)
+            assert batch.targets[place].sum() == pytest.approx(1, rel=1e-6)
 
 
 def test_smoothing_spreads_its_share_over_all_classes_and_leaves_the_weight(tmp_path: Path) -> None:

@@ -137,8 +137,10 @@ class Batch:
         rows: shape (n,), their numbers in the split.
         images: shape (n, size, size, 3), at the trained network's size.
         taught: the same views at each size that the teachers take.
-        targets: shape (n, n_classes), the distribution that the hard loss wants.
-        photo_weights: shape (n,), factor of each photo in the hard loss.
+        targets: shape (n, n_classes), the distribution that the hard loss wants; of a blend of two
+            photos each label has its share times its class's weight.
+        photo_weights: shape (n,), factor of each photo in the hard loss: its class's weight, of a
+            blend the sum of both by their shares.
     """
 
     rows: NDArray[np.int64]
@@ -238,12 +240,14 @@ class _BatchMaker:
             others = np.eye(n_classes, dtype=np.float32)[photos.label_indices[partners.indices]]
             share = partners.share[:, None].astype(np.float32)
             targets = share * targets + (1 - share) * others
-        weights = targets @ photos.class_weights
+        # Each label by its own class's weight: what is blended loses or gains none of its say.
+        weighted = targets * photos.class_weights
+        weights = weighted.sum(axis=1)
         return Batch(
             rows,
             self._images(photos.pixels, *shown),
             tuple(self._images(pixels, *shown) for pixels in photos.taught),
-            photos.smoothed(targets),
+            photos.smoothed(weighted / weights[:, None]),
             weights,
         )
 
