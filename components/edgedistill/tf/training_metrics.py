@@ -43,8 +43,8 @@ def training_metrics(history: Sequence[HistoryRow]) -> dict[str, float]:
 
     Returns:
         val_accuracy and val_loss of the kept epoch; best_epoch, its number (0: the head alone);
-        images_per_s and seconds_per_epoch, means over the epochs, and photos_at_once, where there
-        was one; peak_memory_gb of this process so far.
+        images_per_s and seconds_per_epoch, means over the epochs, and photos_at_once, the fewest
+        that memory held in one, where there was one; peak_memory_gb of this process so far.
     """
     best = history[best_epoch(history)]
     figures = {
@@ -62,5 +62,5 @@ def training_speed(history: Sequence[HistoryRow]) -> dict[str, float]:
     if epochs:
         figures["images_per_s"] = float(np.mean([row["images_per_s"] for row in epochs]))
         figures["seconds_per_epoch"] = float(np.mean([row["seconds"] for row in epochs]))
-        figures["photos_at_once"] = float(epochs[-1]["photos_at_once"])
+        figures["photos_at_once"] = float(min(row["photos_at_once"] for row in epochs))
     return figures
