@@ -1,10 +1,11 @@
 """An epoch of distillation, ours against the usual script, on real photos.
 
-    python -m tests.benchmarks.distillation_epoch [--limit 512] [--rounds 3] [--quick]
+    python -m tests.benchmarks.distillation_epoch [--limit 512] [--rounds 3] [--layers later]
 
 Needs `../shared/data/clothing`. Student EfficientNet-Lite1 at 240 px, teacher EfficientNet-B3 at
 300 px with random weights (its ImageNet weights cannot be had everywhere; time does not depend on
-them), batches of 32, all layers trained, in one process, in turns:
+them), batches of 32, all layers trained (with `--layers later` ours trains the later ones, as by
+default), in one process, in turns:
 
 - usual script: tests/benchmarks/usual_script.py, `model.fit` over tf.data that decodes, letterboxes
   and varies the JPEGs anew, the teacher asked for each batch.
@@ -27,45 +28,18 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from edgedistill.settings import DistillerSettings
 from tests.benchmarks import usual_script
 from tests.benchmarks.clothing import Jpegs, jpegs, pack
+from tests.benchmarks.our_epochs import SEED, OurEpochs
 from tests.benchmarks.timing import Spent, in_turns, median, ratio_line, timed
 
 USUAL, STORED = "usual script", "ours, stored answers"
 ASKED, PLAIN = "ours, asked", "ours, no teacher"
-TEACHER_ARCH, SEED = "efficientnet_b3", 0
-TAUGHT = {"distill_alpha": 0.5, "distill_temperature": 4.0}
-
-
-def our_epochs(photos: Any, distillation: Any, arguments: argparse.Namespace) -> Callable[[], None]:
-    """A function that trains one epoch more at each call."""
-    from edgedistill.tf.batches import EpochBatches, n_batches
-    from edgedistill.tf.fine_tuning import freeze_normalisation
-    from edgedistill.tf.networks import STUDENT_ARCH, build
-    from edgedistill.tf.optimizers import Optimizers, Schedule
-    from edgedistill.tf.training_step import TrainingStep
-
-    student = build(STUDENT_ARCH, arguments.student_px, len(photos.class_weights))
-    freeze_normalisation(student)
-    schedule = Schedule(
-        stage="network", epochs=100, batch_size=arguments.batch, learning_rate=1e-3,
-        body_rate=DistillerSettings().pretrained_rate, weight_decay=0.0, seed=SEED,
-    )  # fmt: skip
-    optimizers = Optimizers(student, schedule, n_batches(len(photos), arguments.batch))
-    step = TrainingStep(student, optimizers, distillation=distillation)
-    made = [0]
-
-    def epoch() -> None:
-        made[0] += 1
-        batches = EpochBatches(photos, arguments.batch, seed=SEED, epoch=made[0], workers=2)
-        for batch in batches:
-            step(batch, photos.view_number(made[0]))
-
-    return epoch
+TEACHER_ARCH = "efficientnet_b3"
+N_WORKERS = 2
 
 
 def usual_epochs(
@@ -80,9 +54,9 @@ def usual_epochs(
 
 
 def measure(photos: Jpegs, folder: Path, arguments: argparse.Namespace) -> list[str]:
-    from edgedistill.settings import DistillerSettings
     from edgedistill.tf.batches import training_photos
-    from edgedistill.tf.networks import build
+    from edgedistill.tf.fine_tuning import LATER, freeze_early_layers, freeze_normalisation
+    from edgedistill.tf.networks import STUDENT_ARCH, build
     from edgedistill.tf.runtime import prepare
     from edgedistill.tf.teachers import Teachers
     from edgedistill.tf.teaching import taught_by
@@ -94,18 +68,25 @@ def measure(photos: Jpegs, folder: Path, arguments: argparse.Namespace) -> list[
     plain = training_photos(dataset, dataset.student_pixels, DistillerSettings())
     teacher = build(TEACHER_ARCH, arguments.teacher_px, len(photos.label_names))
 
+    def in_epochs(photos: Any, distillation: Any = None) -> Callable[[], None]:
+        student = build(STUDENT_ARCH, arguments.student_px, len(photos.class_weights))
+        freeze_normalisation(student)
+        if arguments.layers == LATER:
+            freeze_early_layers(student)
+        return OurEpochs(student, photos, arguments.batch, N_WORKERS, distillation=distillation)
+
     def ours(views: int) -> Callable[[], None]:
-        settings = SimpleNamespace(**TAUGHT, teacher_views=views)
         taught = taught_by(
-            Teachers((teacher,)), dataset, plain, settings, epochs=100, seed=SEED, data_workers=2
-        )
-        return our_epochs(*taught, arguments)
+            Teachers((teacher,)), dataset, plain, DistillerSettings(teacher_views=views),
+            epochs=100, seed=SEED, data_workers=N_WORKERS,
+        )  # fmt: skip
+        return in_epochs(*taught)
 
     stored, once["asking about one view of each"] = timed(lambda: ours(1))
     ways = {
         USUAL: usual_epochs(photos, teacher, arguments),
         STORED: stored,
-        PLAIN: our_epochs(plain, None, arguments),
+        PLAIN: in_epochs(plain),
         ASKED: ours(0),
     }
     taken = in_turns(ways, arguments.rounds)
@@ -130,6 +111,7 @@ def main() -> None:
     parser.add_argument("--student-px", type=int, default=240)
     parser.add_argument("--teacher-px", type=int, default=300)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--layers", default="all", choices=("all", "later"), help="ours")
     parser.add_argument("--quick", action="store_true", help="a try: 48 photos, 64 px, 1 round")
     arguments = parser.parse_args()
     if arguments.quick:

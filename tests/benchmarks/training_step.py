@@ -36,7 +36,6 @@ trained it takes some 40 minutes: not run.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -44,50 +43,14 @@ from typing import Any
 
 import numpy as np
 
-from edgedistill.settings import DistillerSettings
 from tests.benchmarks.conversion import noise_photos
+from tests.benchmarks.our_epochs import SEED, OurEpochs
 from tests.benchmarks.timing import in_turns, median, ratio_line
 
-N_CLASSES, SEED = 10, 0
+N_CLASSES = 10
 FIT_UINT8, FIT_FLOAT = "fit, uint8 arrays", "fit, float32 arrays"
 OURS, OURS_VARIED, QAT = "ours, augment none", "ours, augment standard", "QAT, augment standard"
 NO_AVERAGE = "ours, none, no average"
-
-
-class OurEpochs:
-    """Epochs by our batches and our step, counted on; `waited_frac` of each epoch's time."""
-
-    def __init__(
-        self, network: Any, photos: Any, arguments: argparse.Namespace, *, averaged: bool = True
-    ):
-        from edgedistill.tf.averages import WeightAverage
-        from edgedistill.tf.optimizers import Optimizers, Schedule
-        from edgedistill.tf.trained_variables import averaged_variables
-        from edgedistill.tf.training_step import TrainingStep
-
-        defaults = DistillerSettings()
-        schedule = Schedule(
-            stage="network", epochs=100, batch_size=arguments.batch, learning_rate=1e-3,
-            body_rate=defaults.pretrained_rate, weight_decay=0.0, seed=SEED,
-        )  # fmt: skip
-        optimizers = Optimizers(network, schedule, arguments.steps)
-        average = None
-        if averaged:
-            average = WeightAverage(averaged_variables(network), defaults.ema_decay)
-        self._step = TrainingStep(network, optimizers, average=average)
-        self._photos, self._batch, self._workers = photos, arguments.batch, arguments.workers
-        self.waited_frac: list[float] = []
-
-    def __call__(self) -> None:
-        from edgedistill.tf.batches import EpochBatches
-
-        begun, epoch = time.perf_counter(), len(self.waited_frac) + 1
-        batches = EpochBatches(
-            self._photos, self._batch, seed=SEED, epoch=epoch, workers=self._workers
-        )
-        for batch in batches:
-            self._step(batch, epoch)
-        self.waited_frac.append(batches.waited_s / (time.perf_counter() - begun))
 
 
 def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) -> list[str]:
@@ -117,7 +80,7 @@ def measure(arguments: argparse.Namespace, folder: Path, trained_layers: str) ->
     def ours(level: str, network: Any, **how: Any) -> OurEpochs:
         weights = np.ones(N_CLASSES, np.float32)
         photos = TrainingPhotos(pixels, (), labels, weights, augmentation=Augmentation(level))
-        return OurEpochs(network, photos, arguments, **how)
+        return OurEpochs(network, photos, arguments.batch, arguments.workers, **how)
 
     network = compiled_classifier(frozen(), 1e-4)
     fit = partial(network.fit, y=labels, batch_size=arguments.batch, verbose=0)
