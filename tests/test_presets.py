@@ -14,6 +14,7 @@ DEFAULTS = {
     "lr_teacher": 1e-3, "lr_student": 1e-3, "lr_qat": 1e-4, "weight_decay": 0.0,
     "use_class_weights": True, "label_smoothing": 0.0, "ema_decay": 0.98,
     "early_stop_patience": 5, "trained_layers": "later", "pretrained_rate": 0.5,
+    "lr_schedule": "cosine", "warmup_frac": 0.1, "head_first": True, "train_batch_norm": False,
     "augment": "standard",
     "augment_flip": True, "mixup": 0.0, "checkpoint_uri": "", "checkpoint_steps": 0,
     "compute_threads": 0, "data_workers": 2, "mixed_precision": "auto", "xla": "auto",

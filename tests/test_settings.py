@@ -183,6 +183,16 @@ def test_a_random_student_has_no_head_to_train_alone() -> None:
         DistillerSettings(epochs_student=0, student_weights="none")
 
 
+def test_no_epochs_and_no_head_first_would_train_nothing() -> None:
+    for settings, epochs in (
+        (TeacherSettings, "epochs_teacher"),
+        (DistillerSettings, "epochs_student"),
+    ):
+        settings(head_first=False)
+        with pytest.raises(SettingError, match=f"{epochs} must be at least 1 where head_first"):
+            settings(head_first=False, **{epochs: 0})
+
+
 @pytest.mark.parametrize("text", ["31", "1025", "-5", "big", "", "3e2", "²56"])
 def test_a_teachers_size_that_is_no_size_is_refused(text):
     with pytest.raises(SettingError, match="teacher_img_size must be auto or a whole number"):

@@ -21,7 +21,8 @@ NO_MATTER = {
     "qat", "tflite_inference_input_type", "tflite_inference_output_type",
 }  # fmt: skip
 OTHERS = {
-    "augment": "phone", "trained_layers": "all", "log_level": "DEBUG", "mixed_precision": "on",
+    "augment": "phone", "trained_layers": "all", "lr_schedule": "constant",
+    "log_level": "DEBUG", "mixed_precision": "on",
     "xla": "on", "gpu_count": "2", "checkpoint_uri": "/states", "s3_endpoint": "http://s3",
     "teacher_arch": "resnet101", "teacher_weights": "none", "student_weights": "none",
     "tflite_inference_input_type": "uint8",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgedistill.declaration import DeclaredSetting, declared_settings, required, setting
 from edgedistill.errors import SettingError
+from edgedistill.export_settings import QatExportSettings
 from edgedistill.shared_settings import (
     DOWNLOADED_NETWORKS,
     IMAGENET,
@@ -21,12 +22,7 @@ from edgedistill.shared_settings import (
     StepSettings,
     TeacherChoice,
 )
-from edgedistill.training_settings import (
-    DistillerSettings,
-    QatExportSettings,
-    TeacherSettings,
-    Trained,
-)
+from edgedistill.training_settings import DistillerSettings, TeacherSettings, Trained
 
 __all__ = [
     "COMPONENT_SETTINGS",

@@ -1,5 +1,6 @@
-"""Settings of the three trainings: teacher, distiller, qat_export."""
+"""Settings of teacher and distiller, and what these and qat_export share as trainings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgedistill.declaration import setting
@@ -16,6 +17,9 @@ from edgedistill.shared_settings import (
 AUGMENT_LEVELS = ("none", "light", "standard", "phone")
 """From `core.views`, which knows what each means."""
 
+LR_SCHEDULES = ("cosine", "constant")
+"""`tf.optimizers` knows what each means."""
+
 AUTO_ON_OFF = ("auto", "on", "off")
 
 _MOST_GPUS = 64
@@ -29,6 +33,15 @@ class Trained(Seeded, InBuckets):
     weight_decay: float = setting(
         0.0, "Decoupled weight decay; above 0 the optimiser is AdamW.", ge=0, lt=1
     )
+    lr_schedule: str = setting(
+        "cosine",
+        "What the learning rate does after the warm-up: falls to 0 along a cosine, or stays.",
+        choices=LR_SCHEDULES,
+    )
+    warmup_frac: float = setting(
+        0.1, "Share of a training's steps in which the learning rate rises to its highest.",
+        ge=0, lt=1,
+    )  # fmt: skip
     use_class_weights: bool = setting(
         True, "Weigh rare classes up in the hard loss, so that each class counts alike."
     )
@@ -146,6 +159,31 @@ class FineTuned(Trained):
     pretrained_rate: float = setting(
         0.5, "Learning rate of pretrained layers, as a share of the head's.", gt=0, le=1
     )
+    head_first: bool = setting(
+        True,
+        "Fit the head to pretrained features, taken once, before any layer is trained; false: it "
+        "starts at random.",
+    )
+    train_batch_norm: bool = setting(
+        False,
+        "Train pretrained batch normalisation along, by the statistics of each batch; false: it "
+        "stays as it is pretrained.",
+    )
+
+    def _require_something_to_train(self, epochs: str, weights: str, starts: Sequence[str]) -> None:
+        """Refuses no epochs for a network whose head is not fitted before them."""
+        if getattr(self, epochs) > 0:
+            return
+        if RANDOM in starts:
+            raise SettingError(
+                f"{epochs} must be at least 1 where {weights} is none: "
+                "a random network has nothing to train a head on; got 0."
+            )
+        if not self.head_first:
+            raise SettingError(
+                f"{epochs} must be at least 1 where head_first is false: nothing would be "
+                "trained; got 0."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,11 +218,7 @@ class TeacherSettings(TeacherChoice, FineTuned):
                 f"starts as teacher_arch has networks, which is {n_teachers}; got "
                 f"{self.teacher_weights}."
             )
-        if self.epochs_teacher == 0 and RANDOM in self.teacher_starts:
-            raise SettingError(
-                "epochs_teacher must be at least 1 where teacher_weights is none: "
-                "a random network has nothing to train a head on; got 0."
-            )
+        self._require_something_to_train("epochs_teacher", "teacher_weights", self.teacher_starts)
 
     @property
     def teacher_starts(self) -> tuple[str, ...]:
@@ -225,57 +259,10 @@ class DistillerSettings(Distilled, FineTuned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.epochs_student == 0 and self.student_weights == RANDOM:
-            raise SettingError(
-                "epochs_student must be at least 1 where student_weights is none: "
-                "a random network has nothing to train a head on; got 0."
-            )
+        starts = (self.student_weights,)
+        self._require_something_to_train("epochs_student", "student_weights", starts)
         if self.measure_kd_gain and self.distill_alpha == 1:
             raise SettingError(
                 "measure_kd_gain must be false where distill_alpha is 1: the student itself is "
                 "then trained without the teacher; got true."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class QatExportSettings(Distilled):
-    """Settings of the step qat_export."""
-
-    qat: bool = setting(
-        True, "Quantisation-aware training; false: post-training quantisation instead."
-    )
-    epochs_qat: int = setting(
-        10, "Most passes of the quantisation-aware fine-tuning.", unit="epochs", ge=1, le=10_000
-    )
-    lr_qat: float = setting(1e-4, "Highest learning rate of the fine-tuning.", gt=0, le=1)
-    tflite_inference_input_type: str = setting(
-        "int8", "Type of the file's input tensor.", choices=("int8", "uint8")
-    )
-    tflite_inference_output_type: str = setting(
-        "int8", "Type of the file's output tensor.", choices=("int8",)
-    )
-    rep_data_num_batches: int = setting(
-        4,
-        "Batches of training photos that set the ranges of quantisation.",
-        unit="batches",
-        ge=1,
-        le=100_000,
-    )
-    force_input_range_0_255: bool = setting(
-        True, "Quantise the input with scale 1 and zero point -128 (0 for uint8), and prove it."
-    )
-    quant_max_drop: float = setting(
-        0.01,
-        "Most that the int8 file may lose against the float student, as a share of the validation "
-        "photos, rounded up to whole photos.",
-        ge=0,
-        le=1,
-    )
-    budget_latency_ms: float = setting(
-        0.0, "Longest time of an image on a Pixel 4 class phone, as estimated; 0: no limit.",
-        unit="ms", ge=0, le=1e6,
-    )  # fmt: skip
-    budget_size_mb: float = setting(
-        0.0, "Largest size of a model file, in millions of bytes; 0: no limit.",
-        unit="MB", ge=0, le=1e6,
-    )  # fmt: skip

@@ -33,6 +33,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def by_ours(arguments: argparse.Namespace, folder: Path) -> Curve:
     """In a fresh process."""
     from edgedistill.settings import DistillerSettings, TeacherSettings
     from edgedistill.tf.batches import training_photos
-    from edgedistill.tf.fine_tuning import fine_tune
+    from edgedistill.tf.fine_tuning import Pretrained, fine_tune
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.runtime import prepare
@@ -134,9 +135,7 @@ def by_ours(arguments: argparse.Namespace, folder: Path) -> Curve:
             what,
             Validation(validation.pixels_at(size_px), validation.label_indices),
             Schedule.of(settings, stage=stage, epochs=epochs, learning_rate=rate),
-            pretrained=True,
-            pretrained_rate=settings.pretrained_rate,
-            trained_layers=arguments.layers,
+            pretrained=replace(Pretrained.of(settings), layers=arguments.layers),
             distillation=distillation,
             surroundings=Surroundings(
                 checkpoints=Noted(stage, curve), data_workers=settings.data_workers

@@ -99,7 +99,7 @@ def trained(
 ) -> tuple[Any, dict[str, float]]:
     """A network trained by the product's own recipe, and what it is worth."""
     from edgedistill.tf.batches import training_photos
-    from edgedistill.tf.fine_tuning import fine_tune
+    from edgedistill.tf.fine_tuning import Pretrained, fine_tune
     from edgedistill.tf.inference import Predictor, Validation, judge
     from edgedistill.tf.networks import build
     from edgedistill.tf.optimizers import Schedule
@@ -126,9 +126,8 @@ def trained(
     validation = Validation(parts.val.pixels_at(size_px), parts.val.label_indices)
     begun = time.process_time()
     fine_tune(
-        network, photos, validation, schedule, pretrained=True,
-        pretrained_rate=settings.pretrained_rate,
-        trained_layers=settings.trained_layers, distillation=distillation,
+        network, photos, validation, schedule,
+        pretrained=Pretrained.of(settings), distillation=distillation,
     )  # fmt: skip
     cpu_s = time.process_time() - begun
     predictor = Predictor(network)

@@ -37,7 +37,7 @@ def run_to_the_end(folder: Path, kind: str, states: Path, n_devices: int) -> str
     """Trains, going on from what is in `states`; gives the digest of what it ends with."""
     from edgedistill.checkpoints import Checkpoints
     from edgedistill.tf.batches import Augmentation, TrainingPhotos
-    from edgedistill.tf.fine_tuning import fine_tune
+    from edgedistill.tf.fine_tuning import Pretrained, fine_tune
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.networks import weights_digest
     from edgedistill.tf.optimizers import Schedule
@@ -86,7 +86,7 @@ def run_to_the_end(folder: Path, kind: str, states: Path, n_devices: int) -> str
     else:
         fine_tune(
             network, photos, judged, schedule,
-            pretrained=True, distillation=distillation, surroundings=surroundings,
+            pretrained=Pretrained(), distillation=distillation, surroundings=surroundings,
         )  # fmt: skip
     saved = checkpoints.latest()
     if saved is None:

@@ -1,6 +1,7 @@
 """Which layers a float network's training leaves as they are."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,14 +96,59 @@ def test_a_start_from_random_weights_learns_without_a_head_stage(tmp_path: Path)
         Schedule(
             stage="network", epochs=12, batch_size=16, learning_rate=5e-3, weight_decay=0.0, seed=1
         ),
-        pretrained=False,
-        trained_layers="later",
+        pretrained=None,
     )
     assert [row["stage"] for row in history] == ["network"] * 12
     losses = [row["loss"] for row in history]
     assert np.isfinite([[row["loss"], row["val_loss"]] for row in history]).all()
     # Three colours: a network that guesses has a loss of log 3.
     assert losses[-1] < 0.5 * np.log(3) < losses[0]
-    # Later layers alone would leave a random stem as it is.
     assert all(v.trainable for v in network.get_layer("stem_conv").variables)
     assert network.get_layer("stem_conv").trainable
+
+
+def _tuned(folder: Path, **how: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """A tiny network after one epoch, as if its start were pretrained."""
+    from edgedistill.tf.batches import TrainingPhotos
+    from edgedistill.tf.fine_tuning import Pretrained, fine_tune
+    from edgedistill.tf.inference import Validation
+    from edgedistill.tf.optimizers import Schedule
+    from edgedistill.tf.runtime import seed_everything
+    from tests.tf.tiny import tiny_network
+
+    seed_everything(1)
+    images, labels = colour_photos(48, seed=0)
+    network = tiny_network()
+    history = fine_tune(
+        network,
+        TrainingPhotos(packed(folder / "t", images), (), labels, np.ones(N_CLASSES, np.float32)),
+        Validation(packed(folder / "v", images[:12]), labels[:12]),
+        Schedule(
+            stage="network", epochs=1, batch_size=16, learning_rate=0.01, weight_decay=0.0, seed=1
+        ),
+        pretrained=Pretrained(**how),
+    )
+    return network, history
+
+
+def test_the_head_is_fitted_before_its_layers_are_trained_unless_not_wished(
+    tmp_path: Path,
+) -> None:
+    _, fitted = _tuned(tmp_path / "fitted")
+    assert [row["stage"] for row in fitted] == ["head", "network"]
+    _, at_random = _tuned(tmp_path / "random", head_first=False)
+    assert [row["stage"] for row in at_random] == ["network"]
+    # A fitted head knows the three colours before the first step: better than to guess, log 3.
+    assert fitted[1]["loss"] < np.log(N_CLASSES) < at_random[0]["loss"]
+
+
+def test_batch_normalisation_is_trained_along_where_that_is_wished(tmp_path: Path) -> None:
+    from tests.tf.tiny import tiny_network
+
+    start = tiny_network().get_layer("body_bn").get_weights()  # gamma, beta, mean, variance
+    kept, _ = _tuned(tmp_path / "kept")
+    trained, _ = _tuned(tmp_path / "trained", batch_norm=True, head_first=False)
+    for before, after in zip(start, kept.get_layer("body_bn").get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before)
+    for before, after in zip(start, trained.get_layer("body_bn").get_weights(), strict=True):
+        assert not np.allclose(after, before)

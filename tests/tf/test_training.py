@@ -1,5 +1,7 @@
 """The training loop on a tiny network: it learns, keeps the best epoch, and repeats itself."""
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +9,12 @@ import numpy as np
 import pytest
 
 from edgedistill.errors import TrainingError
+from edgedistill.logs import PROGRESS_VARIABLE
 from tests.tf.tiny import N_CLASSES, colour_photos, packed, tiny_network
 
 pytestmark = pytest.mark.slow
+
+SCHEDULE_OPTIONS = {"body_rate", "ema_decay", "patience", "lr_schedule", "warmup_frac"}
 
 
 def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]]:
@@ -35,10 +40,8 @@ def _train(folder: Path, **changes: Any) -> tuple[Any, Any, list[dict[str, Any]]
         batch_size=changes.pop("batch_size", 8),
         learning_rate=changes.pop("learning_rate", 0.02),
         weight_decay=changes.pop("weight_decay", 0.0),
-        body_rate=changes.pop("body_rate", 1.0),
-        ema_decay=changes.pop("ema_decay", 0.0),
-        patience=changes.pop("patience", 0),
         seed=3,
+        **{name: changes.pop(name) for name in SCHEDULE_OPTIONS & changes.keys()},
     )
     history = train(network, photos, validation, schedule, **changes)
     return network, validation, history
@@ -113,11 +116,8 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_a_body_rate_of_zero_trains_the_head_alone(tmp_path: Path) -> None:
-    from edgedistill.tf.runtime import seed_everything
-
     trained, _, _ = _train(tmp_path, epochs=1, body_rate=0.0)
-    seed_everything(3)
-    untrained = tiny_network()
+    untrained = _untrained()
     for name in ("stem_conv", "body_conv", "depthwise_conv"):
         np.testing.assert_array_equal(
             trained.get_layer(name).get_weights()[0], untrained.get_layer(name).get_weights()[0]
@@ -147,13 +147,30 @@ def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path
     assert np.mean(answers == turned) > np.mean(answers == validation.label_indices)
 
 
-def test_tensorboard_logs_are_written_where_asked(tmp_path: Path) -> None:
+def test_tensorboard_logs_hold_the_figures_of_every_epoch(tmp_path: Path) -> None:
     from edgedistill.tf.training import Surroundings
 
-    _train(tmp_path, epochs=1, surroundings=Surroundings(tensorboard=tmp_path / "logs"))
+    _, _, history = _train(
+        tmp_path, epochs=2, surroundings=Surroundings(tensorboard=tmp_path / "logs")
+    )
     (events,) = (tmp_path / "logs").iterdir()
     assert events.name.startswith("events.out.tfevents")
-    assert events.stat().st_size > 0
+    drawn = _scalars(events)
+    for name in ("loss", "val_loss", "val_accuracy", "train_accuracy", "lr", "images_per_s"):
+        expected = {row["epoch"]: row[name] for row in history}
+        assert drawn[name] == pytest.approx(expected, rel=1e-6)
+
+
+def _scalars(events: Path) -> dict[str, dict[int, float]]:
+    """Of each name the values by epoch, as TensorBoard reads them."""
+    from edgedistill.tf.runtime import tf
+
+    found: dict[str, dict[int, float]] = {}
+    for event in tf.compat.v1.train.summary_iterator(str(events)):
+        for value in event.summary.value:
+            number = float(tf.make_ndarray(value.tensor))
+            found.setdefault(value.tag, {})[event.step] = number
+    return found
 
 
 def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
@@ -164,11 +181,8 @@ def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> N
 
 
 def test_a_training_of_one_step_trains(tmp_path: Path) -> None:
-    from edgedistill.tf.runtime import seed_everything
-
     trained, _, history = _train(tmp_path, epochs=1, batch_size=60, learning_rate=0.01)
-    seed_everything(3)
-    before = tiny_network().get_layer("stem_conv").get_weights()[0]
+    before = _untrained().get_layer("stem_conv").get_weights()[0]
     # Adam's first step moves each weight by the rate, whatever the gradient.
     moved = np.abs(trained.get_layer("stem_conv").get_weights()[0] - before)
     assert np.median(moved) == pytest.approx(0.01, rel=0.05)
@@ -182,3 +196,95 @@ def test_the_rate_warms_up_over_a_tenth_and_falls_by_a_cosine(tmp_path: Path) ->
     assert history[0]["lr"] == pytest.approx(0.01)
     expected = 0.01 * 0.5 * (1 + np.cos(np.pi * 13 / 37))
     assert history[2]["lr"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_constant_rate_stays_where_the_warm_up_ends(tmp_path: Path) -> None:
+    _, _, history = _train(
+        tmp_path, epochs=4, learning_rate=0.01, lr_schedule="constant", warmup_frac=0.5
+    )
+    # 32 steps in all, of which 16, two passes, rise to the highest.
+    assert [row["lr"] for row in history] == pytest.approx([0.005, 0.01, 0.01, 0.01])
+
+
+def test_without_a_warm_up_the_first_step_has_the_highest_rate(tmp_path: Path) -> None:
+    one_pass = {"epochs": 1, "learning_rate": 0.01}
+    trained, _, _ = _train(tmp_path / "at once", warmup_frac=0.0, batch_size=60, **one_pass)
+    # Of 8 steps the first half warms up: the first of them has a quarter of the rate.
+    _, _, warmed = _train(tmp_path / "warmed", warmup_frac=0.5, **one_pass)
+    _, _, at_once = _train(tmp_path / "all", warmup_frac=0.0, **one_pass)
+    assert [warmed[0]["lr"], at_once[0]["lr"]] == pytest.approx([0.01, 0.01])
+    start = _untrained().get_layer("stem_conv").get_weights()[0]
+    moved = np.abs(trained.get_layer("stem_conv").get_weights()[0] - start)
+    assert np.median(moved) == pytest.approx(0.01, rel=0.05)  # as Adam's first step does
+
+
+def test_weight_decay_shrinks_kernels_apart_from_the_gradient_and_spares_biases(
+    tmp_path: Path,
+) -> None:
+    one_step = {"epochs": 1, "batch_size": 60, "learning_rate": 0.01}
+    plain, _, _ = _train(tmp_path / "plain", **one_step)
+    decayed, _, _ = _train(tmp_path / "decayed", weight_decay=0.5, **one_step)
+    # AdamW: the step of Adam, and each weight less rate * decay of itself.
+    for name in ("stem_conv", "depthwise_conv", "logits"):
+        start, without, with_decay = (
+            n.get_layer(name).get_weights()[0] for n in (_untrained(), plain, decayed)
+        )
+        np.testing.assert_allclose(with_decay - without, -0.01 * 0.5 * start, atol=1e-6)
+    spared = [("logits", 1), ("stem_bn", 0), ("stem_bn", 1)]  # bias, gamma, beta
+    for name, number in spared:
+        values = [n.get_layer(name).get_weights()[number] for n in (plain, decayed)]
+        np.testing.assert_array_equal(*values)
+
+
+def test_an_epoch_is_told_in_one_line_of_what_was_learned_and_how_fast(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "edgedistill")
+    _, _, history = _train(tmp_path, epochs=3)
+    told = [line for line in caplog.messages if " epoch " in line]
+    assert len(told) == 3
+    row, seconds = history[1], history[1]["seconds"]
+    assert told[1] == (
+        f"network epoch 2/3 loss={row['loss']:.3f} val_loss={row['val_loss']:.3f} "
+        f"val_accuracy={row['val_accuracy']:.3f} lr={row['lr']:.1e} {row['images_per_s']:.1f} "
+        f"images/s {seconds:.1f} s, {seconds:.0f} s left"
+    )
+    # 60 photos an epoch, whose steps take most of its seconds.
+    assert 60 / seconds <= row["images_per_s"]
+
+
+def test_parts_of_the_loss_are_told_where_a_teacher_teaches(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from edgedistill.tf.teachers import Teachers
+    from edgedistill.tf.training_step import Distillation
+
+    teacher, _, _ = _train(tmp_path / "teacher", epochs=1)
+    caplog.set_level(logging.INFO, "edgedistill")
+    taught = Distillation(Teachers((teacher,)), alpha=0.25, temperature=2.0)
+    _, _, (row,) = _train(tmp_path / "student", epochs=1, distillation=taught)
+    parts = f"(hard {row['hard_loss']:.3f}, distillation {row['distillation_loss']:.3f})"
+    assert f"loss={row['loss']:.3f} {parts} val_loss=" in caplog.text
+    assert row["loss"] == pytest.approx(
+        0.25 * row["hard_loss"] + 0.75 * row["distillation_loss"], rel=1e-5
+    )
+
+
+def test_steps_move_a_bar_on_where_somebody_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _train(tmp_path / "alone", epochs=1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv(PROGRESS_VARIABLE, "1")
+    _train(tmp_path / "watched", epochs=2)
+    shown = capsys.readouterr().err
+    # The first step has its graph traced: long enough for the bar to be drawn anew after it.
+    assert re.search(r"network 1/2: +12%.* 1/8 .* steps/s, loss=\d", shown)
+    assert "network 2/2:   0%" in shown
+
+
+def _untrained() -> Any:
+    from edgedistill.tf.runtime import seed_everything
+
+    seed_everything(3)
+    return tiny_network()

@@ -22,7 +22,7 @@ from edgedistill.settings import DistillerSettings
 from edgedistill.storage.s3 import use_endpoint
 from edgedistill.tf.batches import TrainingPhotos, example_views, training_photos
 from edgedistill.tf.devices import computed_by, start_computing, use_precision
-from edgedistill.tf.fine_tuning import fine_tune
+from edgedistill.tf.fine_tuning import Pretrained, fine_tune
 from edgedistill.tf.inference import Predictor, Validation
 from edgedistill.tf.networks import (
     STUDENT_ARCH,
@@ -169,9 +169,7 @@ def _train_student(
             epochs=settings.epochs_student,
             learning_rate=settings.lr_student,
         ),
-        pretrained=settings.student_weights != RANDOM,
-        pretrained_rate=settings.pretrained_rate,
-        trained_layers=settings.trained_layers,
+        pretrained=None if settings.student_weights == RANDOM else Pretrained.of(settings),
         distillation=distillation,
         surroundings=Surroundings.of(
             settings,

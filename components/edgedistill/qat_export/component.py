@@ -21,6 +21,8 @@ def qat_export(
     seed: int,
     batch_size: int,
     weight_decay: float,
+    lr_schedule: str,
+    warmup_frac: float,
     use_class_weights: bool,
     label_smoothing: float,
     ema_decay: float,
@@ -74,7 +76,5 @@ def qat_export(
 
     # Chosen by their names: every parameter that is no artifact is a setting.
     settings = QatExportSettings.choose(locals())
-    results = export_int8(
-        train.path, val.path, student.path, teacher.path, tflite.path, report.path, settings
-    )
-    log_metrics(metrics, results)
+    inputs = train.path, val.path, student.path, teacher.path
+    log_metrics(metrics, export_int8(*inputs, tflite.path, report.path, settings))

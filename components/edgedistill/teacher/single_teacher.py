@@ -16,7 +16,7 @@ from edgedistill.errors import ArtifactError
 from edgedistill.settings import TEACHER_SIZES_PX, TeacherSettings
 from edgedistill.tf.batches import TrainingPhotos, training_photos
 from edgedistill.tf.devices import computed_by, use_precision
-from edgedistill.tf.fine_tuning import fine_tune
+from edgedistill.tf.fine_tuning import Pretrained, fine_tune
 from edgedistill.tf.heads import train_head
 from edgedistill.tf.inference import Predictor, Validation
 from edgedistill.tf.label_judge import LabelJudge
@@ -122,9 +122,7 @@ def train_single(
             epochs=settings.epochs_teacher,
             learning_rate=settings.lr_teacher,
         ),
-        pretrained=start != RANDOM,
-        pretrained_rate=settings.pretrained_rate,
-        trained_layers=settings.trained_layers,
+        pretrained=None if start == RANDOM else Pretrained.of(settings),
         surroundings=Surroundings.of(settings, checkpoints, folder / TENSORBOARD_FOLDER / arch),
         label_judge=judge,
     )
@@ -136,7 +134,7 @@ def train_single(
         on_train = softmax(Predictor(network).outputs(taught.pixels))
         return Trained(history, val_logits, on_train)
     if start != RANDOM and judge.probabilities is None:
-        # The training went on from behind its head: that is fitted again, for the judge alone.
+        # The training had no head stage, or went on from behind it: one for the judge alone.
         del network
         network, _ = _untrained(arch, start, photos, settings)
         train_head(network, taught, judged_on, seed=settings.seed, label_judge=judge)

@@ -1,9 +1,11 @@
 """The recipe of a float network: its head on frozen features first, then all or later layers."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
 
 from edgedistill.tf.batches import TrainingPhotos
+from edgedistill.tf.common_settings import PretrainedSettings
 from edgedistill.tf.heads import train_head
 from edgedistill.tf.inference import Validation
 from edgedistill.tf.label_judge import LabelJudge
@@ -16,6 +18,33 @@ from edgedistill.tf.training_step import Distillation
 LATER = "later"
 _LATER_STRIDE = 16
 """Later layers see the photo at this fraction of its side, or smaller."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """How a network is trained that starts from pretrained weights.
+
+    Attributes:
+        rate: learning rate of pretrained layers, as a share of the head's.
+        layers: which of them are trained: `all`, or `later`: without `freeze_early_layers`' layers.
+        head_first: whether the head is fitted to their features before.
+        batch_norm: whether batch normalisation is trained along.
+    """
+
+    rate: float = 1.0
+    layers: str = "all"
+    head_first: bool = True
+    batch_norm: bool = False
+
+    @classmethod
+    def of(cls, settings: PretrainedSettings) -> Self:
+        """From a step's settings."""
+        return cls(
+            settings.pretrained_rate,
+            settings.trained_layers,
+            settings.head_first,
+            settings.train_batch_norm,
+        )
 
 
 def freeze_normalisation(network: Any) -> None:
@@ -47,9 +76,7 @@ def fine_tune(
     validation: Validation,
     schedule: Schedule,
     *,
-    pretrained: bool,
-    pretrained_rate: float = 1.0,
-    trained_layers: str = "all",
+    pretrained: Pretrained | None,
     distillation: Distillation | None = None,
     surroundings: Surroundings | None = None,
     label_judge: LabelJudge | None = None,
@@ -64,30 +91,33 @@ def fine_tune(
         photos: what to train on.
         validation: what to choose the epoch on.
         schedule: epochs and rates.
-        pretrained: whether the network starts from pretrained weights.
-        pretrained_rate: learning rate of pretrained layers, as a share of the head's.
-        trained_layers: `all`, or `later`: without `freeze_early_layers`' layers.
+        pretrained: how its pretrained layers are trained; None: all weights are random.
         distillation: the teachers and their weight; None: the hard loss alone.
         surroundings: where the state is saved, threads, TensorBoard.
         label_judge: judges the labels by the features that the head is fitted on. It is not asked
-            where no head is fitted: without pretrained weights, and where a saved state goes on.
+            where no head is fitted: without pretrained weights, without `head_first`, and where a
+            saved state goes on.
 
     Returns:
         The row of the head, if it was trained alone, and one row an epoch.
     """
     prepare = None
-    if pretrained:
-        freeze_normalisation(network)
-        if trained_layers == LATER:
-            freeze_early_layers(network)
-        schedule = replace(schedule, body_rate=pretrained_rate)
-
-        def prepare() -> HistoryRow:
-            return train_head(
-                network, photos, validation, seed=schedule.seed, label_judge=label_judge
-            )
-
+    if pretrained is not None:
+        _freeze(network, pretrained)
+        schedule = replace(schedule, body_rate=pretrained.rate)
+        if pretrained.head_first:
+            prepare = partial(
+                train_head, network, photos, validation,
+                seed=schedule.seed, label_judge=label_judge,
+            )  # fmt: skip
     return train(
         network, photos, validation, schedule,
         prepare=prepare, distillation=distillation, surroundings=surroundings,
     )  # fmt: skip
+
+
+def _freeze(network: Any, how: Pretrained) -> None:
+    if not how.batch_norm:
+        freeze_normalisation(network)
+    if how.layers == LATER:
+        freeze_early_layers(network)

@@ -1,4 +1,4 @@
-"""How fast each layer learns: warm-up and cosine, pretrained layers at a share of the rate."""
+"""How fast each layer learns: warm-up, cosine or not, pretrained layers at a share of the rate."""
 
 import math
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from edgedistill.tf.common_settings import CommonSettings
 from edgedistill.tf.runtime import keras
 from edgedistill.tf.trained_variables import trained_variables
 
-_WARM_UP_FRAC = 0.1
+COSINE, CONSTANT = "cosine", "constant"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """How long and how fast to train.
 
-    `learning_rate` is the highest, of the layer `logits`: warm-up, then a cosine to 0. All other
-    layers learn at `body_rate` times it: pretrained ones slower, or they forget what they know.
-    `ema_decay` is that of the weights' moving average, 0 for none; after `patience` epochs without
-    a lower validation loss training ends, with 0 never.
+    `learning_rate` is the highest, of the layer `logits`: it is reached after `warmup_frac` of the
+    steps, and then falls to 0 along a cosine or, where `lr_schedule` is `constant`, stays. All
+    other layers learn at `body_rate` times it: pretrained ones slower, or they forget what they
+    know. `ema_decay` is that of the weights' moving average, 0 for none; after `patience` epochs
+    without a lower validation loss training ends, with 0 never.
     """
 
     stage: str
@@ -26,6 +27,8 @@ class Schedule:
     batch_size: int
     learning_rate: float
     body_rate: float = 1.0
+    lr_schedule: str = COSINE
+    warmup_frac: float = 0.1
     weight_decay: float
     ema_decay: float = 0.0
     patience: int = 0
@@ -39,6 +42,8 @@ class Schedule:
             epochs=epochs,
             batch_size=settings.batch_size,
             learning_rate=learning_rate,
+            lr_schedule=settings.lr_schedule,
+            warmup_frac=settings.warmup_frac,
             weight_decay=settings.weight_decay,
             ema_decay=settings.ema_decay,
             patience=settings.early_stop_patience,
@@ -55,7 +60,7 @@ class Optimizers:
         head = [v for v in trained if v.ref() in head_names]
         body = [v for v in trained if v.ref() not in head_names]
         rates = (schedule.learning_rate, schedule.learning_rate * schedule.body_rate)
-        self._head_schedule = _cosine(schedule.learning_rate, schedule.epochs * steps_per_epoch)
+        self._head_schedule = _rates(schedule.learning_rate, schedule, steps_per_epoch)
         self._steps_per_epoch = steps_per_epoch
         self._groups = []
         for variables, rate in zip((head, body), rates, strict=True):
@@ -92,7 +97,7 @@ def _head(network: Any) -> Any:
 
 def _optimizer(learning_rate: float, schedule: Schedule, steps_per_epoch: int) -> Any:
     """Adam, or AdamW where there is weight decay."""
-    rate = _cosine(learning_rate, schedule.epochs * steps_per_epoch)
+    rate = _rates(learning_rate, schedule, steps_per_epoch)
     if schedule.weight_decay == 0:
         return keras.optimizers.Adam(rate)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
@@ -101,13 +106,15 @@ def _optimizer(learning_rate: float, schedule: Schedule, steps_per_epoch: int) -
     return optimizer
 
 
-def _cosine(learning_rate: float, steps: int) -> Any:
-    """A warm-up that starts above 0, so that even a single step trains, then a cosine to 0."""
-    steps = max(steps, 1)  # of no epochs there is no step, and no rate is ever asked for
-    warm_up = math.ceil(_WARM_UP_FRAC * steps)
+def _rates(highest: float, schedule: Schedule, steps_per_epoch: int) -> Any:
+    """A warm-up that starts above 0, so that even a single step trains, then the schedule's way."""
+    # Of no epochs there is no step, and no rate is ever asked for.
+    steps = max(schedule.epochs * steps_per_epoch, 1)
+    warm_up = max(math.ceil(schedule.warmup_frac * steps), 1)
     return keras.optimizers.schedules.CosineDecay(
-        learning_rate / warm_up,
+        highest / warm_up,
         decay_steps=steps - warm_up + 1,
-        warmup_target=learning_rate,
+        alpha=0.0 if schedule.lr_schedule == COSINE else 1.0,  # the share that is left at the end
+        warmup_target=highest,
         warmup_steps=warm_up - 1,
     )
