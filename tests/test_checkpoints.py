@@ -15,6 +15,7 @@ from edgedistill import checkpoint_file, checkpoints
 from edgedistill.checkpoints import Checkpoints, check_place, checkpoints_for
 from edgedistill.errors import ArtifactError, StorageError
 from edgedistill.storage import buckets
+from tests.small_disk import on_a_small_disk
 from tests.storage.servers import Bucket, Cut, CutRequest, answer, behind
 
 IDENTITY: dict[str, str | int | float | bool] = {"lr_student": 1e-3, "seed": 42, "data": "5f3a"}
@@ -331,23 +332,7 @@ def test_a_limit_on_files_is_one_sentence_and_the_earlier_states_stay(place):
 
 
 def test_a_full_disk_is_one_sentence_and_the_earlier_states_stay(place):
-    if shutil.which("unshare") is None:
-        pytest.skip("unshare is not installed (Debian: util-linux)")
-    place.mkdir(parents=True)
-    # A file system for this process alone; what it holds is shown before it is gone.
-    script = (
-        f'mount -t tmpfs -o size=100k tmpfs {place} && "$0" -c "$1" {place} 3 && echo "--" '
-        f"&& ls -A {place}"
-    )
-    done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", script, sys.executable, SAVE],
-        capture_output=True,
-        text=True,
-    )
-    if "unshare" in done.stderr or "mount" in done.stderr:
-        pytest.skip(f"no namespace of one's own here, allow user namespaces: {done.stderr}")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
+    assert on_a_small_disk(place, 100, SAVE, str(place), "3") == [
         f"{place}/checkpoint-00000003.ckpt cannot be written: 0.2 MB find no room there; free "
         "some space, or write to another place.",
         "--",

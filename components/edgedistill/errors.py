@@ -1,10 +1,15 @@
 """The errors that a user can mend: one line each, exit status 2.
 
-Everything else (`ValueError` of `core` and `tf`, a full disk, a killed process) is not a user's
-slip and keeps its traceback in the step's log.
+Everything else (`ValueError` of `core` and `tf`, a killed process) is not a user's slip and keeps
+its traceback in the step's log.
 """
 
+import errno
+
 USER_ERROR_STATUS = 2
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What an `OSError` says where a disk is full, or one's share of it."""
 
 
 class EdgedistillError(Exception):

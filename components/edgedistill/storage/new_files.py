@@ -15,12 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from edgedistill.errors import StorageError
+from edgedistill.errors import NO_ROOM, StorageError
 from edgedistill.storage.places import one_line
 
 _CHUNK_BYTES = 1 << 20
 _NO_SUCH_CALL = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _OS_REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
@@ -263,7 +262,7 @@ def _is_same(source: BinaryIO, target: Path) -> bool:
 
 def failure(place: Path, error: OSError, size_bytes: int = 0) -> StorageError:
     """The sentence for what the system says where a new file, of that size, was written."""
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         what = f"{size_bytes / 1e6:.1f} MB find" if size_bytes else "a new file finds"
         return _refusal(place, f"{what} no room there; free some space, or write to another place")
     return _refusal(place, _OS_REASONS.get(error.errno or 0, str(error.strerror)))

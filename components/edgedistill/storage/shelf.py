@@ -4,14 +4,13 @@ Each is added whole or not at all, never changed, and removed when it has served
 """
 
 import contextlib
-import errno
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from edgedistill.errors import StorageError
+from edgedistill.errors import NO_ROOM, StorageError
 from edgedistill.storage.buckets import Address, GoneError, bucket_tree, retrying, store
 from edgedistill.storage.downloads import download
 from edgedistill.storage.files import FoundFile
@@ -115,7 +114,7 @@ class _BucketShelf:
             try:
                 download(f"{self._tree.root}/{name}", path)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if error.errno not in NO_ROOM:
                     raise
                 raise failure(path, error) from error
             yield path

@@ -1,7 +1,6 @@
 """A packed tar becomes a plain one, once and with a limit, so that its files are ranges."""
 
 import bz2
-import errno
 import gzip
 import lzma
 import os
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from edgedistill.errors import DatasetError, StorageError
+from edgedistill.errors import NO_ROOM, DatasetError, StorageError
 from edgedistill.storage.tars import BLOCK_BYTES, is_tar_header
 
 # Photos hardly shrink and rows of grey thumbnails shrink by 30 at most, bombs by 1,000 (gzip) to
@@ -76,7 +75,7 @@ def _write(chunks: Iterator[bytes], file: BinaryIO, limit_bytes: int, root: str)
             file.write(chunk)
             free_bytes = shutil.disk_usage(file.fileno()).free
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in NO_ROOM:
                 raise
             free_bytes = 0
         if free_bytes < _LEFT_FREE_BYTES:

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedistill.errors import EdgedistillError, StorageError, WeightsError
+from edgedistill.errors import NO_ROOM, EdgedistillError, StorageError, WeightsError
 from edgedistill.tf.efficientnet_lite import VARIANTS, to_keras_weights
 from edgedistill.tf.keras_reader import OF_DAMAGE, read_apart
 from edgedistill.tf.keras_weights import WantedLayer, is_keras_zip
@@ -30,7 +30,7 @@ _KINDS = {
     keras.layers.BatchNormalization: "batch_normalization",
     keras.layers.Dense: "dense",
 }
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_ROOM = NO_ROOM | {errno.EFBIG}
 _SMALL_PX = 64  # no weights depend on the photos' size
 _STEM_INPUTS = 27  # 3 x 3 pixels of 3 channels
 
