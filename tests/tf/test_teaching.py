@@ -94,6 +94,32 @@ def test_answers_are_kept_for_a_training_that_begins_again(tmp_path: Path) -> No
     assert (again.answers == -7.0).all()
 
 
+def test_views_that_were_answered_before_an_interruption_are_not_asked_about_again(
+    tmp_path: Path,
+) -> None:
+    wishes: dict[str, Any] = {"teacher_views": 3}
+    _, _, whole, _ = _taught(tmp_path / "whole", **wishes)
+    place = str(tmp_path / "answers")
+    # As an interruption behind the second view leaves it; told apart by a number no teacher gives.
+    first_two = np.full_like(whole.answers[:2], -7.0)
+    Checkpoints(place, {"a": 1}).save({"answers": first_two}, {})
+    _, _, gone_on, _ = _taught(tmp_path / "on", kept=Checkpoints(place, {"a": 1}), **wishes)
+    np.testing.assert_array_equal(gone_on.answers[:2], first_two)
+    np.testing.assert_array_equal(gone_on.answers[2], whole.answers[2])
+    kept = Checkpoints(place, {"a": 1}).latest()
+    assert kept is not None
+    np.testing.assert_array_equal(kept.arrays["answers"], gone_on.answers)
+
+
+def test_every_view_is_kept_as_soon_as_it_is_answered(tmp_path: Path) -> None:
+    place = tmp_path / "answers"
+    _taught(tmp_path / "1", teacher_views=3, kept=Checkpoints(str(place), {"a": 1}))
+    # Numbers rise with each state that is saved, and two are kept.
+    assert sorted(p.name for p in place.iterdir()) == [
+        "checkpoint-00000002.ckpt", "checkpoint-00000003.ckpt",
+    ]  # fmt: skip
+
+
 def test_the_digest_of_teachers_changes_with_any_of_them() -> None:
     from edgedistill.tf.runtime import seed_everything
     from edgedistill.tf.teachers import Teachers

@@ -48,8 +48,8 @@ def train_head(
     labels = photos.label_indices[rows]
     extractor = Predictor(feature_extractor(network))
     features, val_features = (
-        extractor.outputs(photos.pixels, rows),
-        extractor.outputs(validation.pixels),
+        extractor.outputs(photos.pixels, rows, title="features"),
+        extractor.outputs(validation.pixels, title="features of validation"),
     )
     head = fit_linear_head(
         features, labels, photos.class_weights[labels], len(photos.class_weights),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgedistill.core.probabilities import cross_entropy
 from edgedistill.errors import TrainingError
 from edgedistill.pixels import PackedPixels, Pixels
+from edgedistill.progress import progress_bar
 from edgedistill.tf.devices import has_gpu
 from edgedistill.tf.replicas import joined_over_replicas, n_replicas
 from edgedistill.tf.runtime import tf
@@ -74,6 +75,7 @@ class InferenceGraph:
         sets: Sequence[PackedPixels],
         rows: NDArray[np.int64] | None = None,
         *,
+        title: str = "inference",
         between: Callable[[], None] = _go_on,
     ) -> NDArray[np.float32]:
         """Answers to these rows (None: all photos) of the sets, in order.
@@ -81,12 +83,16 @@ class InferenceGraph:
         Args:
             sets: the same photos at each of the sizes.
             rows: which photos.
+            title: what stands before the bar that whoever watches sees.
             between: called before each batch; what it raises ends the call.
         """
         found = []
-        for images in zip(*(s.batches(self._batch, rows) for s in sets), strict=True):
-            between()
-            found.append(self(*images))
+        total = len(sets[0] if rows is None else rows)
+        with progress_bar(title, total=total, unit="photos") as bar:
+            for images in zip(*(s.batches(self._batch, rows) for s in sets), strict=True):
+                between()
+                found.append(self(*images))
+                bar.update(len(found[-1]))
         return np.concatenate(found)
 
     def _ask_about_half_of(self, count: int) -> None:
@@ -113,16 +119,18 @@ class Predictor:
         pixels: PackedPixels,
         rows: NDArray[np.int64] | None = None,
         *,
+        title: str = "inference",
         between: Callable[[], None] = _go_on,
     ) -> NDArray[np.float32]:
         """Outputs for these rows (None: all photos), in order, shape (n, n_outputs).
 
-        `between` is called before each batch; what it raises ends the call.
+        `title` stands before the bar; `between` is called before each batch, and what it raises
+        ends the call.
 
         Raises:
             TrainingError: memory does not hold a single photo.
         """
-        return self._graph.answers([pixels], rows, between=between)
+        return self._graph.answers([pixels], rows, title=title, between=between)
 
 
 def judge(logits: NDArray[np.floating], label_indices: NDArray[np.int64]) -> dict[str, float]:

@@ -77,5 +77,5 @@ class LabelJudge:
         others = np.setdiff1d(np.arange(len(photos)), rows)
         for start in range(0, len(others), _AT_ONCE):
             part = others[start : start + _AT_ONCE]
-            features = extractor.outputs(photos.pixels, part)
+            features = extractor.outputs(photos.pixels, part, title="labels to judge")
             found[part] = heads.probabilities(features, folds[part])

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def taught_by(
         epochs: most epochs of the training; more views are not answered.
         seed: what views are drawn from.
         data_workers: threads that make batches.
-        kept_answers: where answers are kept, for a training that was interrupted; None: nowhere.
+        kept_answers: where answers are kept, a view after the other, for a training that was
+            interrupted; None: nowhere.
     """
     if not _teaches(settings, epochs):
         return photos, None
@@ -59,15 +61,11 @@ def taught_by(
     distillation = Distillation(teachers, settings.distill_alpha, settings.distill_temperature)
     if n_views == 0:
         return replace(photos, taught=taught), distillation
-    saved = None if kept_answers is None else kept_answers.latest()
-    if saved is not None:
-        answers = saved.arrays["answers"]
-    else:
-        asked = replace(photos, pixels=taught[0], taught=taught[1:])
-        graph = teachers.graph(settings.distill_temperature)
-        answers = _answers(graph, asked, n_views, seed=seed, data_workers=data_workers)
-        if kept_answers is not None:
-            kept_answers.save({"answers": answers}, {})
+    asked = replace(photos, pixels=taught[0], taught=taught[1:])
+    answers = _answers(
+        lambda: teachers.graph(settings.distill_temperature), asked, n_views,
+        seed=seed, data_workers=data_workers, kept=kept_answers,
+    )  # fmt: skip
     return replace(photos, n_views=n_views), replace(distillation, answers=answers)
 
 
@@ -96,22 +94,39 @@ def _teaches(settings: DistillationSettings, epochs: int) -> bool:
 
 
 def _answers(
-    graph: InferenceGraph, asked: TrainingPhotos, n_views: int, *, seed: int, data_workers: int
+    graph: Callable[[], InferenceGraph],
+    asked: TrainingPhotos,
+    n_views: int,
+    *,
+    seed: int,
+    data_workers: int,
+    kept: Checkpoints | None,
 ) -> NDArray[np.float32]:
-    """What the teachers say of all views, shape (n_views, n, n_classes)."""
+    """What the teachers say of all views, shape (n_views, n, n_classes); each view is kept."""
     begun = time.monotonic()
     answers = np.empty((n_views, len(asked), len(asked.class_weights)), np.float32)
-    total = n_views * n_batches(len(asked), _ASKED_AT_ONCE)
-    with progress_bar("teacher's answers", total=total, unit="batches") as bar:
-        for view in range(1, n_views + 1):
+    saved = None if kept is None else kept.latest()
+    n_answered = 0
+    if saved is not None:
+        n_answered = len(saved.arrays["answers"])
+        answers[:n_answered] = saved.arrays["answers"]
+    if n_answered == n_views:
+        return answers
+    ask, in_view = graph(), n_batches(len(asked), _ASKED_AT_ONCE)
+    with progress_bar(
+        "teacher's answers", total=n_views * in_view, unit="batches", done=n_answered * in_view
+    ) as bar:
+        for view in range(n_answered + 1, n_views + 1):
             for batch in view_batches(
                 asked, _ASKED_AT_ONCE, seed=seed, view=view, workers=data_workers
             ):
-                answers[view - 1, batch.rows] = graph(batch.images, *batch.taught)
+                answers[view - 1, batch.rows] = ask(batch.images, *batch.taught)
                 bar.update()
+            if kept is not None:
+                kept.save({"answers": answers[:view]}, {})
     _log.info(
         "teacher answered %d views of %d photos, %.1f s",
-        n_views, len(asked), time.monotonic() - begun,
+        n_views - n_answered, len(asked), time.monotonic() - begun,
     )  # fmt: skip
     return answers
 

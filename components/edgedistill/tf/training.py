@@ -256,7 +256,9 @@ class _Training:
     def _judge(self) -> dict[str, float]:
         """The network, or the average of its weights, on the validation photos."""
         with nullcontext() if self._average is None else self._average.shown():
-            logits = self._predictor.outputs(self._validation.pixels, between=self._heed_stop)
+            logits = self._predictor.outputs(
+                self._validation.pixels, title="validation", between=self._heed_stop
+            )
             judged = judge(logits, self._validation.label_indices)
             history, loss = self._state.progress.history, judged["val_loss"]
             if not math.isfinite(loss):
