@@ -23,6 +23,7 @@ from edgedistill.artifacts import (
     THRESHOLD,
     THRESHOLD_CURVE_CSV,
     TRAINING_CONFIG,
+    WITHOUT_TEACHER_FOLDER,
 )
 from edgedistill.report.run_facts import RunFacts
 from edgedistill.runs import FinishedRun
@@ -58,10 +59,16 @@ def gather_facts(run: FinishedRun, folder: Path) -> RunFacts:
         together=TEACHERS.read(run.artifacts["teacher"]),
         label_review=_suspects(folder / LABEL_REVIEW_CSV),
         student=NETWORK.read(run.artifacts["student"]),
+        plain_student=_plain_student(run.artifacts["student"]),
         quantization=QUANTIZATION.read(run.artifacts["tflite"]),
         performance=PERFORMANCE.read(folder),
         bad_files=(folder / BAD_FILES).read_text(encoding="utf-8").splitlines(),
     )
+
+
+def _plain_student(student: Path) -> Mapping[str, Any] | None:
+    folder = student / WITHOUT_TEACHER_FOLDER
+    return NETWORK.read(folder) if folder.is_dir() else None
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -86,6 +86,9 @@ def test_the_gain_of_distillation_is_over_a_student_trained_alike_but_without_th
     metrics, page = distil(
         steps_before, tmp_path, teacher_accuracy=1.0, measure_kd_gain=True, epochs_student=1
     )
+    plain_accuracy = metrics["val_accuracy"] - metrics["kd_gain"]
+    assert metrics["teacher_gain"] == pytest.approx(1.0 - plain_accuracy)
+    assert "a plain student, which was trained alike but without it" in page
     without = tmp_path / "student" / WITHOUT_TEACHER_FOLDER
     assert (without / WEIGHTS_FILE).is_file()
     taught, plain = (NETWORK.read(f)["history"] for f in (tmp_path / "student", without))

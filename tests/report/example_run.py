@@ -92,6 +92,7 @@ def example_run(n_classes: int = 5, *, per_class: int = 20, suffix: str = "") ->
         },
         label_review=[],
         student=network("efficientnet_lite1", names),
+        plain_student=None,
         quantization=example_documents.quantization(history=history(0.9, 0.91, 0.91)),
         performance=example_documents.performance(),
         bad_files=[],

@@ -16,7 +16,7 @@ from edgedistill.distiller.gain_section import distillation_section
 from edgedistill.folders import complete_folder, write_file
 from edgedistill.report.augmentation_section import augmentation_section
 from edgedistill.report.page import Section
-from edgedistill.report.teacher_gain import gain_in_words, teacher_gain, teaches_little
+from edgedistill.report.teacher_gain import TeacherGain, teacher_gain
 from edgedistill.report.training_page import render_training_page
 from edgedistill.settings import DistillerSettings
 from edgedistill.storage.s3 import use_endpoint
@@ -75,10 +75,9 @@ def distil_student(
 
     Returns:
         Metrics: those of `validation_metrics` and `training_metrics`, n_train, compute_threads,
-        seconds; teacher_gain, the teacher's validation accuracy less that of a plain student, whose
-        head alone was fitted, without the teacher; left out where the student starts from random
-        weights; kd_gain, the student's validation accuracy less that of the one without a teacher,
-        where that is measured.
+        seconds; teacher_gain (`report.teacher_gain`), left out where there is no plain student;
+        kd_gain, the student's validation accuracy less that of the one without a teacher, where
+        that is measured.
 
     Raises:
         SettingError: there are fewer GPUs than were asked for.
@@ -105,8 +104,11 @@ def distil_student(
     results = {
         **validation_metrics(student.val_logits, labels), **training_metrics(student.history)
     }  # fmt: skip
-    gain = teacher_gain(TEACHERS.read(Path(teacher)), student.history)
-    more = _gain_sections(gain, settings)
+    gain = teacher_gain(
+        TEACHERS.read(Path(teacher)), student.history, None if plain is None else plain.history,
+        settings.distill_alpha,
+    )  # fmt: skip
+    more = _gain_sections(gain)
     if plain is not None:
         compared = compare_paired(_right(plain, labels), _right(student, labels))
         results["kd_gain"] = compared.difference
@@ -118,7 +120,7 @@ def distil_student(
     _warn(gain, results["best_epoch"], settings)
     return {
         **results,
-        **({} if gain is None else {"teacher_gain": gain}),
+        **({} if gain is None else {"teacher_gain": gain.value}),
         "n_train": len(photos),
         "compute_threads": threads,
         "seconds": time.monotonic() - begun,
@@ -211,17 +213,16 @@ def _varied_section(shown: TrainingPhotos, settings: DistillerSettings) -> Secti
     )
 
 
-def _gain_sections(gain: float | None, settings: DistillerSettings) -> list[Section]:
+def _gain_sections(gain: TeacherGain | None) -> list[Section]:
     if gain is None:
         return []
-    words = gain_in_words(gain, settings.distill_alpha)
-    return [Section("What the teacher knows more", paragraphs=[words])]
+    return [Section("What the teacher knows more", paragraphs=[gain.in_words])]
 
 
-def _warn(gain: float | None, best_epoch: float, settings: DistillerSettings) -> None:
+def _warn(gain: TeacherGain | None, best_epoch: float, settings: DistillerSettings) -> None:
     """Loudly, of what the training was not worth."""
-    if gain is not None and teaches_little(gain, settings.distill_alpha):
-        _log.warning("teacher_gain %+.3f: %s", gain, gain_in_words(gain, settings.distill_alpha))
+    if gain is not None and gain.teaches_little:
+        _log.warning("teacher_gain %+.3f: %s", gain.value, gain.in_words)
     if best_epoch == 0 < settings.epochs_student:
         _log.warning(
             "no epoch improved on the head alone, which is kept: raise epochs_student (now %d)",

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgedistill.report.teacher_gain import TeacherGain, teacher_gain
+
 Document = Mapping[str, Any]
 
 
@@ -11,7 +13,8 @@ Document = Mapping[str, Any]
 class RunFacts:
     """What the page is made of: the documents of artifacts.py as read, and what lies beside them.
 
-    `teachers` has a document for each, `together` is teachers.json; `curve` holds the rows of
+    `teachers` has a document for each, `together` is teachers.json; `plain_student` is that of the
+    student without a teacher, None where none was trained; `curve` holds the rows of
     THRESHOLD_CURVE_CSV as numbers, None where no photo is accepted; `confusion` the counts of
     CONFUSION_CSV, a row a true class, in the order of `metrics`' per_class; `label_review` the
     first rows of LABEL_REVIEW_CSV, suspects first; `mistakes` the pictures of MISTAKES_FOLDER by
@@ -33,6 +36,7 @@ class RunFacts:
     together: Document
     label_review: Sequence[Mapping[str, str]]
     student: Document
+    plain_student: Document | None
     quantization: Document
     performance: Document
     bad_files: Sequence[str]
@@ -53,6 +57,17 @@ class RunFacts:
                 found: Document = model
                 return found
         raise ValueError(f"no model {name} in evaluation.json")
+
+    @property
+    def teacher_gain(self) -> TeacherGain | None:
+        """What the teacher knows more than a plain student."""
+        plain = self.plain_student
+        return teacher_gain(
+            self.together,
+            self.student["history"],
+            None if plain is None else plain["history"],
+            self.config["settings"]["distill_alpha"],
+        )
 
     def comparison(self, first: str, second: str) -> Document | None:
         """How `second` did against `first` on the same photos; None where it was not asked."""

@@ -6,7 +6,6 @@ from typing import Any
 from edgedistill.artifacts import POST_TRAINING, QUANTISATION_AWARE
 from edgedistill.core.best_epoch import best_epoch
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.teacher_gain import gain_in_words, teacher_gain, teaches_little
 from edgedistill.report.wording import is_noise, p_equals, points, span
 
 _DROP = 0.01
@@ -56,10 +55,9 @@ def _chance(facts: RunFacts) -> str:
 
 def about_teacher(facts: RunFacts) -> Iterator[str]:
     """A teacher that teaches little, a student far behind, a distillation that gained nothing."""
-    alpha = facts.config["settings"]["distill_alpha"]
-    gain = teacher_gain(facts.together, facts.student["history"])
-    if gain is not None and teaches_little(gain, alpha):
-        yield gain_in_words(gain, alpha)
+    gain = facts.teacher_gain
+    if gain is not None and gain.teaches_little:
+        yield gain.in_words
     elif not _is_chance(facts.comparison("teacher", "student")):
         yield from _about_gap(facts)
     taught = facts.comparison("student_without_teacher", "student")

@@ -7,7 +7,6 @@ from typing import Any
 from edgedistill.report.charts import Chart, Measured, interval_panel
 from edgedistill.report.page import Section, Table
 from edgedistill.report.run_facts import RunFacts
-from edgedistill.report.teacher_gain import gain_in_words, teacher_gain
 from edgedistill.report.wording import (
     NOISE_P,
     counted,
@@ -26,8 +25,7 @@ def waterfall_section(facts: RunFacts) -> Section:
     """Every model on the test photos, and each against the one before it."""
     level = facts.evaluation["confidence_level"]
     photos = counted(facts.metrics["n_test"], "test photo")
-    gain = teacher_gain(facts.together, facts.student["history"])
-    alpha = facts.config["settings"]["distill_alpha"]
+    gain = facts.teacher_gain
     return Section(
         "From the teacher to the file",
         paragraphs=[
@@ -38,7 +36,7 @@ def waterfall_section(facts: RunFacts) -> Section:
             "Photos that both models get right, or both wrong, say nothing about a difference; "
             "McNemar's exact test asks whether the others could have fallen so by chance. From "
             f"p = {NOISE_P:g} on, the difference is called noise.",
-            *([] if gain is None else [gain_in_words(gain, alpha)]),
+            *([] if gain is None else [gain.in_words]),
         ],
         charts=[_chart(facts, level)],
         tables=[_differences(facts, level)],
