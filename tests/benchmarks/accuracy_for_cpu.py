@@ -115,9 +115,9 @@ def by_ours(arguments: argparse.Namespace, folder: Path) -> Curve:
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.runtime import prepare
+    from edgedistill.tf.surroundings import Surroundings
     from edgedistill.tf.teachers import Teachers
     from edgedistill.tf.teaching import taught_by
-    from edgedistill.tf.training import Surroundings
 
     prepare(arguments.seed, 0)
     sizes_px = arguments.student_px, arguments.teacher_px

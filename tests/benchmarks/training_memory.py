@@ -70,8 +70,9 @@ def train_once(kind: str, n_photos: int, size_px: int, folder: Path) -> dict[str
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import prepare
+    from edgedistill.tf.surroundings import Surroundings
     from edgedistill.tf.teachers import Teachers
-    from edgedistill.tf.training import Surroundings, train
+    from edgedistill.tf.training import train
     from edgedistill.tf.training_step import Distillation
     from tests.tf.tiny import tiny_network
 

@@ -43,8 +43,9 @@ def run_to_the_end(folder: Path, kind: str, states: Path, n_devices: int) -> str
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.replicas import mirror_over
     from edgedistill.tf.runtime import prepare
+    from edgedistill.tf.surroundings import Surroundings
     from edgedistill.tf.teachers import Teachers
-    from edgedistill.tf.training import Surroundings, train
+    from edgedistill.tf.training import train
     from edgedistill.tf.training_step import Distillation
     from tests.tf.tiny import logical_cpus, range_rows
 

@@ -41,7 +41,8 @@ def _train(folder: Path, checkpoints: Checkpoints | None, **changes: Any) -> tup
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.runtime import seed_everything
-    from edgedistill.tf.training import Surroundings, train
+    from edgedistill.tf.surroundings import Surroundings
+    from edgedistill.tf.training import train
 
     seed_everything(3)
     network = changes.pop("network", tiny_network)()

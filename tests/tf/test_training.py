@@ -148,7 +148,7 @@ def test_a_student_of_a_teacher_alone_learns_the_teachers_answers(tmp_path: Path
 
 
 def test_tensorboard_logs_hold_the_figures_of_every_epoch(tmp_path: Path) -> None:
-    from edgedistill.tf.training import Surroundings
+    from edgedistill.tf.surroundings import Surroundings
 
     _, _, history = _train(
         tmp_path, epochs=2, surroundings=Surroundings(tensorboard=tmp_path / "logs")

@@ -35,9 +35,9 @@ from edgedistill.tf.networks import (
 )
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
+from edgedistill.tf.surroundings import Surroundings
 from edgedistill.tf.teachers import Teachers, load_teachers_for
 from edgedistill.tf.teaching import sizes_asked, taught_by, teachers_digest
-from edgedistill.tf.training import Surroundings
 from edgedistill.tf.training_metrics import training_metrics, validation_metrics
 from edgedistill.tf.weights import RANDOM, load_pretrained, origin
 from edgedistill.training_identity import training_checkpoints
@@ -161,6 +161,7 @@ def _train_student(
             kept_answers=training_checkpoints("distiller", f"{name}-answers", settings, **what),
         )
     judged_on = Validation(validation.student_pixels, validation.label_indices)
+    predictor = Predictor(network)
     history = fine_tune(
         network,
         taught,
@@ -178,11 +179,12 @@ def _train_student(
             training_checkpoints("distiller", name, settings, **what),
             folder / TENSORBOARD_FOLDER,
         ),
+        predictor=predictor,
     )
     weights = origin(settings.student_weights)
     record = NetworkRecord.of(photos, STUDENT_ARCH, photos.student_px, weights, history)
     save_network(network, folder, record)
-    return _Student(history, taught, Predictor(network).outputs(judged_on.pixels))
+    return _Student(history, taught, predictor.outputs(judged_on.pixels))
 
 
 def _train_plain_student(

@@ -21,9 +21,10 @@ from edgedistill.tf.interpreter import predict_outputs
 from edgedistill.tf.networks import HistoryRow, weights_digest
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.qat import quantise_aware
+from edgedistill.tf.surroundings import Surroundings
 from edgedistill.tf.teachers import load_teachers_for
 from edgedistill.tf.teaching import taught_by, teachers_digest
-from edgedistill.tf.training import Surroundings, train
+from edgedistill.tf.training import train
 from edgedistill.tf.weights import RANDOM
 from edgedistill.training_identity import training_checkpoints
 
@@ -81,6 +82,7 @@ def quantise_student(student: Any, photos: PackedDataset, settings: QatExportSet
 
 def fine_tune_quantised(
     network: Any,
+    predictor: Predictor,
     teacher_folder: str,
     photos: PackedDataset,
     validation: PackedDataset,
@@ -93,6 +95,7 @@ def fine_tune_quantised(
 
     Args:
         network: what `quantise_student` made.
+        predictor: its own.
         teacher_folder: what the step teacher wrote.
         photos: the training split.
         validation: photos to choose the epoch on.
@@ -133,17 +136,23 @@ def fine_tune_quantised(
         surroundings=Surroundings.of(
             settings, training_checkpoints("qat_export", "qat", settings, **what), curves
         ),
+        predictor=predictor,
     )
 
 
 def as_candidate(
-    method: str, network: Any, validation: PackedDataset, settings: QatExportSettings
+    method: str,
+    network: Any,
+    predictor: Predictor,
+    validation: PackedDataset,
+    settings: QatExportSettings,
 ) -> Candidate:
     """A quantised network as a file, proven, with its answers to the validation photos.
 
     Args:
         method: how the network was quantised, in words.
         network: what `quantise_student` made, fine-tuned or not.
+        predictor: its own.
         validation: photos to answer.
         settings: types of the file's ends.
 
@@ -158,7 +167,7 @@ def as_candidate(
     )
     facts = prove(model, settings, validation.student_px)
     candidate = Candidate(method, model, facts, predict_outputs(model, validation.student_pixels))
-    network_logits = Predictor(network).outputs(validation.student_pixels)
+    network_logits = predictor.outputs(validation.student_pixels)
     require_conversion_kept_answers(candidate.logits, network_logits, facts)
     _log.info(
         "%s: val_accuracy=%.3f %.1f s",

@@ -154,19 +154,20 @@ def _quantise(
 ) -> tuple[dict[str, Candidate], list[HistoryRow]]:
     """The candidates by the names of their files, and the epochs of the fine-tuning."""
     quantised = quantise_student(network, photos, settings)
+    predictor = Predictor(quantised)  # one, as tracing its graph takes seconds
     candidates = {
-        "post_training": as_candidate(POST_TRAINING, quantised, validation, settings),
+        "post_training": as_candidate(POST_TRAINING, quantised, predictor, validation, settings),
     }
     # Now, and not after the training: neither size nor work depends on the weights.
     _require_budgets(foreseen_performance(candidates["post_training"].model), settings)
     if not settings.qat:
         return candidates, []
     history = fine_tune_quantised(
-        quantised, teacher, photos, validation, settings, start=start,
+        quantised, predictor, teacher, photos, validation, settings, start=start,
         curves=folder / TENSORBOARD_FOLDER,
     )  # fmt: skip
     candidates["quantisation_aware"] = as_candidate(
-        QUANTISATION_AWARE, quantised, validation, settings
+        QUANTISATION_AWARE, quantised, predictor, validation, settings
     )
     return candidates, history
 

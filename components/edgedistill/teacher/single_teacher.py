@@ -30,7 +30,7 @@ from edgedistill.tf.networks import (
 )
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import seed_everything
-from edgedistill.tf.training import Surroundings
+from edgedistill.tf.surroundings import Surroundings
 from edgedistill.tf.weights import RANDOM, load_pretrained, origin
 from edgedistill.training_identity import training_checkpoints
 from edgedistill.weights_file import local_weights
@@ -112,6 +112,7 @@ def train_single(
     taught = photos_to_train_on(photos, arch, settings)
     judged_on = Validation(validation.pixels_at(side), validation.label_indices)
     judge = LabelJudge([photo.group for photo in photos.photos], seed=settings.seed)
+    predictor = Predictor(network)
     history = fine_tune(
         network,
         taught,
@@ -124,14 +125,15 @@ def train_single(
         ),
         pretrained=None if start == RANDOM else Pretrained.of(settings),
         surroundings=Surroundings.of(settings, checkpoints, folder / TENSORBOARD_FOLDER / arch),
+        predictor=predictor,
         label_judge=judge,
     )
     (folder / arch).mkdir()
     record = NetworkRecord.of(photos, arch, side, origin(start), history)
     save_network(network, folder / arch, record)
-    val_logits = Predictor(network).outputs(judged_on.pixels)
+    val_logits = predictor.outputs(judged_on.pixels)
     if set(settings.teacher_starts) == {RANDOM}:
-        on_train = softmax(Predictor(network).outputs(taught.pixels))
+        on_train = softmax(predictor.outputs(taught.pixels))
         return Trained(history, val_logits, on_train)
     if start != RANDOM and judge.probabilities is None:
         # The training had no head stage, or went on from behind it: one for the judge alone.

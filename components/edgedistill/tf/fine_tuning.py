@@ -7,12 +7,13 @@ from typing import Any, Self
 from edgedistill.tf.batches import TrainingPhotos
 from edgedistill.tf.common_settings import PretrainedSettings
 from edgedistill.tf.heads import train_head
-from edgedistill.tf.inference import Validation
+from edgedistill.tf.inference import Predictor, Validation
 from edgedistill.tf.label_judge import LabelJudge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Schedule
 from edgedistill.tf.runtime import keras
-from edgedistill.tf.training import Surroundings, train
+from edgedistill.tf.surroundings import Surroundings
+from edgedistill.tf.training import train
 from edgedistill.tf.training_step import Distillation
 
 LATER = "later"
@@ -79,6 +80,7 @@ def fine_tune(
     pretrained: Pretrained | None,
     distillation: Distillation | None = None,
     surroundings: Surroundings | None = None,
+    predictor: Predictor | None = None,
     label_judge: LabelJudge | None = None,
 ) -> list[HistoryRow]:
     """Trains a network in place and leaves it at its best: an epoch, or the head alone.
@@ -94,6 +96,7 @@ def fine_tune(
         pretrained: how its pretrained layers are trained; None: all weights are random.
         distillation: the teachers and their weight; None: the hard loss alone.
         surroundings: where the state is saved, threads, TensorBoard.
+        predictor: the network's, which whoever asks it afterwards has; None: its own.
         label_judge: judges the labels by the features that the head is fitted on. It is not asked
             where no head is fitted: without pretrained weights, without `head_first`, and where a
             saved state goes on.
@@ -113,6 +116,7 @@ def fine_tune(
     return train(
         network, photos, validation, schedule,
         prepare=prepare, distillation=distillation, surroundings=surroundings,
+        predictor=predictor,
     )  # fmt: skip
 
 

@@ -8,9 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from edgedistill.core.best_epoch import best_epoch, epochs_without_gain
 from edgedistill.errors import TrainingError
@@ -18,61 +16,19 @@ from edgedistill.interruption import Stopped, StopRequest, heeded
 from edgedistill.progress import progress_bar
 from edgedistill.tf.averages import WeightAverage
 from edgedistill.tf.batches import EpochBatches, TrainingPhotos, n_batches
-from edgedistill.tf.common_settings import SurroundingSettings
 from edgedistill.tf.curves import CurveWriter
-from edgedistill.tf.devices import uses_xla
 from edgedistill.tf.inference import Predictor, Validation, judge
 from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
 from edgedistill.tf.random_states import dropout_states
 from edgedistill.tf.replicas import n_replicas
 from edgedistill.tf.step_in_memory import StepInMemory
+from edgedistill.tf.surroundings import Surroundings
 from edgedistill.tf.trained_variables import averaged_variables
-from edgedistill.tf.training_state import Checkpoints, TrainingState
+from edgedistill.tf.training_state import TrainingState
 from edgedistill.tf.training_step import SUMS, Distillation, TrainingStep
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a training has around it: none of it changes what is learned, but by rounding.
-
-    Attributes:
-        checkpoints: where its state is saved; None: nowhere.
-        checkpoint_uri: that place as it was wished; "": it follows from the settings.
-        save_every_steps: steps between two saves within an epoch; 0: at its end alone.
-        data_workers: threads that make batches.
-        compile_xla: whether XLA compiles the step.
-        tensorboard: folder for TensorBoard logs; None: none are written.
-    """
-
-    checkpoints: Checkpoints | None = None
-    checkpoint_uri: str = ""
-    save_every_steps: int = 0
-    data_workers: int = 1
-    compile_xla: bool = False
-    tensorboard: Path | None = None
-
-    @classmethod
-    def of(
-        cls, settings: SurroundingSettings, checkpoints: Checkpoints | None, curves: Path
-    ) -> Self:
-        """From a step's settings.
-
-        Args:
-            settings: threads, how often to save, whether to write TensorBoard logs, XLA.
-            checkpoints: where to save.
-            curves: the folder for those logs.
-        """
-        return cls(
-            checkpoints=checkpoints,
-            checkpoint_uri=settings.checkpoint_uri,
-            save_every_steps=settings.checkpoint_steps,
-            data_workers=settings.data_workers,
-            compile_xla=uses_xla(settings.xla),
-            tensorboard=curves if settings.save_tensorboard else None,
-        )
 
 
 def train(
@@ -84,6 +40,7 @@ def train(
     prepare: Callable[[], HistoryRow] | None = None,
     distillation: Distillation | None = None,
     surroundings: Surroundings | None = None,
+    predictor: Predictor | None = None,
 ) -> list[HistoryRow]:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
@@ -98,6 +55,7 @@ def train(
             called where a saved state goes on. The network as it leaves it may be the best.
         distillation: the teachers and their weight; None: the hard loss alone.
         surroundings: where the state is saved, threads, TensorBoard.
+        predictor: the network's, which whoever asks it before or afterwards has; None: its own.
 
     Returns:
         The row of `prepare` and one row an epoch: stage, epoch (from 1), loss, hard_loss,
@@ -110,8 +68,9 @@ def train(
         Stopped: SIGTERM came; the state is saved.
     """
     training = _Training(
-        network, photos, validation, schedule, distillation, surroundings or Surroundings()
-    )
+        network, photos, validation, schedule, distillation, surroundings or Surroundings(),
+        predictor or Predictor(network),
+    )  # fmt: skip
     return training.run(prepare)
 
 
@@ -131,6 +90,7 @@ class _Training:
         schedule: Schedule,
         distillation: Distillation | None,
         surroundings: Surroundings,
+        predictor: Predictor,
     ):
         self._photos, self._validation, self._schedule = photos, validation, schedule
         self._surroundings, self._checkpoints = surroundings, surroundings.checkpoints
@@ -144,7 +104,7 @@ class _Training:
             network, self._optimizers, distillation=distillation, average=self._average,
             compile_xla=surroundings.compile_xla,
         )  # fmt: skip
-        self._predictor = Predictor(network)
+        self._predictor = predictor
         others = {"optimizer": self._optimizers.state, "random": dropout_states(network)}
         if self._average is not None:
             others["average"] = self._average.state
