@@ -15,9 +15,9 @@ Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), no other work, seed 4
     CPU s of 600   CPU s   wall s   top-1   macro-F1     ECE
             0.89     533      339  0.9005     0.8955  0.0468
 
-0.9005 are 335 of 372 photos, 0.90 are 334.8: it is met by chance as much as not. On a processor with
-AVX2 alone the same recipe had 0.9086 (macro-F1 0.903, ECE 0.031) after 979 CPU s: rounding differs,
-and with it which of the two quantised files validation prefers.
+0.9005 are 335 of 372 photos, 0.90 are 334.8: it is met by chance as much as not. On a processor
+with AVX2 alone the same recipe had 0.9086 (macro-F1 0.903, ECE 0.031) after 979 CPU s: rounding
+differs, and with it which of the two quantised files validation prefers.
 
 Nearly half of it is the epoch of fine-tuning.
 """

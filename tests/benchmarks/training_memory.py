@@ -61,10 +61,12 @@ def noise(folder: Path, n_photos: int, size_px: int) -> PackedPixels:
     return PackedPixels(folder, n_photos)
 
 
-def train_once(kind: str, n_photos: int, size_px: int, folder: Path) -> dict[str, float]:
+def train_once(
+    kind: str, n_photos: int, size_px: int, layers: str, folder: Path
+) -> dict[str, float]:
     """In a fresh process: trains an epoch, and tells the peak before it and in all."""
     from edgedistill.tf.batches import Augmentation, TrainingPhotos
-    from edgedistill.tf.fine_tuning import freeze_normalisation
+    from edgedistill.tf.fine_tuning import LATER, freeze_early_layers, freeze_normalisation
     from edgedistill.tf.inference import Validation
     from edgedistill.tf.networks import build
     from edgedistill.tf.optimizers import Schedule
@@ -102,6 +104,8 @@ def train_once(kind: str, n_photos: int, size_px: int, folder: Path) -> dict[str
     if kind == "QAT":
         rows = np.arange(min(64, n_photos))
         network = quantise_aware(network, pixels, rows, full_input_range=True)
+    if layers == LATER and kind != TINY:
+        freeze_early_layers(network)
     before = peak_gb()
     train(
         network, photos, Validation(validation, np.arange(64) % N_CLASSES),
@@ -114,8 +118,8 @@ def train_once(kind: str, n_photos: int, size_px: int, folder: Path) -> dict[str
     return {"before_gb": before, "peak_gb": peak_gb()}
 
 
-def in_process(kind: str, n_photos: int, size_px: int) -> dict[str, float]:
-    words = ["--kind", kind, "--photos", str(n_photos), "--size", str(size_px)]
+def in_process(kind: str, n_photos: int, size_px: int, layers: str) -> dict[str, float]:
+    words = ["--kind", kind, "--photos", str(n_photos), "--size", str(size_px), "--layers", layers]
     found: dict[str, float] = in_fresh_process("tests.benchmarks.training_memory", *words)
     return found
 
@@ -126,25 +130,32 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=240)
     parser.add_argument("--photos", type=int, default=100_000, help="the most, of 32 px")
     parser.add_argument("--quick", action="store_true", help="a try: 48 px, 2 steps, 5,000 photos")
+    parser.add_argument("--layers", nargs="+", default=["later", "all"])
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.kind:
         with tempfile.TemporaryDirectory() as folder:
-            told = train_once(arguments.kind, arguments.photos, arguments.size, Path(folder))
+            told = train_once(
+                arguments.kind, arguments.photos, arguments.size, arguments.layers[0], Path(folder)
+            )
         print(json.dumps(told))  # noqa: T201
         return
     if arguments.quick:
         arguments.size, arguments.steps, arguments.photos = 48, 2, 5_000
-    print(f"of the limit   peak GB   limit   before it trains   ({arguments.size} px)")  # noqa: T201
-    for kind, limit in KINDS.items():
-        told = in_process(kind, arguments.steps * BATCH_SIZE, arguments.size)
+    for layers in arguments.layers:
         print(  # noqa: T201
-            f"{told['peak_gb'] / limit:12.2f}{told['peak_gb']:10.2f}{limit:8.1f}"
-            f"{told['before_gb']:19.2f}   {kind}",
-            flush=True,
+            f"of the limit   peak GB   limit   before it trains   "
+            f"({arguments.size} px, trained layers: {layers})"
         )
+        for kind, limit in KINDS.items():
+            told = in_process(kind, arguments.steps * BATCH_SIZE, arguments.size, layers)
+            print(  # noqa: T201
+                f"{told['peak_gb'] / limit:12.2f}{told['peak_gb']:10.2f}{limit:8.1f}"
+                f"{told['before_gb']:19.2f}   {kind}",
+                flush=True,
+            )
     few, many = 1_000, arguments.photos
-    peaks = {n: in_process(TINY, n, 32)["peak_gb"] for n in (few, many)}
+    peaks = {n: in_process(TINY, n, 32, "all")["peak_gb"] for n in (few, many)}
     print(  # noqa: T201
         f"{many:,} photos / {few:,}: {peaks[many] / peaks[few]:.3f} times the memory, wanted at "
         f"most {ALLOWED_GROWTH} ({peaks[few]:.3f} and {peaks[many]:.3f} GB; the pixels of all are "
