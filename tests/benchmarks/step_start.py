@@ -18,15 +18,20 @@ share of imports by package and the ten modules that cost most by themselves.
 
 Wanted: measured, and everything avoidable avoided.
 
-Seen on 2026-11-23, on a crowded machine, CPU seconds of imports: TensorFlow alone 2.7, teacher,
-distiller and evaluate 3.8 to 3.9, qat_export 4.7. Beyond TensorFlow the largest are scikit-learn,
-with scipy.stats that it takes along (imported by core.metrics and core.linear_head), matplotlib
-(report.plots), and in qat_export pkg_resources (tfmot, by distutils) and Keras 3, which tfmot
-imports for its pruning.
+Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), another benchmark beside its last rounds;
+CPU seconds, medians of three:
 
-Figures of a quiet machine (entered by the lead):
+                        import  of TensorFlow alone   networks   first batch   second batch
+    TensorFlow alone       2.4                 1.00
+    teacher                2.8                 1.17        1.5           6.6            3.0
+    distiller              2.9                 1.21        3.3           8.1            3.5
+    qat_export             4.0                 1.66       12.8          11.2            3.9
+    evaluate               3.5                 1.48        3.0           2.8            1.7
 
-    (none yet)
+So tracing a first batch takes some 4 s, of the quantised network 7 s: each network has one graph for
+training and one for inference. Beyond TensorFlow teacher and distiller import little but matplotlib
+for their curves, evaluate scikit-learn with scipy.stats, and qat_export, by tfmot, pkg_resources and
+Keras 3 besides. Most of qat_export's networks is what tfmot's quantisation takes.
 """
 
 import argparse
