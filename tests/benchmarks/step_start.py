@@ -28,10 +28,10 @@ CPU seconds, medians of three:
     qat_export             4.0                 1.66       12.8          11.2            3.9
     evaluate               3.5                 1.48        3.0           2.8            1.7
 
-So tracing a first batch takes some 4 s, of the quantised network 7 s: each network has one graph for
-training and one for inference. Beyond TensorFlow teacher and distiller import little but matplotlib
-for their curves, evaluate scikit-learn with scipy.stats, and qat_export, by tfmot, pkg_resources and
-Keras 3 besides. Most of qat_export's networks is what tfmot's quantisation takes.
+So tracing a first batch takes some 4 s, of the quantised network 7 s: each network has one graph
+for training and one for inference. Beyond TensorFlow teacher and distiller import little but
+matplotlib for their curves, evaluate scikit-learn with scipy.stats, and qat_export, by tfmot,
+pkg_resources and Keras 3 besides. Most of qat_export's networks is what tfmot's quantisation takes.
 """
 
 import argparse
