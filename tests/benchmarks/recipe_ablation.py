@@ -13,12 +13,9 @@ views as there are epochs once for all arms, which gives the same numbers; each 
 what its name says. Means over the seeds of validation and test accuracy and loss, of the kept
 epoch, and CPU seconds of the student's training and of asking the teacher.
 
-Seen on 2 shared cores, 23 November 2026: the table stands in the README of the distiller. When it
-was made, `pretrained_rate` was 0.1, which is its first row, and `ema_decay` 0. On 29 November, with
-the defaults of that day (0.5 and 0.98), validation and test accuracy and loss:
-
-    base          0.8074  0.5752  0.7930  0.5600
-    no average    0.8113  0.5744  0.7921  0.5585
+Seen on 2 shared cores: the tables stand in the README of the distiller. The arms from `base` to `no
+average` were taken on 29 November 2026; those from `all layers` on on 23 November, when
+`pretrained_rate` was 0.1 and `ema_decay` 0, and `2 views` and `pretrained at 1` not at all.
 """
 
 import argparse
