@@ -8,7 +8,7 @@ from edgedistill.tf.common_settings import CommonSettings
 from edgedistill.tf.runtime import keras
 from edgedistill.tf.trained_variables import trained_variables
 
-COSINE, CONSTANT = "cosine", "constant"
+COSINE = "cosine"
 
 
 @dataclass(frozen=True, kw_only=True)
