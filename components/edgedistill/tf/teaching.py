@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def taught_by(
         return replace(photos, taught=taught), distillation
     asked = replace(photos, pixels=taught[0], taught=taught[1:])
     answers = _answers(
-        lambda: teachers.graph(settings.distill_temperature), asked, n_views,
+        teachers.graph(settings.distill_temperature), asked, n_views,
         seed=seed, data_workers=data_workers, kept=kept_answers,
     )  # fmt: skip
     return replace(photos, n_views=n_views), replace(distillation, answers=answers)
@@ -94,7 +93,7 @@ def _teaches(settings: DistillationSettings, epochs: int) -> bool:
 
 
 def _answers(
-    graph: Callable[[], InferenceGraph],
+    graph: InferenceGraph,
     asked: TrainingPhotos,
     n_views: int,
     *,
@@ -112,7 +111,7 @@ def _answers(
         answers[:n_answered] = saved.arrays["answers"]
     if n_answered == n_views:
         return answers
-    ask, in_view = graph(), n_batches(len(asked), _ASKED_AT_ONCE)
+    in_view = n_batches(len(asked), _ASKED_AT_ONCE)
     with progress_bar(
         "teacher's answers", total=n_views * in_view, unit="batches", done=n_answered * in_view
     ) as bar:
@@ -120,7 +119,7 @@ def _answers(
             for batch in view_batches(
                 asked, _ASKED_AT_ONCE, seed=seed, view=view, workers=data_workers
             ):
-                answers[view - 1, batch.rows] = ask(batch.images, *batch.taught)
+                answers[view - 1, batch.rows] = graph(batch.images, *batch.taught)
                 bar.update()
             if kept is not None:
                 kept.save({"answers": answers[:view]}, {})
