@@ -116,8 +116,7 @@ class Trained(Seeded, InBuckets):
     )
     xla: str = setting(
         "auto",
-        "Compile the training step with XLA; auto: on a GPU, where quantisation-aware training "
-        "cannot do without.",
+        "Compile the training step with XLA; auto: on a GPU.",
         choices=AUTO_ON_OFF,
     )
 

@@ -6,7 +6,7 @@ A tiny network on 480 noisy photos of three colours, batches of 32, without drop
 logical CPUs as one, each in a process of its own. By kind of training:
 
 - frozen: batch normalisation frozen, as from pretrained weights: the same but for rounding;
-- qat: quantisation-aware training, whose ranges move by each device's own photos;
+- qat: quantisation-aware training: a value may round to another level, and move those after it;
 - trained: batch normalisation trained, as from random weights: each device normalises by its own
   photos (32, 16 or 8 of them).
 

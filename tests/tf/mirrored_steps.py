@@ -11,7 +11,7 @@ as CASE/WHAT:
   same, each batch in two parts), `trained` (batch normalisation too) and `qat`;
 - shown/CASE, after/CASE: then, while the network shows the average, and afterwards;
 - gradient/qat, gradient/qat_xla: of one step of quantisation-aware training, as it is and, on
-  several devices, compiled by XLA, without which GPUs do not repeat it;
+  several devices, compiled by XLA;
 - masks: what dropout leaves of equal ones on each device;
 - refusal: what a training says whose batches have fewer photos than there are devices.
 """

@@ -20,15 +20,21 @@ ROUNDED_UP = (127.0, 0.7, 0.0, 0.0, 0.0)
 
 @pytest.fixture
 def photos(tmp_path: Path) -> PackedPixels:
-    """Half of them all 10, half all 30: 20 on average."""
-    images = np.full((8, SIZE_PX, SIZE_PX, 3), 10, np.uint8)
-    images[4:] = 30
+    """Half of them all 10, half all 30: 20 on average.
+
+    They are shown as a batch of 32 (20 and 12 of them: 17.5 on average) and one of 8 (30): the mean
+    of the batches' means, 23.75, is not that of the photos.
+    """
+    images = np.full((40, SIZE_PX, SIZE_PX, 3), 10, np.uint8)
+    images[20:] = 30
     return packed(tmp_path / "p", images)
 
 
-def _networks(layer: Any, *after: Any, before: Sequence[Any] = ()) -> tuple[Any, Any]:
-    """A network of an input and these layers, and its quantised copy."""
-    from edgedistill.tf.kernel_quantizer import quantise_layers
+def _networks(
+    photos: PackedPixels, layer: Any, *after: Any, before: Sequence[Any] = ()
+) -> tuple[Any, Any]:
+    """A network of an input and these layers, and what becomes of it when it is quantised."""
+    from edgedistill.tf.qat import quantise_aware
     from edgedistill.tf.runtime import keras
 
     inputs = x = keras.Input((SIZE_PX, SIZE_PX, 3), name="pixels")
@@ -46,65 +52,41 @@ def _networks(layer: Any, *after: Any, before: Sequence[Any] = ()) -> tuple[Any,
     else:
         new[:, 0, 1] = two  # of the second input channel
     layer.set_weights([new, *rest])
-    return network, quantise_layers(network)
-
-
-def _batches(photos: PackedPixels) -> Any:
-    from edgedistill.tf.runtime import tf
-
-    return [tf.cast(batch, tf.float32) for batch in photos.batches(4)]
+    rows = np.arange(len(photos))
+    return network, quantise_aware(network, photos, rows, full_input_range=True)
 
 
 @pytest.mark.parametrize("kind", ["convolution", "depthwise"])
 def test_the_mean_of_a_batch_normalisation_follows_its_kernels_rounding(
     photos: PackedPixels, kind: str
 ) -> None:
-    from edgedistill.tf.bias_correction import correct_biases
     from edgedistill.tf.runtime import keras
 
     convolution = {
         "convolution": lambda: keras.layers.Conv2D(2, (5, 1), use_bias=False, name="c"),
         "depthwise": lambda: keras.layers.DepthwiseConv2D((5, 1), use_bias=False, name="c"),
     }[kind]()
-    network, quantised = _networks(convolution, keras.layers.BatchNormalization(name="b"))
-    correct_biases(quantised, network, _batches(photos), prefix="quant_")
+    network, quantised = _networks(photos, convolution, keras.layers.BatchNormalization(name="b"))
     moved = quantised.get_layer("quant_b").layer.moving_mean.numpy()
     # The mean input is 20; batch normalisations start with a mean of 0.
     np.testing.assert_allclose(moved[:2], [-1.6 * 20, 0.3 * 20], rtol=1e-4)
     assert not network.get_layer("b").moving_mean.numpy().any()
 
 
-def test_every_photo_weighs_the_same_in_a_last_small_batch_too(photos: PackedPixels) -> None:
-    from edgedistill.tf.bias_correction import correct_biases
-    from edgedistill.tf.runtime import keras, tf
-
-    network, quantised = _networks(keras.layers.Conv2D(2, (5, 1), name="c"))
-    # Batches of 7 and 1. Four photos of 10 and four of 30 are 20 on average; the mean of the two
-    # batches' means, (4 * 10 + 3 * 30) / 7 = 18.6 and 30, is 24.3.
-    batches = [tf.cast(batch, tf.float32) for batch in photos.batches(7)]
-    correct_biases(quantised, network, batches, prefix="quant_")
-    bias = quantised.get_layer("quant_c").layer.bias.numpy()
-    np.testing.assert_allclose(bias, [1.6 * 20, -0.3 * 20], rtol=1e-4)
-
-
 def test_the_bias_of_a_layer_without_batch_normalisation_takes_it(photos: PackedPixels) -> None:
-    from edgedistill.tf.bias_correction import correct_biases
     from edgedistill.tf.runtime import keras
 
     convolution = keras.layers.Conv2D(2, (5, 1), name="c")
-    network, quantised = _networks(convolution)
-    correct_biases(quantised, network, _batches(photos), prefix="quant_")
+    _, quantised = _networks(photos, convolution)
     bias = quantised.get_layer("quant_c").layer.bias.numpy()
     np.testing.assert_allclose(bias, [1.6 * 20, -0.3 * 20], rtol=1e-4)
 
 
 def test_a_dense_layers_bias_takes_it(photos: PackedPixels) -> None:
-    from edgedistill.tf.bias_correction import correct_biases
     from edgedistill.tf.runtime import keras
 
     dense = keras.layers.Dense(2, name="d")
-    network, quantised = _networks(dense, before=[keras.layers.GlobalAveragePooling2D()])
-    correct_biases(quantised, network, _batches(photos), prefix="quant_")
+    _, quantised = _networks(photos, dense, before=[keras.layers.GlobalAveragePooling2D()])
     bias = quantised.get_layer("quant_d").layer.bias.numpy()
     # Weights 127 and 1.4 of one output, 127 and 0.7 of the other: -0.4 and +0.3, times 20.
     np.testing.assert_allclose(bias, [0.4 * 20, -0.3 * 20], rtol=1e-4)

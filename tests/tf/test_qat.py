@@ -1,12 +1,13 @@
 """A quantised network's ranges come from data, and its statistics stay."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from edgedistill.pixels import PackedPixels
-from tests.tf.tiny import colour_photos, packed, range_rows, tiny_network
+from tests.tf.tiny import SIZE_PX, colour_photos, packed, range_rows, tiny_network
 
 pytestmark = pytest.mark.slow
 
@@ -101,21 +102,25 @@ def test_a_last_small_batch_counts_by_its_photos(made: tuple[Any, PackedPixels])
     np.testing.assert_allclose(_range_of(quantised, "quant_add"), expected, rtol=1e-5)
 
 
-def test_training_moves_neither_statistics_nor_the_inputs_range(
-    made: tuple[Any, PackedPixels],
+@pytest.mark.parametrize("full_input_range", [True, False])
+def test_training_moves_neither_statistics_nor_ranges(
+    made: tuple[Any, PackedPixels], full_input_range: bool
 ) -> None:
     from edgedistill.tf.qat import quantise_aware
 
     network, pixels = made
-    quantised = quantise_aware(network, pixels, range_rows(pixels), full_input_range=True)
-    statistics = [w for w in quantised.weights if "moving_" in w.name]
-    before = [w.numpy() for w in statistics]
-    assert len(before) == 6  # mean and variance of three batch normalisations
-    quantised(pixels.take(range(32)).astype(np.float32), training=True)
-    for variable, value in zip(statistics, before, strict=True):
-        np.testing.assert_array_equal(variable, value)
-    (entry,) = (x.name for x in quantised.layers if x.name.startswith("quantize_layer"))
-    assert _range_of(quantised, entry) == (0.0, 255.0)
+    quantised = quantise_aware(
+        network, pixels, range_rows(pixels), full_input_range=full_input_range
+    )
+    held = [w for w in quantised.weights if re.search("moving_|_min|_max", w.name)]
+    before = [w.numpy() for w in held]
+    # Mean and variance of three batch normalisations; two ends of the ranges of the input, two
+    # ReLUs, the last batch normalisation, the addition, pool and logits.
+    assert len(before) == 6 + 2 * 7
+    white = np.full((32, SIZE_PX, SIZE_PX, 3), 255, np.float32)
+    quantised(white, training=True)
+    for variable, value in zip(held, before, strict=True):
+        np.testing.assert_array_equal(variable, value, err_msg=variable.name)
 
 
 def test_kernels_have_no_range_to_go_stale(made: tuple[Any, PackedPixels]) -> None:

@@ -65,22 +65,6 @@ def test_a_file_with_a_tensor_that_is_0_everywhere_runs(
     _require_runs(quantised, tmp_path)
 
 
-def test_ranges_that_training_narrowed_are_widened_before_conversion(
-    photos: PackedPixels, tmp_path: Path
-) -> None:
-    from edgedistill.tf.qat import quantise_aware
-    from edgedistill.tf.ranges import range_of
-
-    quantised = quantise_aware(tiny_network(), photos, range_rows(photos), full_input_range=True)
-    # Of a convolution without ReLU6 and of an addition, which would end the process.
-    for name in ("depthwise_bn", "add"):
-        for variable in quantised.get_layer(f"quant_{name}").weights:
-            if "output_m" in variable.name:
-                variable.assign(0.0)
-    _require_runs(quantised, tmp_path)
-    assert range_of(quantised.get_layer("quant_add")) == (0.0, 1 / 16)
-
-
 def test_black_photos_give_an_input_range_that_runs(tmp_path: Path) -> None:
     from edgedistill.tf.qat import quantise_aware
 
@@ -89,15 +73,16 @@ def test_black_photos_give_an_input_range_that_runs(tmp_path: Path) -> None:
     _require_runs(quantised, tmp_path)
 
 
-def test_wide_ranges_stay_as_they_are(photos: PackedPixels) -> None:
+def test_a_range_is_set_as_wide_as_files_need_and_no_wider(photos: PackedPixels) -> None:
     from edgedistill.tf.qat import quantise_aware
-    from edgedistill.tf.ranges import range_of, set_range, widen_narrow_ranges
+    from edgedistill.tf.ranges import range_of, set_range
 
     quantised = quantise_aware(tiny_network(), photos, range_rows(photos), full_input_range=True)
     layer = quantised.get_layer("quant_add")
     set_range(layer, -0.05, 0.0125)  # 1/16 in all
-    widen_narrow_ranges(quantised)
     assert range_of(layer) == pytest.approx((-0.05, 0.0125), rel=1e-6)
+    set_range(layer, -0.01, 0.01)
+    assert range_of(layer) == pytest.approx((-0.01, 0.0525), rel=1e-6)
 
 
 def test_a_layer_without_a_range_is_refused_by_its_name() -> None:

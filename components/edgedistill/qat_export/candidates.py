@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from edgedistill.datasets import PackedDataset
-from edgedistill.errors import SettingError
 from edgedistill.qat_export.choice import Candidate
 from edgedistill.qat_export.proof import prove, require_conversion_kept_answers
 from edgedistill.settings import QatExportSettings
 from edgedistill.tf.batches import training_photos
-from edgedistill.tf.devices import computed_by, has_gpu, uses_xla
+from edgedistill.tf.devices import computed_by
 from edgedistill.tf.export import convert_quantised
 from edgedistill.tf.fine_tuning import LATER, freeze_early_layers
 from edgedistill.tf.inference import Predictor, Validation
@@ -29,21 +28,6 @@ from edgedistill.tf.weights import RANDOM
 from edgedistill.training_identity import training_checkpoints
 
 _log = logging.getLogger(__name__)
-
-
-def require_trainable(settings: QatExportSettings) -> None:
-    """Refuses a fine-tuning that TensorFlow could not do: its gradients of rounded ranges.
-
-    Of that operator it has no deterministic form for GPUs; XLA compiles one of its own.
-
-    Raises:
-        SettingError: there is a GPU, and XLA is off.
-    """
-    if settings.qat and has_gpu() and not uses_xla(settings.xla):
-        raise SettingError(
-            "xla must be auto or on for quantisation-aware training on a GPU, which TensorFlow "
-            "alone cannot repeat to the same bytes; got off: change it, or set qat to false."
-        )
 
 
 def freeze_as_trained(network: Any, start: str, settings: QatExportSettings) -> None:

@@ -28,7 +28,6 @@ from edgedistill.qat_export.candidates import (
     as_candidate,
     fine_tune_quantised,
     quantise_student,
-    require_trainable,
 )
 from edgedistill.qat_export.choice import Candidate, best_candidate
 from edgedistill.qat_export.description import describe_model
@@ -91,15 +90,13 @@ def export_int8(
         quantisation-aware training val_accuracy_quantisation_aware and best_epoch.
 
     Raises:
-        SettingError: the fine-tuning cannot be done on this machine's GPU, or there are fewer than
-            were asked for.
+        SettingError: there are fewer GPUs than were asked for.
         ExportError: a file is not what was promised, or beyond a limit.
         ArtifactError: an input is missing, damaged, or of other classes.
     """
     begun = time.monotonic()
     use_endpoint(settings.s3_endpoint)
     threads = start_computing(settings.seed, settings.compute_threads, settings.gpu_count)
-    require_trainable(settings)
     photos, validation = PackedDataset.open_parts(train, val)
     asked_px = sizes_asked(teacher, settings, epochs=settings.epochs_qat) if settings.qat else ()
     photos.require_whole((photos.student_px, *asked_px))

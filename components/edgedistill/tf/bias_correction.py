@@ -8,20 +8,27 @@ Source: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization a
 section 4.2, with inputs' means measured on photos.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.tf.kernel_quantizer import rounded_kernel
-from edgedistill.tf.network_places import Place, places_of
-from edgedistill.tf.runtime import keras, tf
+from edgedistill.tf.network_places import Place, places_of, source_names
+from edgedistill.tf.runtime import keras
 
 _WITH_KERNEL = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
-def correct_biases(quantised: Any, network: Any, batches: Iterable[Any], *, prefix: str) -> None:
+def names_of_inputs(network: Any) -> list[str]:
+    """The layers whose outputs `correct_biases` must know the means of, each once, in order."""
+    return list(dict.fromkeys(_input_name(place) for place in _places_with_kernels(network)))
+
+
+def correct_biases(
+    quantised: Any, network: Any, means: Mapping[str, NDArray[np.float32]], *, prefix: str
+) -> None:
     """Makes each layer of a quantised network right on average over the photos.
 
     A batch normalisation after the layer takes the correction in its mean, a layer without one in
@@ -30,36 +37,22 @@ def correct_biases(quantised: Any, network: Any, batches: Iterable[Any], *, pref
     Args:
         quantised: the fake-quantised copy of `network`, its kernels as there.
         network: the float network.
-        batches: photos, each a float batch of shape (n, size, size, 3).
+        means: of each channel of the outputs of `names_of_inputs`, over all pixels of the photos.
         prefix: of the names of the copy's layers.
     """
-    places = [place for place in places_of(network) if place.operator in _WITH_KERNEL]
-    means = _input_means(network, places, batches)
-    for place, mean in zip(places, means, strict=True):
-        layer = place.layers[0]
+    for place in _places_with_kernels(network):
+        layer, mean = place.layers[0], means[_input_name(place)]
         shift = _output_shift(rounded_kernel(layer) - layer.get_weights()[0], mean, place.operator)
         _subtract(quantised, place, shift, prefix)
 
 
-def _input_means(
-    network: Any, places: list[Place], batches: Iterable[Any]
-) -> list[NDArray[np.float32]]:
-    """The mean of each input channel of each place, over all pixels of all batches."""
-    inputs = [place.layers[0].input for place in places]
-    observer = keras.Model(network.input, inputs)
+def _places_with_kernels(network: Any) -> list[Place]:
+    return [place for place in places_of(network) if place.operator in _WITH_KERNEL]
 
-    def channel_means(batch: Any) -> list[Any]:
-        values = tf.nest.flatten(observer(batch, training=False))  # one output is no list
-        return [tf.reduce_mean(x, axis=tuple(range(len(x.shape) - 1))) for x in values]
 
-    graph = tf.function(channel_means, autograph=False)
-    of_batches, weights = [], []
-    for batch in batches:
-        of_batches.append([mean.numpy() for mean in graph(batch)])
-        weights.append(len(batch))  # a last batch may be smaller
-    return [
-        np.average(of_place, axis=0, weights=weights) for of_place in zip(*of_batches, strict=True)
-    ]
+def _input_name(place: Place) -> str:
+    (name,) = source_names(place.layers[0])
+    return name
 
 
 def _output_shift(

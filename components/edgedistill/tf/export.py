@@ -5,7 +5,6 @@ from typing import Any
 
 from edgedistill.tf.dead_channels import mend_dead_channels
 from edgedistill.tf.quiet import quiet_native_code
-from edgedistill.tf.ranges import widen_narrow_ranges
 from edgedistill.tf.runtime import tf
 
 _TYPES = {"int8": tf.int8, "uint8": tf.uint8}
@@ -15,14 +14,13 @@ def convert_quantised(network: Any, *, input_type: str, output_type: str) -> byt
     """The TFLite file of a quantisation-aware network; its own ranges decide.
 
     What no integer file can hold is mended in the network itself, so that both say the same:
-    ranges of no width, and channels whose kernel counts for nothing. Training makes either, too.
+    channels whose kernel counts for nothing, which training makes, too.
 
     Args:
         network: what `qat.quantise_aware` made, trained on or not.
         input_type: `int8` or `uint8`.
         output_type: `int8`.
     """
-    widen_narrow_ranges(network)
     mend_dead_channels(network)
     converter = _converter(network)
     converter.inference_input_type = _TYPES[input_type]
@@ -39,11 +37,11 @@ def _converter(network: Any) -> Any:
 
     # The graph is frozen: left to itself the converter saves and loads a SavedModel first,
     # which takes ten times as long and gives the same file.
-    size = network.input_shape[1:]
-    graph = tf.function(lambda pixels: network(pixels, training=False)).get_concrete_function(
-        tf.TensorSpec((1, *size), tf.float32, name="pixels")
+    pixels = tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name="pixels")
+    graph = tf.function(
+        lambda pixels: network(pixels, training=False), input_signature=[pixels], autograph=False
     )
-    frozen = convert_variables_to_constants_v2(graph)
+    frozen = convert_variables_to_constants_v2(graph.get_concrete_function())
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], None)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return converter

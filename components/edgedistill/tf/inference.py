@@ -13,6 +13,7 @@ from edgedistill.errors import TrainingError
 from edgedistill.pixels import PackedPixels, Pixels
 from edgedistill.progress import progress_bar
 from edgedistill.tf.devices import has_gpu
+from edgedistill.tf.folded_pass import FoldedPass
 from edgedistill.tf.replicas import joined_over_replicas, n_replicas
 from edgedistill.tf.runtime import tf
 
@@ -109,8 +110,10 @@ class Predictor:
     """A network's inference as a graph, traced once, however often the weights change."""
 
     def __init__(self, network: Any):
+        run = FoldedPass(network)
+
         def infer(images: Any) -> Any:
-            return tf.cast(network(tf.cast(images, tf.float32), training=False), tf.float32)
+            return tf.cast(run(tf.cast(images, tf.float32), training=False), tf.float32)
 
         self._graph = InferenceGraph(infer, [network.input_shape[1]])
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# First: it prepares TensorFlow, which tfmot imports too.
-from edgedistill.tf.replicas import moving_ranges
+# First: they prepare TensorFlow, which tfmot imports too.
+from edgedistill.tf.ranges import hold_ranges
 from edgedistill.tf.runtime import keras, tf
 
 # isort: split
@@ -37,10 +37,14 @@ _CHANNEL_AXES = {
 
 
 def quantise_layers(network: Any) -> Any:
-    """tfmot's quantisation-aware copy of a network, with kernels quantised by this module."""
+    """tfmot's quantisation-aware copy of a network, with kernels quantised by this module.
+
+    Its ranges are to be set, and stay as they are then (`ranges`).
+    """
     annotated = tfmot.quantization.keras.quantize_annotate_model(network)
-    with moving_ranges():
-        return tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
+    quantised = tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
+    hold_ranges(quantised)
+    return quantised
 
 
 def rounded_kernel(layer: Any) -> NDArray[np.float32]:
@@ -87,25 +91,40 @@ class KernelQuantizer(
         return {}
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
-        """The kernel with each weight on its nearest level, in its shape."""
-        shape = [int(n) for n in inputs.shape]
-        if self._n_channel_axes == 0:
-            return _on_levels(tf.quantization.fake_quant_with_min_max_vars, inputs, None)
-        # The operator knows channels as the last axis only.
-        rows = tf.reshape(inputs, (*shape[: -self._n_channel_axes], -1))
-        per_channel = tf.quantization.fake_quant_with_min_max_vars_per_channel
-        quantised = _on_levels(per_channel, rows, tuple(range(len(rows.shape) - 1)))
-        return tf.reshape(quantised, shape)
+        """The kernel with each weight on its nearest level, in its shape.
+
+        The gradient of a weight is that of its level: none lies outside the range. TensorFlow's own
+        gradient also adds up what lies outside, for which it has no repeatable form on GPUs.
+        """
+        return _rounded(inputs, self._n_channel_axes)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {"n_channel_axes": self._n_channel_axes}
 
 
-def _on_levels(fake_quantise: Any, kernel: Any, axes: tuple[int, ...] | None) -> Any:
-    # No weight lies outside the range, so its ends would get a gradient of 0.
-    largest = _largest(tf.stop_gradient(kernel), axes)
-    return fake_quantise(kernel, -largest, largest, narrow_range=True)
+def _rounded(kernel: Any, n_channel_axes: int) -> Any:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def straight_through(weights: Any) -> tuple[Any, Any]:
+        return _on_levels(weights, n_channel_axes), lambda upstream: upstream
+
+    return straight_through(tf.convert_to_tensor(kernel))
+
+
+def _on_levels(kernel: Any, n_channel_axes: int) -> Any:
+    if n_channel_axes == 0:
+        largest = _largest(kernel, None)
+        return tf.quantization.fake_quant_with_min_max_vars(
+            kernel, -largest, largest, narrow_range=True
+        )
+    # The operator knows channels as the last axis only.
+    shape = [int(n) for n in kernel.shape]
+    rows = tf.reshape(kernel, (*shape[:-n_channel_axes], -1))
+    largest = _largest(rows, tuple(range(len(rows.shape) - 1)))
+    quantised = tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        rows, -largest, largest, narrow_range=True
+    )
+    return tf.reshape(quantised, shape)
 
 
 def _largest(kernel: Any, axes: tuple[int, ...] | None) -> Any:

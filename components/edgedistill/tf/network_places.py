@@ -55,7 +55,7 @@ def places_of(network: Any) -> list[Place]:
     place_of_layer: dict[str, str] = {}
     for layer in network.layers:
         kind = type(layer).__name__
-        sources = tuple(place_of_layer[name] for name in _sources(layer))
+        sources = tuple(place_of_layer[name] for name in source_names(layer))
         if kind in _OPERATORS:
             places[layer.name] = Place(layer.name, _OPERATORS[kind], sources, [layer])
             place_of_layer[layer.name] = layer.name
@@ -67,10 +67,7 @@ def places_of(network: Any) -> list[Place]:
     return list(places.values())
 
 
-def _sources(layer: Any) -> Iterator[str]:
-    """Names of the layers whose outputs a layer takes, in order."""
-    if isinstance(layer, keras.layers.InputLayer):
-        return
-    inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-    for tensor in inputs:
+def source_names(layer: Any) -> Iterator[str]:
+    """Names of the layers whose outputs a layer takes, in order; an input has none."""
+    for tensor in layer.inbound_nodes[0].keras_inputs:
         yield tensor.node.layer.name

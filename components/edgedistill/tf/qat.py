@@ -4,14 +4,16 @@ tfmot starts each range at ±6 and follows the data with a decay of 0.999, so th
 steps nine tenths of that guess are left. Here the float network says what the ranges are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedistill.pixels import PackedPixels
-from edgedistill.tf.bias_correction import correct_biases
+from edgedistill.tf.bias_correction import correct_biases, names_of_inputs
+from edgedistill.tf.folded_pass import FoldedPass
 from edgedistill.tf.kernel_quantizer import quantise_layers
 from edgedistill.tf.ranges import range_of, set_range
 from edgedistill.tf.runtime import keras, tf
@@ -42,8 +44,11 @@ def quantise_aware(
     """
     quantised = quantise_layers(network)
     _freeze_wrapped_normalisation(quantised)
-    correct_biases(quantised, network, _float_batches(pixels, rows), prefix=_PREFIX)
-    _set_output_ranges(quantised, network, pixels, rows)
+    seen = _look(network, output_range_names(quantised), names_of_inputs(network), pixels, rows)
+    correct_biases(quantised, network, seen.means, prefix=_PREFIX)
+    for name, (lowest, highest) in seen.extremes.items():
+        # A range must hold 0, which stands for itself exactly in an integer tensor.
+        set_range(quantised.get_layer(_PREFIX + name), min(lowest, 0.0), max(highest, 0.0))
     highest = 255.0
     if not full_input_range:
         highest = float(max(batch.max() for batch in pixels.batches(_BATCH, rows)))
@@ -67,30 +72,59 @@ def _freeze_wrapped_normalisation(quantised: Any) -> None:
             inner.trainable = False
 
 
-def _set_output_ranges(
-    quantised: Any, network: Any, pixels: PackedPixels, rows: NDArray[np.int64]
-) -> None:
-    """Gives each quantised tensor the mean of its lowest and of its highest value in a batch.
+@dataclass(frozen=True)
+class _Seen:
+    """What layers gave for some photos, by the layers' names.
+
+    Attributes:
+        extremes: the mean of the lowest and that of the highest values of batches.
+        means: of each channel.
+    """
+
+    extremes: dict[str, tuple[float, float]]
+    means: dict[str, NDArray[np.float32]]
+
+
+def _look(
+    network: Any,
+    of_extremes: Sequence[str],
+    of_means: Sequence[str],
+    pixels: PackedPixels,
+    rows: NDArray[np.int64],
+) -> _Seen:
+    """Shows the photos to the float network once.
 
     Every photo weighs the same, so that a last batch of one photo cannot narrow the ranges much.
     """
-    names = output_range_names(quantised)
-    outputs = [network.get_layer(name).output for name in names]
-    observer = tf.function(keras.Model(network.input, outputs))
-    extremes, weights = [], []
-    for batch in _float_batches(pixels, rows):
-        outputs = tf.nest.flatten(observer(batch, training=False))  # one output is no list
-        extremes.append([(tf.reduce_min(y).numpy(), tf.reduce_max(y).numpy()) for y in outputs])
-        weights.append(len(batch))
-    means = np.average(extremes, axis=0, weights=weights)
-    for name, (lowest, highest) in zip(names, means, strict=True):
-        # A range must hold 0, which stands for itself exactly in an integer tensor.
-        layer = quantised.get_layer(_PREFIX + name)
-        set_range(layer, min(lowest, 0.0), max(highest, 0.0))
+    observe = _observer(network, of_extremes, of_means)
+    found = [[len(batch), *observe(batch)] for batch in pixels.batches(_BATCH, rows)]
+    weights, extremes, *means = zip(*found, strict=True)
+    ends = np.average(extremes, axis=0, weights=weights)
+    return _Seen(
+        {name: (low, high) for name, (low, high) in zip(of_extremes, ends.tolist(), strict=True)},
+        {
+            name: np.average(of_batches, axis=0, weights=weights)
+            for name, of_batches in zip(of_means, means, strict=True)
+        },
+    )
 
 
-def _float_batches(pixels: PackedPixels, rows: NDArray[np.int64]) -> Iterator[Any]:
-    return (tf.cast(batch, tf.float32) for batch in pixels.batches(_BATCH, rows))
+def _observer(network: Any, of_extremes: Sequence[str], of_means: Sequence[str]) -> Any:
+    """A graph: a batch in; lowest and highest values, shape (n, 2), and means of channels out.
+
+    Each tensor is looked at where it is made, so that memory need not hold them all.
+    """
+    run = FoldedPass(network)
+
+    def observe(batch: Any) -> list[Any]:
+        values = run.values(tf.cast(batch, tf.float32), training=False)
+        outputs = [values[name] for name in of_extremes]
+        ends = tf.stack([(tf.reduce_min(y), tf.reduce_max(y)) for y in outputs])
+        inputs = [values[name] for name in of_means]
+        return [ends, *(tf.reduce_mean(x, axis=range(len(x.shape) - 1)) for x in inputs)]
+
+    signature = [tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8)]
+    return tf.function(observe, input_signature=signature, autograph=False)
 
 
 def _input_quantiser(quantised: Any) -> Any:

@@ -1,6 +1,14 @@
-"""The ranges that a quantised network keeps of its tensors' values."""
+"""The ranges that a quantised network has of its tensors' values: set from data, then held.
+
+tfmot has each range follow the photos of every step, by a thousandth of the way: some hundreds of
+steps hardly move it, and pay two more passes over every tensor. Held ranges are numbers in a graph,
+for which TensorFlow has a cheaper operator with a cheaper gradient, and one that is the same in
+every repetition on GPUs, too.
+"""
 
 from typing import Any
+
+from edgedistill.tf.runtime import tf
 
 # A tensor that is 0 on all photos has the range 0 to 0. LiteRT refuses a file with it (convolution)
 # or ends the process (addition), and refuses one of width 1e-6, too: its kernels divide the product
@@ -35,12 +43,47 @@ def set_range(layer: Any, lowest: float, highest: float) -> None:
     variables["max"].assign(max(highest, lowest + NARROWEST))
 
 
-def widen_narrow_ranges(network: Any) -> None:
-    """Makes every range of a quantised network `NARROWEST` wide: training may narrow one again."""
+def hold_ranges(network: Any) -> None:
+    """Has the layers of a quantised network, as tfmot made it, leave their ranges as they are set.
+
+    A graph has the ranges that were set when it was traced.
+
+    Raises:
+        ValueError: a layer has a range that this version of tfmot moves in another way.
+    """
     for layer in network.layers:
-        found = range_of(layer)
-        if found is not None:
-            set_range(layer, *found)
+        if _range_variables(layer) and not _hold(layer):
+            raise ValueError(f"layer {layer.name!r} must have a quantiser to hold; got none")
+
+
+def _hold(layer: Any) -> bool:
+    """Puts our quantiser in the place of tfmot's; gives whether there was one."""
+    if getattr(layer, "quantizer", None) is not None:  # of the network's input
+        layer.quantizer = _on_levels
+        return True
+    if getattr(layer, "_output_quantizers", None):
+        layer._output_quantizers = [_on_levels]
+        return True
+    activations = getattr(layer, "_quantize_activations", ())
+    for activation in activations:
+        activation.quantizer = _on_levels
+    return bool(activations)
+
+
+def on_levels(layer: Any, values: Any) -> Any:
+    """What becomes of the values of a layer's output: on the levels of its range, if it has one."""
+    variables = _range_variables(layer)
+    if not variables:
+        return values
+    ends = {f"{end}_var": variable for end, variable in variables.items()}
+    return _on_levels(values, True, ends)
+
+
+def _on_levels(values: Any, training: Any, weights: dict[str, Any]) -> Any:
+    """In place of tfmot's own: fake quantisation in a range of numbers."""
+    with tf.init_scope():
+        lowest, highest = (float(weights[end].numpy()) for end in ("min_var", "max_var"))
+    return tf.quantization.fake_quant_with_min_max_args(values, lowest, highest)
 
 
 def _range_variables(layer: Any) -> dict[str, Any]:

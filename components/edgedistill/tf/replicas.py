@@ -5,16 +5,15 @@ other replica, so that XLA can compile it; what the replicas found is put togeth
 
 - gradients of summed losses are added up and divided by all photos of the batch, so that parts of
   unequal size count by their photos;
-- what moves with every pass (batch normalisation's statistics where these are not frozen, ranges of
-  quantisation-aware training) moves in each replica by its own photos and is then set to the mean
-  over the replicas in all of them;
+- what moves with every pass (batch normalisation's statistics where these are not frozen) moves in
+  each replica by its own photos and is then set to the mean over the replicas in all of them;
 - dropout draws from a stream of its own in each replica.
 
 So with batch normalisation frozen and without dropout a step is that of one device but for
 rounding: gradients 1e-7 of their length apart, on 2 and 4 devices. Else it is comparable, not the
-same. Of batches of 32 photos the gradient of quantisation-aware training was 2e-5 and 1e-3 apart;
-with batch normalisation trained, as it is from random weights alone, 0.03 and 0.18
-(`tests/benchmarks/replicas_difference.py`). Where there is one device nothing here is in the way.
+same: of batches of 32 photos, with batch normalisation trained, as it is from random weights alone,
+gradients were 0.03 and 0.18 apart (`tests/benchmarks/replicas_difference.py`). Where there is one
+device nothing here is in the way.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -87,24 +86,6 @@ def n_replicas() -> int:
 def own_variable(value: Any) -> Any:
     """A variable that each replica changes by itself, and that is not trained."""
     return tf.Variable(value, trainable=False, **_OWN)
-
-
-@contextmanager
-def moving_ranges() -> Iterator[None]:
-    """Each range of a quantised network that is built inside belongs to its replica.
-
-    tfmot says of them no more than that they are not trained.
-    """
-
-    def creator(next_creator: Callable[..., Any], **about: Any) -> Any:
-        given = about.get("synchronization")
-        automatic = given in (None, tf.VariableSynchronization.AUTO)
-        if n_replicas() > 1 and automatic and not about.get("trainable"):
-            about |= _OWN
-        return next_creator(**about)
-
-    with tf.variable_creator_scope(creator):
-        yield
 
 
 def summed_over_replicas(learn: Callable[..., Any], *, compile_xla: bool) -> Callable[..., Any]:
@@ -184,26 +165,5 @@ def _of_each_part(work: Callable[..., Any], batch: Sequence[Any]) -> Sequence[An
         begin, end = ((n_photos * k + n - 1) // n for k in (number, number + 1))
         return work(*(rows[begin:end] for rows in batch))
 
-    with _moved_alone():
-        found: Sequence[Any] = strategy.experimental_local_results(strategy.run(of_one))
+    found: Sequence[Any] = strategy.experimental_local_results(strategy.run(of_one))
     return found
-
-
-@contextmanager
-def _moved_alone() -> Iterator[None]:
-    """Has averages moved by `_move` while a pass is traced."""
-    train = tf.__internal__.train
-    before = train.assign_moving_average
-    train.assign_moving_average = _move
-    try:
-        yield
-    finally:
-        train.assign_moving_average = before
-
-
-def _move(variable: Any, value: Any, decay: float, zero_debias: bool, name: str) -> Any:
-    """TensorFlow's `assign_moving_average` without a word to the other replicas.
-
-    tfmot moves ranges by it in the midst of a pass, where XLA can wait for no other device.
-    """
-    return variable.assign_sub((variable - value) * (1 - decay), name=name, read_value=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgedistill.artifacts import TEACHERS
 from edgedistill.datasets import PackedDataset
+from edgedistill.tf.folded_pass import FoldedPass
 from edgedistill.tf.inference import InferenceGraph
 from edgedistill.tf.networks import load_network_for
 from edgedistill.tf.runtime import tf
@@ -99,4 +100,4 @@ def _size_px(network: Any) -> int:
 
 def _logits(network: Any, images: Any) -> Any:
     shaped = tf.ensure_shape(tf.cast(images, tf.float32), network.input_shape)
-    return tf.cast(network(shaped, training=False), tf.float32)
+    return tf.cast(FoldedPass(network)(shaped, training=False), tf.float32)

@@ -19,7 +19,7 @@ def averaged_variables(network: Any) -> list[Any]:
     """What an average of the weights takes: trained variables, then statistics of normalisation.
 
     Where batch normalisation is trained, its means and variances follow the wavering weights and do
-    not fit their average. Ranges of a quantised network are left out: they are averages already.
+    not fit their average. Ranges of a quantised network are left out: they stay.
     """
     statistics = [
         v

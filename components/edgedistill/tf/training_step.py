@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgedistill.tf.averages import WeightAverage
 from edgedistill.tf.batches import Batch
+from edgedistill.tf.folded_pass import FoldedPass
 from edgedistill.tf.losses import distillation_loss, hard_loss
 from edgedistill.tf.optimizers import Optimizers
 from edgedistill.tf.random_states import dropout_states
@@ -46,9 +47,9 @@ class TrainingStep:
 
     The graph is traced once. Where memory does not hold a batch at once, `n_parts` of it come one
     after the other and their gradients are added up. That is comparable to a whole batch, not the
-    same: each part draws dropout masks of its own, and what moves with every pass, such as ranges
-    of quantisation-aware training and batch normalisation's statistics where these are not frozen,
-    moves once a part. Without these the change of the weights is the same but for rounding.
+    same: each part draws dropout masks of its own, and batch normalisation's statistics, where they
+    are not frozen, move once a part. Without these the change of the weights is the same but for
+    rounding.
 
     Where there are several replicas each takes its share of every part (`replicas`).
     """
@@ -62,7 +63,7 @@ class TrainingStep:
         average: WeightAverage | None = None,
         compile_xla: bool = False,
     ):
-        self._network = network
+        self._pass = FoldedPass(network)
         self._variables = trained_variables(network)
         self._optimizers = optimizers
         self._distillation = distillation
@@ -124,7 +125,7 @@ class TrainingStep:
 
     def _loss(self, images: Any, targets: Any, photo_weights: Any, log_softened: Any) -> Any:
         """The loss to be made small (mean over the photos), and `SUMS`."""
-        logits = tf.cast(self._network(tf.cast(images, tf.float32), training=True), tf.float32)
+        logits = tf.cast(self._pass(tf.cast(images, tf.float32), training=True), tf.float32)
         hard = loss = hard_loss(targets, logits, photo_weights)
         distilled = tf.zeros(())
         if self._distillation is not None:
