@@ -4,7 +4,7 @@
 
 Needs `../shared/data/clothing`. Runs `pipeline.py run` with every setting at its default but for
 the teacher, EfficientNet-Lite2 (B3's ImageNet weights cannot be had everywhere), and the epochs, 2
-of the teacher, 4 of the student and 1 of the fine-tuning; what follows `--` is added to these.
+of the teacher, 3 of the student and 1 of the fine-tuning; what follows `--` is added to these.
 
 Wanted: the means over three seeds of top-1 at least 0.935, of macro-F1 at least 0.925,
 of ECE at most 0.04, with epochs that end within 25 minutes on two idle cores, which are 3,000 CPU
@@ -19,9 +19,20 @@ that its CPU seconds are rather too many:
          3    2219        0.9301        0.9181        0.0313        0.9355        0.9167
       mean    2240        0.9355        0.9327        0.0253        0.9346        0.9283
 
-The bar is met, by little: 0.935 are 347.8 of 372 photos, the mean is 348. Of one seed the 95 %
-interval is 0.025 wide to either side. On processors without AVX-512 networks take two to three
+By that the bar is met, by little: 0.935 are 347.8 of 372 photos, the mean is 348. Of one seed the
+95 % interval is 0.025 wide to either side. On processors without AVX-512 networks take two to three
 times as long.
+
+These were taken before batch normalisation was folded into the convolutions and ranges were held,
+which changes rounding, and with it each seed's draw, and takes a fifth less time. The three seeds
+were not taken again since; what was, one seed each, other work beside it, with more epochs:
+
+    epochs   seed   CPU s          top1      macro_f1           ece  top1_student  top1_teacher
+     2 4 1      1    1992        0.9247        0.9060        0.0382        0.9382        0.9274
+     3 5 1      1    2422        0.9247        0.9258        0.0296        0.9247        0.9194
+
+So more epochs give no more on these photos: the student's validation loss was 0.216 after three,
+0.211 after four and 0.215 after five of five.
 
 What gave less: without the average of the weights (`ema_decay` 0), with 3, 5 and 1 epochs, seed 1
 came to 0.914 (macro-F1 0.909, ECE 0.025). Its student's kept epoch was the third of five, at three
@@ -39,7 +50,7 @@ from tests.benchmarks.pipeline_runs import Outcome, run_on_clothing
 
 RECIPE = (
     "--teacher_arch", "efficientnet_lite2",
-    "--epochs_teacher", "2", "--epochs_student", "4", "--epochs_qat", "1",
+    "--epochs_teacher", "2", "--epochs_student", "3", "--epochs_qat", "1",
 )  # fmt: skip
 WANTED = {"top1": ">= 0.935", "macro_f1": ">= 0.925", "ece": "<= 0.04"}
 SHOWN = (*WANTED, "top1_student", "top1_teacher")

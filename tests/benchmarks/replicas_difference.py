@@ -14,15 +14,15 @@ Prints for each kind and number of devices, against one device: the distance of 
 first step, as a share of its length; the same of all weights after `--epochs`, as a share of the
 way that training brought them; and the training loss of the last epoch.
 
-Seen on 2026-11-28 (two shared CPU cores):
+Seen on 2026-11-29 (two shared CPU cores):
 
     kind     devices  gradient apart  weights apart    loss
     frozen         1         0.0e+00        0.0e+00  0.0008
-    frozen         2         7.0e-08        2.4e-07  0.0008
-    frozen         4         9.8e-08        2.3e-07  0.0008
-    qat            1         0.0e+00        0.0e+00  0.0058
-    qat            2         1.9e-05        9.3e-03  0.0059
-    qat            4         1.0e-03        1.8e-02  0.0059
+    frozen         2         1.1e-07        3.6e-07  0.0008
+    frozen         4         1.5e-07        3.3e-07  0.0008
+    qat            1         0.0e+00        0.0e+00  0.0061
+    qat            2         9.8e-08        2.0e-07  0.0061
+    qat            4         8.3e-08        2.1e-07  0.0061
     trained        1         0.0e+00        0.0e+00  0.0276
     trained        2         3.4e-02        7.5e-02  0.0470
     trained        4         1.8e-01        2.5e-01  0.1227
