@@ -22,7 +22,8 @@ so that another of ours can be held against it.
 
 Wanted: at the script's best accuracy at most a third.
 
-Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), fast tests beside ours at low priority:
+Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), fast tests beside ours at low priority,
+before batch normalisation was folded into the convolutions of ours:
 
     at 0.9091, the script's best:  0.20   (564 of 2794 CPU s)
     usual script, teacher:   442 s 0.7830    847 s 0.8944   1241 s 0.9062   1636 s 0.9208

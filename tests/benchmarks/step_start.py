@@ -18,8 +18,8 @@ share of imports by package and the ten modules that cost most by themselves.
 
 Wanted: measured, and everything avoidable avoided.
 
-Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), another benchmark beside its last rounds;
-CPU seconds, medians of three:
+Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), another benchmark beside its last rounds,
+before batch normalisation was folded into the convolutions; CPU seconds, medians of three:
 
                         import  of TensorFlow alone   networks   first batch   second batch
     TensorFlow alone       2.4                 1.00
