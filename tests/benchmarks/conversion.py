@@ -30,8 +30,9 @@ Seen on 2 shared cores, 22 November 2026, little else running:
     converter, one more              0.07     0.07         0.02
 
 From a float student to a written file without fine-tuning that is quantise, ranges and QAT file:
-19.2 CPU s, wanted at most 20. On 29 November, 2 cores with AVX-512, ranges and the means that biases
-are corrected by from one pass over the photos: 7.3, 4.6 and 4.8, 16.7 in all (21.1 before).
+19.2 CPU s, wanted at most 20. On 29 November, 2 cores with AVX-512, with one pass over the photos
+for ranges and for the means that biases are corrected by: 7.3, 4.6 and 4.8, 16.7 in all (21.1
+before).
 """
 
 import argparse
