@@ -18,14 +18,15 @@ teacher about one view of each. A ratio is the median over the rounds of the rat
 
 Wanted: stored answers at most 0.6 of the usual script, and at most 1.05 of no teacher.
 
-Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), 512 photos, three rounds, all layers, and
-before batch normalisation was folded into the convolutions of ours:
+Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), `--limit 384 --rounds 2`, all layers:
 
-    ours, stored answers / usual script       CPU 0.49, wall 0.36
-    ours, stored answers / ours, no teacher   CPU 1.01, wall 1.02
-    ours, asked / usual script                CPU 1.07, wall 0.75
-    ours, asked / ours, no teacher            CPU 2.10, wall 2.15
-    once: packing the photos 2.4 CPU s, asking about one view of each 47.2 (an epoch: 49.9)
+    ours, stored answers / usual script       CPU 0.42, wall 0.34
+    ours, stored answers / ours, no teacher   CPU 1.02, wall 1.02
+    ours, asked / usual script                CPU 0.86, wall 0.69
+    ours, asked / ours, no teacher            CPU 2.06, wall 2.09
+    once: packing the photos 1.7 CPU s, asking about one view of each 32.2 (an epoch: 26.5)
+
+Before batch normalisation was folded into the convolutions of ours the first was 0.49.
 """
 
 import argparse
