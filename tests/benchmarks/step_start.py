@@ -18,20 +18,20 @@ share of imports by package and the ten modules that cost most by themselves.
 
 Wanted: measured, and everything avoidable avoided.
 
-Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), another benchmark beside its last rounds,
-before batch normalisation was folded into the convolutions; CPU seconds, medians of three:
+Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), nothing beside it; CPU seconds, medians
+of two:
 
                         import  of TensorFlow alone   networks   first batch   second batch
-    TensorFlow alone       2.4                 1.00
-    teacher                2.8                 1.17        1.5           6.6            3.0
-    distiller              2.9                 1.21        3.3           8.1            3.5
-    qat_export             4.0                 1.66       12.8          11.2            3.9
-    evaluate               3.5                 1.48        3.0           2.8            1.7
+    TensorFlow alone       2.3                 1.00
+    teacher                2.6                 1.14        1.6           5.6            2.4
+    distiller              2.6                 1.14        2.6           6.7            2.8
+    qat_export             3.6                 1.56       10.5           7.0            2.4
+    evaluate               3.5                 1.53        2.7           2.9            1.5
 
-So tracing a first batch takes some 4 s, of the quantised network 7 s: each network has one graph
-for training and one for inference. Beyond TensorFlow teacher and distiller import little but
-matplotlib for their curves, evaluate scikit-learn with scipy.stats, and qat_export, by tfmot,
-pkg_resources and Keras 3 besides. Most of qat_export's networks is what tfmot's quantisation takes.
+So tracing a first batch takes 3 to 5 s: each network has one graph for training and one for
+inference. Beyond TensorFlow teacher and distiller import little but matplotlib for their curves,
+evaluate scikit-learn with scipy.stats, and qat_export, by tfmot, pkg_resources and Keras 3 besides.
+Most of qat_export's networks is what tfmot's quantisation takes.
 """
 
 import argparse
