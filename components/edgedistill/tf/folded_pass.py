@@ -7,7 +7,8 @@ and a bias is added, by the convolution's own operator along with the ReLU6 afte
 function, also of the weights, and so are its gradients, but for rounding.
 
 On two CPU cores a training step of the student takes a fifth less time by it and a third less
-memory, an inference a sixth less time (`tests/benchmarks/training_step`, `training_memory`).
+memory, an inference a sixth less time (steps and memory: `tests/benchmarks/training_step`,
+`training_memory`).
 """
 
 import inspect

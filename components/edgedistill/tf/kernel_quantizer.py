@@ -96,19 +96,12 @@ class KernelQuantizer(
         The gradient of a weight is that of its level: none lies outside the range. TensorFlow's own
         gradient also adds up what lies outside, for which it has no repeatable form on GPUs.
         """
-        return _rounded(inputs, self._n_channel_axes)
+        rounded = tf.grad_pass_through(lambda kernel: _on_levels(kernel, self._n_channel_axes))
+        return rounded(tf.convert_to_tensor(inputs))
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {"n_channel_axes": self._n_channel_axes}
-
-
-def _rounded(kernel: Any, n_channel_axes: int) -> Any:
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def straight_through(weights: Any) -> tuple[Any, Any]:
-        return _on_levels(weights, n_channel_axes), lambda upstream: upstream
-
-    return straight_through(tf.convert_to_tensor(kernel))
 
 
 def _on_levels(kernel: Any, n_channel_axes: int) -> Any:

@@ -59,31 +59,32 @@ def hold_ranges(network: Any) -> None:
 def _hold(layer: Any) -> bool:
     """Puts our quantiser in the place of tfmot's; gives whether there was one."""
     if getattr(layer, "quantizer", None) is not None:  # of the network's input
-        layer.quantizer = _on_levels
+        layer.quantizer = _held
         return True
     if getattr(layer, "_output_quantizers", None):
-        layer._output_quantizers = [_on_levels]
+        layer._output_quantizers = [_held]
         return True
     activations = getattr(layer, "_quantize_activations", ())
     for activation in activations:
-        activation.quantizer = _on_levels
+        activation.quantizer = _held
     return bool(activations)
 
 
 def on_levels(layer: Any, values: Any) -> Any:
     """What becomes of the values of a layer's output: on the levels of its range, if it has one."""
     variables = _range_variables(layer)
-    if not variables:
-        return values
-    ends = {f"{end}_var": variable for end, variable in variables.items()}
-    return _on_levels(values, True, ends)
+    return _fake_quantised(values, variables["min"], variables["max"]) if variables else values
 
 
-def _on_levels(values: Any, training: Any, weights: dict[str, Any]) -> Any:
-    """In place of tfmot's own: fake quantisation in a range of numbers."""
-    with tf.init_scope():
-        lowest, highest = (float(weights[end].numpy()) for end in ("min_var", "max_var"))
-    return tf.quantization.fake_quant_with_min_max_args(values, lowest, highest)
+def _held(values: Any, training: Any, weights: dict[str, Any]) -> Any:
+    """A quantiser as tfmot calls it, in the place of its own."""
+    return _fake_quantised(values, weights["min_var"], weights["max_var"])
+
+
+def _fake_quantised(values: Any, lowest: Any, highest: Any) -> Any:
+    with tf.init_scope():  # in a graph, too, the variables' numbers and not the variables
+        ends = [float(variable.numpy()) for variable in (lowest, highest)]
+    return tf.quantization.fake_quant_with_min_max_args(values, *ends)
 
 
 def _range_variables(layer: Any) -> dict[str, Any]:
