@@ -1,6 +1,8 @@
 """A process that computes and draws alike each time, seen from real processes of their own."""
 
 import json
+import os
+import platform
 import subprocess
 import sys
 from typing import Any
@@ -48,6 +50,25 @@ print(json.dumps({
     "same_again": prepare(0, threads),
 }))
 """
+
+# The operators of a convolution's graph after TensorFlow rewrote it for this processor.
+OPERATORS = """
+from edgedistill.tf.runtime import tf
+from tensorflow.python.eager import context
+context.context().enable_graph_collection()
+tf.function(tf.nn.conv2d)(tf.ones((1, 8, 8, 4)), tf.ones((3, 3, 4, 4)), 1, "SAME")
+graphs = context.context().export_run_metadata().function_graphs
+print(*{node.op for f in graphs for part in f.partition_graphs for node in part.node})
+"""
+
+
+def operators(**environment: str) -> list[str]:
+    started_with = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    done = subprocess.run(
+        [sys.executable, "-c", OPERATORS], env=started_with | environment,
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    return done.stdout.split()
 
 
 def draw_twice(seed: int, compute_threads: int) -> dict[str, Any]:
@@ -125,3 +146,16 @@ def test_a_quantised_network_has_the_states_of_its_wrapped_layers() -> None:
     network = tiny_network()
     assert len(dropout_states(network)) == 1
     assert len(dropout_states(tfmot.quantization.keras.quantize_model(network))) == 1
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN is left alone elsewhere"
+)
+def test_convolutions_are_of_onednn_on_any_x86_processor() -> None:
+    assert "_MklNativeConv2D" in operators()
+
+
+def test_a_user_can_switch_onednn_off() -> None:
+    found = operators(TF_ENABLE_ONEDNN_OPTS="0")
+    assert "Conv2D" in found
+    assert not [name for name in found if "Mkl" in name]

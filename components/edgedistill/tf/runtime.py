@@ -5,6 +5,7 @@ tfmot quantises Keras 2 networks only, hence `tf_keras`, never Keras 3.
 
 import logging
 import os
+import platform
 
 from edgedistill.machine import available_cores
 from edgedistill.tf.heap import keep_freed_memory
@@ -12,6 +13,10 @@ from edgedistill.tf.quiet import quiet_native_code
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if platform.machine() in ("x86_64", "AMD64"):
+    # Left alone, TensorFlow takes oneDNN's kernels only where a processor has instructions made
+    # for networks, such as AVX-512 VNNI; with AVX2 alone they save a fifth of a training, too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 keep_freed_memory()
 
 with quiet_native_code():
