@@ -13,45 +13,49 @@ from edgedistill.tf.training_step import TrainingStep, most_parts
 
 _log = logging.getLogger(__name__)
 
+OUT_OF_MEMORY = tf.errors.ResourceExhaustedError
+
 
 class StepInMemory:
-    """A training step that cuts its batch into more parts where memory runs out.
+    """A training step that cuts its batch into more parts once memory ran out.
 
-    The first step of an epoch finds out how many: for it alone the state before it is held, to
-    undo what a step changed before memory ran out. The steps after it need no more, as no batch
-    of an epoch is larger than its first one; should memory run out there all the same, the
-    training ends in words.
+    A step that ran out of memory may have changed a part of the state. So the state is held from
+    time to time, and the training goes back to it.
     """
 
-    def __init__(
-        self, step: TrainingStep, state: TrainingState, stage: str, *, largest_batch: int,
-        is_saved: bool,
-    ):  # fmt: skip
+    def __init__(self, step: TrainingStep, state: TrainingState, stage: str, *, largest_batch: int):
         """Args:
         step: the step.
         state: all that it changes; counts the steps, and remembers the parts.
         stage: name of the training in log and errors.
         largest_batch: photos of the largest batch.
-        is_saved: whether the training's state is saved, so that it can go on.
         """
         self._step, self._state, self._stage = step, state, stage
-        self._largest_batch, self._is_saved = largest_batch, is_saved
+        self._largest_batch = largest_batch
+        self.hold()
 
-    def __call__(self, batch: Batch, view: int, *, is_first: bool) -> NDArray[np.float64]:
-        """What `TrainingStep` gives; `is_first`: whether it is the first one of an epoch.
+    def __call__(self, batch: Batch, view: int) -> NDArray[np.float64]:
+        """What `TrainingStep` gives.
 
         Raises:
-            TrainingError: memory does not hold a single photo, or no longer what it held before.
+            OUT_OF_MEMORY: memory does not hold the parts; `go_back` is to be called.
         """
-        before = self._state.arrays() if is_first else None
-        while True:
-            try:
-                return self._step(batch, view, self._state.progress.n_parts)
-            except tf.errors.ResourceExhaustedError:
-                if before is None:
-                    raise TrainingError(self._memory_taken()) from None
-                self._cut_into_more_parts()
-            self._state.restore_arrays(before)
+        return self._step(batch, view, self._state.progress.n_parts)
+
+    def hold(self) -> None:
+        """Remembers the state as it is, to go back to it."""
+        self._held = self._state.copy()
+
+    def go_back(self) -> None:
+        """To the state that is held, with half as many photos at once.
+
+        Raises:
+            TrainingError: it was a single photo already.
+        """
+        n_parts = self._state.progress.n_parts
+        self._state.restore(*self._held)
+        self._state.progress.n_parts = n_parts
+        self._cut_into_more_parts()
 
     @property
     def photos_at_once(self) -> int:
@@ -72,12 +76,3 @@ class StepInMemory:
             "gradients are added up to those of a batch",
             self._stage, progress.epochs + 1, progress.steps + 1, self.photos_at_once,
         )  # fmt: skip
-
-    def _memory_taken(self) -> str:
-        progress = self._state.progress
-        onward = "; it goes on from the last saved state" if self._is_saved else ""
-        return (
-            f"memory ran out in step {progress.steps + 1} of epoch {progress.epochs + 1} of "
-            f"{self._stage}, though it held the steps before: end what else takes it, and start "
-            f"the same command again{onward}."
-        )

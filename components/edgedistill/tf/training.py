@@ -22,7 +22,7 @@ from edgedistill.tf.networks import HistoryRow
 from edgedistill.tf.optimizers import Optimizers, Schedule
 from edgedistill.tf.random_states import dropout_states
 from edgedistill.tf.replicas import n_replicas
-from edgedistill.tf.step_in_memory import StepInMemory
+from edgedistill.tf.step_in_memory import OUT_OF_MEMORY, StepInMemory
 from edgedistill.tf.surroundings import Surroundings
 from edgedistill.tf.trained_variables import averaged_variables
 from edgedistill.tf.training_state import TrainingState
@@ -63,8 +63,7 @@ def train(
         images_per_s, input_wait_share, photos_at_once, seconds.
 
     Raises:
-        TrainingError: the loss is no longer finite, memory does not hold a single photo, or it
-            runs out in an epoch whose first step it held.
+        TrainingError: the loss is no longer finite, or memory does not hold a single photo.
         Stopped: SIGTERM came; the state is saved.
     """
     training = _Training(
@@ -110,9 +109,8 @@ class _Training:
             others["average"] = self._average.state
         self._state = TrainingState(network, others)
         self._step = StepInMemory(
-            step, self._state, schedule.stage,
-            largest_batch=-(-len(photos) // self._n_steps), is_saved=self._checkpoints is not None,
-        )  # fmt: skip
+            step, self._state, schedule.stage, largest_batch=-(-len(photos) // self._n_steps)
+        )
         self._stop: StopRequest | None = None
 
     def run(self, prepare: Callable[[], HistoryRow] | None) -> list[HistoryRow]:
@@ -170,6 +168,7 @@ class _Training:
         progress, schedule = self._state.progress, self._schedule
         begun, epoch = time.monotonic() - progress.seconds, progress.epochs + 1
         self._learn(epoch, begun)
+        progress = self._state.progress  # another one where memory ran out
         trained_s = progress.seconds
         judged = self._judge()
         n_photos = len(self._photos)
@@ -192,7 +191,16 @@ class _Training:
         return row
 
     def _learn(self, epoch: int, begun: float) -> None:
-        """The steps of an epoch that are not made yet."""
+        """Makes the steps of an epoch that are not made yet, however often memory runs out."""
+        self._step.hold()
+        while True:
+            try:
+                return self._make_steps(epoch, begun)
+            except OUT_OF_MEMORY:
+                self._step.go_back()
+
+    def _make_steps(self, epoch: int, begun: float) -> None:
+        """Makes them, until memory runs out."""
         progress, every_steps = self._state.progress, self._surroundings.save_every_steps
         batches = EpochBatches(
             self._photos, self._schedule.batch_size, seed=self._schedule.seed, epoch=epoch,
@@ -201,8 +209,8 @@ class _Training:
         waited_s, view = progress.waited_s, self._photos.view_number(epoch)
         title = f"{self._schedule.stage} {epoch}/{self._schedule.epochs}"
         with progress_bar(title, total=self._n_steps, unit="steps", done=progress.steps) as bar:
-            for number, batch in enumerate(batches):
-                sums = self._step(batch, view, is_first=number == 0)
+            for batch in batches:
+                sums = self._step(batch, view)
                 self._require_finite_loss(sums[0])
                 progress.add_step(sums)
                 progress.seconds = time.monotonic() - begun
@@ -212,6 +220,7 @@ class _Training:
                 self._heed_stop()
                 if every_steps and progress.steps % every_steps == 0:
                     self._save()
+                    self._step.hold()
 
     def _judge(self) -> dict[str, float]:
         """The network, or the average of its weights, on the validation photos."""

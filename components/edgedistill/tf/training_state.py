@@ -109,6 +109,10 @@ class TrainingState:
         best = {_name("best", number): value for number, value in enumerate(self._best)}
         return {**found, **best}
 
+    def copy(self) -> tuple[Arrays, dict[str, Any]]:
+        """What `restore` takes."""
+        return self.arrays(), self.progress.as_json()
+
     def restore(self, arrays: Mapping[str, NDArray[Any]], progress: Mapping[str, Any]) -> None:
         """Puts everything back as `arrays` and `Progress.as_json` gave it."""
         self.restore_arrays(arrays)
