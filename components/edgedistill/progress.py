@@ -8,6 +8,9 @@ from tqdm import tqdm
 
 from edgedistill.logs import PROGRESS_VARIABLE
 
+# As tqdm's own, but that a slow rate is 0.81 steps/s and not "1.24s/ steps".
+_SHOWN = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+
 
 def bar_wanted() -> bool:
     """Whether this process writes to a terminal, or to a local run that has one."""
@@ -18,5 +21,5 @@ def progress_bar(description: str, *, total: int, unit: str, done: int = 0) -> "
     """A bar that its user moves on by `update`; it shows nothing where none is wanted."""
     return tqdm(
         total=total, initial=done, desc=description, unit=f" {unit}", leave=False, ncols=72,
-        disable=not bar_wanted(),
+        bar_format=_SHOWN, disable=not bar_wanted(),
     )  # fmt: skip
