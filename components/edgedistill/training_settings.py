@@ -43,7 +43,7 @@ class Trained(Seeded, InBuckets):
         ge=0, lt=1,
     )  # fmt: skip
     use_class_weights: bool = setting(
-        True, "Weigh rare classes up in the hard loss, by the root of how rare they are."
+        True, "Weigh rare classes up in the hard loss, so that each class counts alike."
     )
     label_smoothing: float = setting(
         0.0, "Share of each label that is spread over all classes in the hard loss.", ge=0, lt=1

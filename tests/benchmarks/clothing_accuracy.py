@@ -24,9 +24,8 @@ By that the bar is met, by little: 0.935 are 347.8 of 372 photos, the mean is 34
 times as long.
 
 These were taken before batch normalisation was folded into the convolutions and ranges were held,
-which changes rounding, and with it each seed's draw, and takes a fifth less time; and before class
-weights were roots. The three seeds were not taken again since; what was, one seed each, class
-weights in full, other work beside it, with more epochs:
+which changes rounding, and with it each seed's draw, and takes a fifth less time. The three seeds
+were not taken again since; what was, one seed each, other work beside it, with more epochs:
 
     epochs   seed   CPU s          top1      macro_f1           ece  top1_student  top1_teacher
      2 4 1      1    1992        0.9247        0.9060        0.0382        0.9382        0.9274

@@ -16,7 +16,8 @@ Seen on 29 November 2026, 2 cores (AMD EPYC with AVX-512), no other work:
             0.69     412      262  0.9113     0.8992  0.0172     42
 
 0.9113 are 339 of 372 photos, 0.90 are 334.8. By chance a seed may come to less: with batch
-normalisation not yet folded into the convolutions, 533 CPU s, the same recipe had 0.9005.
+normalisation not yet folded into the convolutions, 533 CPU s, the same recipe had 0.9005; on
+processors without AVX-512, whose rounding is another draw, 0.8978 (334 photos) after 989 CPU s.
 
 What was tried beside it, with that seed: an epoch of the student before the fine-tuning
 (`--epochs_student 1`) had 0.9113, too, after 546 CPU s; in its place (and `--qat false`) 0.8844

@@ -13,10 +13,10 @@ views as there are epochs once for all arms, which gives the same numbers; each 
 what its name says. Means over the seeds of validation and test accuracy and loss, of the kept
 epoch, and CPU seconds of the student's training and of asking the teacher.
 
-Seen on 2 shared cores: the tables stand in the README of the distiller, all of when class weights
-were in full. The arms from `base` to `no average` were taken on 29 November 2026 with AVX-512; most
-of the others, and `base`, on the same day without; `no teacher` and those of rates and decay on 23
-November, when `pretrained_rate` was 0.1 and `ema_decay` 0; `pretrained at 1` not at all.
+Seen on 2 shared cores: the tables stand in the README of the distiller. The arms from `base` to `no
+average` were taken on 29 November 2026 with AVX-512; most of the others, and `base`, on the same
+day without; `no teacher` and those of rates and decay on 23 November, when `pretrained_rate` was
+0.1 and `ema_decay` 0; `pretrained at 1` not at all.
 """
 
 import argparse

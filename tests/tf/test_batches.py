@@ -193,9 +193,8 @@ def test_class_weights_and_augmentation_come_from_the_settings(tmp_path: Path) -
     images, _ = colour_photos(4, seed=0)
     pixels = packed(tmp_path / "p", images)
     photos = training_photos(dataset, pixels, settings)  # type: ignore[arg-type]
-    # Three photos and one: in the ratio 1 to the root of 3, and 1 on average over the photos.
-    factor = 4 / (3 + np.sqrt(3))
-    np.testing.assert_allclose(photos.class_weights, [factor, factor * np.sqrt(3)], rtol=1e-6)
+    # Each class counts alike: 4 photos / (2 classes * photos of the class).
+    np.testing.assert_allclose(photos.class_weights, [4 / 6, 4 / 2])
     how = photos.augmentation
     assert (how.level, how.flip, how.mixup, photos.label_smoothing) == ("phone", False, 0.3, 0.1)
     settings.use_class_weights = False

@@ -1,4 +1,4 @@
-"""Weights of classes: what lets a rare one count for more in the loss than its share of photos."""
+"""Weights of classes: what lets each count alike in the loss, however few photos it has."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,15 +7,7 @@ from edgedistill.core.class_indices import Indices, check_indices
 
 
 def class_weights(label_indices: Indices, n_classes: int) -> NDArray[np.float64]:
-    """Weights that count rare classes up, by the root of how rare they are.
-
-    A class with a quarter of another's photos has twice its weight, so that it counts half as much
-    as a whole and not a quarter. With the whole of how rare it is, four times the weight, all would
-    count alike; but then networks name rare classes too often, and a class of few photos throws a
-    training off its course.
-
-    Source: Mahajan et al. 2018, "Exploring the Limits of Weakly Supervised Pretraining", which
-    shows photos as often as these are weighted.
+    """Weights that let each class count alike: n / (n_classes * photos of the class).
 
     Args:
         label_indices: shape (n,), the classes of the photos to train on.
@@ -31,6 +23,5 @@ def class_weights(label_indices: Indices, n_classes: int) -> NDArray[np.float64]
     counts = np.bincount(label_indices, minlength=n_classes)
     if (counts == 0).any():
         raise ValueError(f"class {int(counts.argmin())} has no photo")
-    raw = 1 / np.sqrt(counts)
-    weights: NDArray[np.float64] = raw * (len(label_indices) / (counts @ raw))
+    weights: NDArray[np.float64] = len(label_indices) / (n_classes * counts)
     return weights

@@ -195,8 +195,8 @@ def _imbalance(facts: ScanFacts) -> Iterator[Remark]:
         ratio = largest / smallest
         yield Remark(
             f"the largest class has {ratio:,.0f} times the photos of the smallest",
-            "Leave use_class_weights on, so that training weighs rare classes up, and read each "
-            "class's own score in the final report rather than the accuracy alone.",
+            "Leave use_class_weights on, so that each class counts alike in training, and read "
+            "each class's own score in the final report rather than the accuracy alone.",
         )
 
 
