@@ -1,6 +1,7 @@
 """Steps of as many photos at once as memory holds."""
 
 import logging
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +9,13 @@ from numpy.typing import NDArray
 from edgedistill.errors import TrainingError
 from edgedistill.tf.batches import Batch
 from edgedistill.tf.runtime import tf
-from edgedistill.tf.training_state import TrainingState
+from edgedistill.tf.training_state import Arrays, TrainingState
 from edgedistill.tf.training_step import TrainingStep, most_parts
 
 _log = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = tf.errors.ResourceExhaustedError
+"""What a step raises for which memory does not suffice, on CPUs and on GPUs."""
 
 
 class StepInMemory:
@@ -32,7 +34,7 @@ class StepInMemory:
         """
         self._step, self._state, self._stage = step, state, stage
         self._largest_batch = largest_batch
-        self.hold()
+        self._held: tuple[Arrays, dict[str, Any]] | None = None
 
     def __call__(self, batch: Batch, view: int) -> NDArray[np.float64]:
         """What `TrainingStep` gives.
@@ -51,28 +53,26 @@ class StepInMemory:
 
         Raises:
             TrainingError: it was a single photo already.
+            ValueError: no state is held.
         """
-        n_parts = self._state.progress.n_parts
-        self._state.restore(*self._held)
-        self._state.progress.n_parts = n_parts
-        self._cut_into_more_parts()
-
-    @property
-    def photos_at_once(self) -> int:
-        """Photos of the largest part."""
-        return -(-self._largest_batch // self._state.progress.n_parts)
-
-    def _cut_into_more_parts(self) -> None:
-        """Halves the photos at once, down to one."""
-        progress, most = self._state.progress, most_parts(self._largest_batch)
-        if progress.n_parts >= most:
+        if self._held is None:
+            raise ValueError("a state must be held before the first step; got none")
+        n_parts, most = self._state.progress.n_parts, most_parts(self._largest_batch)
+        if n_parts >= most:
             raise TrainingError(
                 "memory does not hold the training of a single photo: use smaller images "
                 "(student_img_size, teacher_img_size), or a machine with more memory."
             )
-        progress.n_parts = min(2 * progress.n_parts, most)
+        self._state.restore(*self._held)
+        progress = self._state.progress
+        progress.n_parts = min(2 * n_parts, most)
         _log.warning(
             "memory ran out: %s goes on from epoch %d, step %d with %d photos at once, whose "
             "gradients are added up to those of a batch",
             self._stage, progress.epochs + 1, progress.steps + 1, self.photos_at_once,
         )  # fmt: skip
+
+    @property
+    def photos_at_once(self) -> int:
+        """Photos of the largest part."""
+        return -(-self._largest_batch // self._state.progress.n_parts)

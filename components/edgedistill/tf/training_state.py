@@ -110,21 +110,17 @@ class TrainingState:
         return {**found, **best}
 
     def copy(self) -> tuple[Arrays, dict[str, Any]]:
-        """What `restore` takes."""
+        """All of it as it is now: what `restore` takes."""
         return self.arrays(), self.progress.as_json()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], progress: Mapping[str, Any]) -> None:
         """Puts everything back as `arrays` and `Progress.as_json` gave it."""
-        self.restore_arrays(arrays)
-        self.progress = Progress.from_json(progress)
-
-    def restore_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Puts the values back as `arrays` gave them."""
         for kind, variables in self._variables.items():
             for number, variable in enumerate(variables):
                 variable.assign(arrays[_name(kind, number)])
         n_best = sum(name.startswith("best/") for name in arrays)
         self._best = [np.asarray(arrays[_name("best", n)]) for n in range(n_best)]
+        self.progress = Progress.from_json(progress)
 
 
 def _name(kind: str, number: int) -> str:
