@@ -58,7 +58,7 @@ def test_a_slip_is_named_in_one_sentence(words: list[str], sentence: str) -> Non
 def test_a_flag_overrides_its_preset() -> None:
     words = ["--data_dir", "sample", "--output_dir", "out"]
     quick = read_run_arguments([*words, "--preset", "quick", "--epochs_student", "7"]).settings
-    assert (quick["epochs_qat"], quick["epochs_student"]) == (1, 7)
+    assert (quick["epochs_qat"], quick["epochs_student"]) == (2, 7)
     assert quick["batch_size"] == all_settings()["batch_size"].default
 
 
