@@ -16,10 +16,10 @@ times as long), another benchmark beside it:
     CPU s of 600   CPU s   wall s   top-1   macro-F1     ECE   seed
             1.93    1156     1187  0.9328     0.9255  0.0349     42
 
-0.9328 are 347 of 372 photos, 0.90 are 334.8. With AVX-512 this was not run: one epoch of
-fine-tuning in place of two took 412 CPU s there, nothing beside it, and an epoch of the student
-besides 134 more; an epoch of the fine-tuning takes 1.08 times that (`training_step`), which makes
-some 560.
+0.9328 are 347 of 372 photos, 0.90 are 334.8. With AVX-512 this was not run. There one epoch of
+fine-tuning took 412 CPU s in all, nothing beside it; the second adds some 145, by an epoch of the
+student (134 there) and what a quantised step takes more (1.08, `training_step`), or some 70, by
+what it added here (989 to 1156) in proportion: 480 to 560 of the wanted 600.
 
 What was tried in its place, with that seed: one epoch of fine-tuning (`--epochs_qat 1`) had 0.9113
 with AVX-512, and 0.8978 (0.9086 the quantisation-aware file, which did not ship) after 989 CPU s
