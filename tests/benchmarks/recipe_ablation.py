@@ -16,9 +16,9 @@ CPU seconds of the student's training and of asking the teacher. The arms of 12 
 times as long as the others.
 
 Seen on 2 shared cores: the tables stand in the README of the distiller. The arms from `base` to `no
-average` were taken on 29 November 2026 with AVX-512; most of the others, and `base`, on the same
-day without; `no teacher` and those of rates and decay on 23 November, when `pretrained_rate` was
-0.1 and `ema_decay` 0; `pretrained at 1` not at all.
+average` were taken on 29 November 2026 with AVX-512; the others, and `base`, on the same day
+without; but `twice the rate` and AdamW's on 23 November, when `pretrained_rate` was 0.1 and
+`ema_decay` 0, and `pretrained at 1` not at all.
 """
 
 import argparse
