@@ -26,13 +26,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgedistill.core.best_epoch import best_epoch
 from edgedistill.datasets import PackedDataset
 from edgedistill.scan.step import scan_photos
 from edgedistill.settings import DistillerSettings, ScanSettings, SplitSettings
@@ -114,7 +115,6 @@ def trained(
     from edgedistill.tf.optimizers import Schedule
     from edgedistill.tf.runtime import seed_everything
     from edgedistill.tf.teaching import taught_by
-    from edgedistill.tf.training import best_row
     from edgedistill.tf.weights import load_pretrained
 
     seed_everything(settings.seed)
@@ -143,16 +143,22 @@ def trained(
     )  # fmt: skip
     cpu_s = time.process_time() - begun
     predictor = Predictor(network)
-    last = history[-1]
-    figures = {
-        "cpu_s": cpu_s, "asked_cpu_s": asked_s,
-        "kept": best_row(history)["epoch"], "epochs": last["epoch"],
-        "last_val_accuracy": last["val_accuracy"], "last_val_loss": last["val_loss"],
-    }  # fmt: skip
+    figures = {"cpu_s": cpu_s, "asked_cpu_s": asked_s, **course(history)}
     for name, part in (("val", parts.val), ("test", parts.test)):
         judged = judge(predictor.outputs(part.pixels_at(size_px)), part.label_indices)
         figures |= {key.replace("val", name): value for key, value in judged.items()}
     return network, figures
+
+
+def course(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Which epoch was kept, how many there were, and what the last came to on validation."""
+    last = history[-1]
+    return {
+        "kept": history[best_epoch(history)]["epoch"],
+        "epochs": last["epoch"],
+        "last_val_accuracy": last["val_accuracy"],
+        "last_val_loss": last["val_loss"],
+    }
 
 
 def main() -> None:
